@@ -1,0 +1,89 @@
+#define _GNU_SOURCE
+#include "csystem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+_Static_assert(EPOLLIN == 0x001 && EPOLLOUT == 0x004, "the header repeats epoll's constants");
+
+/* More at once would delay timers, fewer would cost calls. */
+#define READY_LIMIT 256
+
+int csystem_poller(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int csystem_watch(int poller, int descriptor, uint32_t events, int known) {
+  struct epoll_event event = {.events = events, .data.fd = descriptor};
+  int operation = events == 0 ? EPOLL_CTL_DEL : known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  return epoll_ctl(poller, operation, descriptor, &event);
+}
+
+int csystem_wait(int poller, csystem_ready *ready, int room, int milliseconds) {
+  struct epoll_event events[READY_LIMIT];
+  int count = epoll_wait(poller, events, room < READY_LIMIT ? room : READY_LIMIT, milliseconds);
+  for (int i = 0; i < count; i++) ready[i] = (csystem_ready){events[i].data.fd, events[i].events};
+  return count;
+}
+
+int csystem_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+int csystem_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }
+
+int csystem_signalfd(const int *signals, int count) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+  if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) return -1;
+  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int csystem_next_signal(int descriptor) {
+  struct signalfd_siginfo info;
+  return read(descriptor, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
+}
+
+void csystem_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
+
+int csystem_random(void *room, size_t length) {
+  uint8_t *next = room;
+  while (length > 0) {
+    ssize_t got = getrandom(next, length, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return -1;
+    next += got;
+    length -= (size_t)got;
+  }
+  return 0;
+}
+
+int csystem_start_child(const char *path, char *const arguments[], int channel) {
+  extern char **environ;
+  pid_t parent = getpid();
+  /* vfork: the host may be large, and copying its page tables would cost more than the child. */
+  pid_t child = vfork();
+  if (child != 0) return child;
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
+  dup2(2, 1);
+  if (channel == 3) {
+    /* dup2 onto itself would leave it to be closed by exec. */
+    int other = dup(3);
+    dup2(other, 3);
+    close(other);
+  } else {
+    dup2(channel, 3);
+  }
+  execve(path, arguments, environ);
+  _exit(127);
+}

@@ -1,0 +1,39 @@
+/* What Swift cannot call, or sees only as awkward constants, on Linux. */
+#ifndef CSYSTEM_H
+#define CSYSTEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a descriptor may be ready for. */
+static const uint32_t csystem_readable = 0x001;
+static const uint32_t csystem_writable = 0x004;
+
+/* A descriptor that is ready, and for what. */
+typedef struct csystem_ready {
+  int32_t descriptor;
+  uint32_t events;
+} csystem_ready;
+
+int csystem_poller(void);
+/* Watches a descriptor for events, level-triggered; 0 events end the watch. `known` says whether it
+ * is watched already. 0, or -1 with errno. */
+int csystem_watch(int poller, int descriptor, uint32_t events, int known);
+/* Waits for at most `milliseconds` (-1: for ever) and fills `ready`. How many, or -1 with errno. */
+int csystem_wait(int poller, csystem_ready *ready, int room, int milliseconds);
+/* A counter that wakes who waits for it. Not blocking. */
+int csystem_eventfd(void);
+/* The next connection, not blocking and closed on exec; or -1 with errno. */
+int csystem_accept(int listener);
+/* Blocks the signals in this thread and all it starts, and delivers them through the descriptor. */
+int csystem_signalfd(const int *signals, int count);
+/* The next signal number that came, or 0. */
+int csystem_next_signal(int signalfd);
+void csystem_name_thread(const char *name);
+/* Room full of bytes fit for keys. 0, or -1 with errno. */
+int csystem_random(void *room, size_t length);
+/* Starts `path` with the descriptor `channel` as its 3, standard output as standard error. The child
+ * dies with this process and gets default signal handling. Its id, or -1 with errno. */
+int csystem_start_child(const char *path, char *const arguments[], int channel);
+
+#endif

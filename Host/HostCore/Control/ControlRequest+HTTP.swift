@@ -1,0 +1,241 @@
+package import NodeValues
+
+extension ControlRequest {
+  /// How a client sends it.
+  package var method: String {
+    switch self {
+    case .call, .load, .unload, .restart, .reload: "POST"
+    default: "GET"
+    }
+  }
+
+  /// The target of the request line.
+  package var target: String {
+    let path = ([ControlAPI.version] + segments).map(HTTPRequestHead.escape).joined(separator: "/")
+    let query = items.map { "\($0.name)=\(HTTPRequestHead.escape($0.value))" }.joined(separator: "&")
+    return "/" + path + (query.isEmpty ? "" : "?" + query)
+  }
+
+  /// The JSON to send with it.
+  package var body: JSON? {
+    switch self {
+    case .call(_, _, let call): call.json
+    case .load(let load): load.json
+    case .unload, .restart, .reload: [:]
+    default: nil
+    }
+  }
+
+  private var segments: [String] {
+    switch self {
+    case .version: ["version"]
+    case .status: ["status"]
+    case .roles: ["roles"]
+    case .role(let name): ["roles", name]
+    case .call(let role, let method, _): ["roles", role, "call", method]
+    case .load: ["load"]
+    case .unload(let name): ["roles", name, "unload"]
+    case .restart(let name): ["roles", name, "restart"]
+    case .reload: ["reload"]
+    case .health: ["health"]
+    case .logs: ["logs"]
+    case .metrics: ["metrics"]
+    }
+  }
+
+  private var items: [HTTPRequestHead.QueryItem] {
+    switch self {
+    case .metrics(json: true): [.init("format", "json")]
+    case .logs(let query):
+      [.init("lines", String(query.lines))] + (query.role.map { [.init("role", $0)] } ?? [])
+        + (query.level.map { [.init("level", $0)] } ?? []) + (query.follow ? [.init("follow", "1")] : [])
+    default: []
+    }
+  }
+}
+
+extension ControlRequest {
+  /// Understands an HTTP request, or says with which error to answer it.
+  package init(_ head: HTTPRequestHead, body: [UInt8]) throws(ControlFailure) {
+    guard head.path.first == ControlAPI.version else {
+      throw ControlFailure(
+        .notFound, "there is nothing at \(head.target); all paths begin with /\(ControlAPI.version)/", place: "http")
+    }
+    let fields = ControlFields(head: head, body: body)
+    let found = try Self.find(Array(head.path.dropFirst()), fields)
+    let method = head.method == "HEAD" ? "GET" : head.method
+    guard found.method == method else {
+      throw ControlFailure(
+        .unimplemented, "\(head.target) takes \(found.method), not \(head.method)", place: "http",
+        allowedMethod: found.method)
+    }
+    self = try found.complete(fields)
+  }
+
+  /// The request of a path, its body and query still unread.
+  private static func find(_ path: [String], _ fields: ControlFields) throws(ControlFailure) -> ControlRequest {
+    switch path.first {
+    case "version" where path.count == 1: return .version
+    case "status" where path.count == 1: return .status
+    case "load" where path.count == 1: return .load(LoadRequest(role: ""))
+    case "reload" where path.count == 1: return .reload
+    case "health" where path.count == 1: return .health
+    case "logs" where path.count == 1: return .logs(LogQuery())
+    case "metrics" where path.count == 1: return .metrics(json: false)
+    case "roles":
+      if path.count == 1 { return .roles }
+      if path.count == 2, !path[1].isEmpty { return .role(path[1]) }
+      if path.count == 3, path[2] == "unload" { return .unload(path[1]) }
+      if path.count == 3, path[2] == "restart" { return .restart(path[1]) }
+      if path.count == 4, path[2] == "call" { return .call(role: path[1], method: path[3], CallRequest(.words([]))) }
+    default: break
+    }
+    let known = ["version", "status", "roles", "load", "reload", "health", "logs", "metrics"]
+    let near = path.count == 1 ? nearestWord(to: path[0], among: known) : nil
+    let hint = near.map { "; did you mean /\(ControlAPI.version)/\($0)?" } ?? ""
+    throw ControlFailure(.notFound, "there is nothing at \(fields.head.target)\(hint)", place: "http")
+  }
+
+  /// Reads what the path alone does not say.
+  private func complete(_ fields: ControlFields) throws(ControlFailure) -> ControlRequest {
+    switch self {
+    case .call(let role, let method, _): .call(role: role, method: method, try fields.call("\(role).\(method)"))
+    case .load: .load(try fields.load())
+    case .logs: .logs(try fields.logs())
+    case .metrics: .metrics(json: try fields.format() == "json")
+    default: self
+    }
+  }
+}
+
+/// The parts of a request that say more than its path.
+private struct ControlFields {
+  let head: HTTPRequestHead
+  let body: [UInt8]
+
+  func object(_ place: String, known: [String]) throws(ControlFailure) -> JSONObject {
+    let json: JSON
+    do { json = body.isEmpty ? [:] : try JSON(parsing: body) } catch {
+      throw ControlFailure(.invalidArgument, "the body is not JSON: \(error)", place: place)
+    }
+    guard let object = json.object else {
+      throw ControlFailure(.invalidArgument, "the body is \(json.kind), not an object", place: place)
+    }
+    for member in object.members where !known.contains(member.key) {
+      let near = nearestWord(to: member.key, among: known).map { "; did you mean \"\($0)\"?" } ?? ""
+      throw ControlFailure(.invalidArgument, "the body has an unknown key \"\(member.key)\"\(near)", place: place)
+    }
+    return object
+  }
+
+  func call(_ place: String) throws(ControlFailure) -> CallRequest {
+    let object = try object(place, known: ["words", "arguments", "timeout_ms"])
+    var timeout: Int64?
+    if let given = object["timeout_ms"] {
+      guard let number = given.int, (1...ControlAPI.longestCallMilliseconds).contains(number) else {
+        throw ControlFailure(
+          .invalidArgument, "timeout_ms is a whole number from 1 to \(ControlAPI.longestCallMilliseconds)", place: place
+        )
+      }
+      timeout = number
+    }
+    switch (object["words"], object["arguments"]) {
+    case (nil, nil): return CallRequest(.arguments([]), timeoutMilliseconds: timeout)
+    case (let words?, nil):
+      let texts = words.array?.compactMap(\.string)
+      guard let texts, texts.count == words.array?.count else {
+        throw ControlFailure(
+          .invalidArgument, "\"words\" is a list of texts; for values use \"arguments\"", place: place)
+      }
+      return CallRequest(.words(texts), timeoutMilliseconds: timeout)
+    case (nil, let arguments?):
+      guard let values = arguments.array else {
+        throw ControlFailure(.invalidArgument, "\"arguments\" is a list, not \(arguments.kind)", place: place)
+      }
+      return CallRequest(.arguments(values), timeoutMilliseconds: timeout)
+    default:
+      throw ControlFailure(.invalidArgument, "give either \"words\" or \"arguments\"", place: place)
+    }
+  }
+
+  func load() throws(ControlFailure) -> LoadRequest {
+    let object = try object("load", known: ["role", "name", "plugin", "config"])
+    guard let role = try text(object, "role"), !role.isEmpty else {
+      throw ControlFailure(.invalidArgument, "\"role\" is missing: the id of the role to load", place: "load")
+    }
+    return LoadRequest(
+      role: role, name: try text(object, "name"), plugin: try text(object, "plugin"), config: object["config"])
+  }
+
+  private func text(_ object: JSONObject, _ key: String) throws(ControlFailure) -> String? {
+    guard let value = object[key], value != .null else { return nil }
+    guard let text = value.string else {
+      throw ControlFailure(.invalidArgument, "\"\(key)\" is text, not \(value.kind)", place: "load")
+    }
+    return text
+  }
+
+  func logs() throws(ControlFailure) -> LogQuery {
+    try knowQuery(["lines", "role", "level", "follow"], "logs")
+    var query = LogQuery(role: head.queryValue("role"))
+    if let lines = head.queryValue("lines") {
+      guard let number = Int(lines), (0...ControlAPI.mostLogLines).contains(number) else {
+        throw ControlFailure(
+          .invalidArgument, "lines is a whole number from 0 to \(ControlAPI.mostLogLines), not \"\(lines)\"",
+          place: "logs")
+      }
+      query.lines = number
+    }
+    if let level = head.queryValue("level") {
+      guard ControlAPI.logLevels.contains(level) else {
+        let known = ControlAPI.logLevels.joined(separator: ", ")
+        throw ControlFailure(.invalidArgument, "level is one of \(known), not \"\(level)\"", place: "logs")
+      }
+      query.level = level
+    }
+    switch head.queryValue("follow") {
+    case nil, "0", "false": break
+    case "1", "true", "": query.follow = true
+    default: throw ControlFailure(.invalidArgument, "follow is 0 or 1", place: "logs")
+    }
+    return query
+  }
+
+  func format() throws(ControlFailure) -> String {
+    try knowQuery(["format"], "metrics")
+    let format = head.queryValue("format") ?? "text"
+    guard ["text", "json"].contains(format) else {
+      throw ControlFailure(.invalidArgument, "format is text or json, not \"\(format)\"", place: "metrics")
+    }
+    return format
+  }
+
+  private func knowQuery(_ known: [String], _ place: String) throws(ControlFailure) {
+    for item in head.query where !known.contains(item.name) {
+      let near = nearestWord(to: item.name, among: known).map { "; did you mean \($0)?" } ?? ""
+      throw ControlFailure(.invalidArgument, "\(place) does not know the setting \"\(item.name)\"\(near)", place: place)
+    }
+  }
+}
+
+extension CallRequest {
+  fileprivate var json: JSON {
+    var object = JSONObject()
+    switch input {
+    case .words(let words): object["words"] = .array(words.map(JSON.string))
+    case .arguments(let values): object["arguments"] = .array(values)
+    }
+    object["timeout_ms"] = timeoutMilliseconds.map { .int($0) }
+    return .object(object)
+  }
+}
+
+extension LoadRequest {
+  fileprivate var json: JSON {
+    var object = JSONObject([("role", .string(role))])
+    object["name"] = name.map { .string($0) }
+    object["plugin"] = plugin.map { .string($0) }
+    object["config"] = config
+    return .object(object)
+  }
+}

@@ -1,0 +1,72 @@
+/// All texts that a manifest is made from: the file first, then the arguments that change it.
+package struct Sources: Sendable {
+  package private(set) var texts: [SourceText] = []
+
+  package init() {}
+
+  package init(manifest: SourceText) { texts = [manifest] }
+
+  /// Returns the index for places in this text.
+  package mutating func add(_ text: SourceText) -> Int32 {
+    texts.append(text)
+    return Int32(texts.count - 1)
+  }
+
+  package func diagnostic(for fault: Fault) -> Diagnostic {
+    guard let text = text(of: fault.place) else { return Diagnostic(file: "manifest", message: fault.message) }
+    let offset = Int(fault.place.offset)
+    var diagnostic = Diagnostic(
+      file: text.title, position: text.kind == .file ? text.position(of: offset) : nil, message: fault.message,
+      excerpt: Excerpt(of: text, at: offset))
+    switch fault.expected {
+    case .unsaid: break
+    case .described(let words): diagnostic.expected = words
+    case .oneOf(let words):
+      if words.count <= Self.listedWords { diagnostic.expected = "one of: " + words.joined(separator: ", ") }
+      if let word = fault.word { diagnostic.suggestion = nearestWord(to: word, among: words) }
+    }
+    diagnostic.notes = fault.related.compactMap { related in
+      self.text(of: related.place).map {
+        let position = $0.position(of: Int(related.place.offset))
+        return Diagnostic.Note(file: $0.title, position: position, message: related.message)
+      }
+    }
+    return diagnostic
+  }
+
+  private func text(of place: SourcePlace) -> SourceText? {
+    texts.indices.contains(Int(place.source)) ? texts[Int(place.source)] : nil
+  }
+
+  /// The byte where a needle stands at or soon after a place, for a fault inside a scalar.
+  func place(of needle: String, from place: SourcePlace) -> SourcePlace {
+    guard let bytes = text(of: place)?.bytes else { return place }
+    let needle = Array(needle.utf8)
+    let last = min(bytes.count - needle.count, Int(place.offset) + Self.searchLimit)
+    guard !needle.isEmpty, Int(place.offset) <= last else { return place }
+    for start in Int(place.offset)...last where bytes[start] == needle[0] {
+      if bytes[start..<(start + needle.count)].elementsEqual(needle) {
+        return SourcePlace(source: place.source, offset: start)
+      }
+    }
+    return place
+  }
+
+  /// Nobody reads a longer list of what is known.
+  private static let listedWords = 16
+
+  /// A scalar this long has its faults shown at its beginning.
+  private static let searchLimit = 4_096
+}
+
+extension SourceText {
+  /// How much of an argument an error repeats.
+  private static let titleLimit = 80
+
+  /// What stands before "error:".
+  fileprivate var title: String {
+    guard kind == .argument else { return name }
+    let text = String(decoding: bytes, as: UTF8.self)
+    return "\(name) " + (text.count > Self.titleLimit ? text.prefix(Self.titleLimit) + "…" : text)
+  }
+}

@@ -1,0 +1,40 @@
+/// What a manifest may leave out.
+package enum ManifestDefaults {
+  package static let state = "./state"
+  package static let clusterName = "nodehost"
+  package static let controlSocket = "control.sock"
+  /// How far apart the ports of two instances on one machine are; room for ten listeners each.
+  package static let portStride = 10
+
+  /// Waiting calls of a role. More absorbs longer bursts and costs memory and waiting time.
+  package static let queue = 1024
+  /// Calls of a role in flight at once.
+  package static let calls = 1024
+  package static let drainMilliseconds = 10_000
+  package static let callTimeoutMilliseconds = 5_000
+  package static let startMilliseconds = 10_000
+
+  package static let backoffMilliseconds = 200
+  package static let backoffLimitMilliseconds = 30_000
+  /// Restarts in a row before a role is given up.
+  package static let restarts = 10
+}
+
+/// What a manifest may hold.
+package enum ManifestLimits {
+  /// The version of the manifest's language, the value of `nodehost:`.
+  package static let version = 1
+  package static let identifier = 1...4_294_967_295
+  package static let nameLength = 63
+  package static let instance = 1...1_000
+  package static let portStride = 1...10_000
+  package static let loops = 1...256
+  package static let queue = 1...1_048_576
+  package static let calls = 1...1_048_576
+  /// A day: anything longer is a slip of units.
+  package static let milliseconds = 0...86_400_000
+  package static let restarts = 0...1_000_000
+  package static let roles = 10_000
+  /// What a Unix socket's address holds, less its closing zero.
+  package static let socketPath = 107
+}

@@ -1,0 +1,172 @@
+import CSystem
+import Glibc
+import HostCore
+import Synchronization
+
+/// Told when a descriptor it watches is ready.
+protocol DescriptorWatcher: AnyObject {
+  func descriptorReady(_ events: UInt32)
+}
+
+/// Told when a timer it has set runs out.
+protocol TimerTarget: AnyObject {
+  func timerFired(_ timer: UInt64, token: UInt64)
+}
+
+/// One thread that waits for descriptors, timers and posted work, and runs them one at a time. All
+/// that belongs to a loop is touched on its thread only; `post` is the one way in.
+package final class EventLoop: @unchecked Sendable {
+  /// Timers of all roles of a loop together; each role has its own lower limit.
+  static let timerLimit = 1 << 20
+  /// Ready descriptors taken from the kernel at once. More would delay timers, fewer cost calls.
+  private static let readyLimit = 256
+
+  package let index: Int
+  let name: String
+  private let poller: Int32
+  private let waker: Int32
+  private let mailbox = Mailbox()
+  private let thread = Atomic<UInt>(0)
+  private var watchers: [Int32: any DescriptorWatcher] = [:]
+  private var timers = TimerQueue<(target: any TimerTarget, token: UInt64)>(limit: EventLoop.timerLimit)
+  private var running = true
+  /// Callbacks run so far; read by others for `hostctl status`.
+  private let turns = Atomic<Int>(0)
+
+  package init(index: Int, name: String) {
+    self.index = index
+    self.name = name
+    poller = csystem_poller()
+    waker = csystem_eventfd()
+    precondition(poller >= 0 && waker >= 0, "no descriptors left for an event loop")
+    _ = csystem_watch(poller, waker, csystem_readable, 0)
+  }
+
+  deinit {
+    close(poller)
+    close(waker)
+  }
+
+  // MARK: From any thread
+
+  var isCurrent: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
+  package var callbacks: Int { turns.load(ordering: .relaxed) }
+
+  /// Runs `work` on the loop, after what was posted before.
+  package func post(_ work: @escaping @Sendable () -> Void) {
+    // The loop looks into its mailbox before it sleeps, so its own posts need no wake-up.
+    if mailbox.push(work), !isCurrent { wake() }
+  }
+
+  private func wake() {
+    var one: UInt64 = 1
+    _ = write(waker, &one, 8)
+  }
+
+  package func stop() { post { [self] in running = false } }
+
+  package func startThread() -> LoopThread { LoopThread(running: self) }
+
+  // MARK: On the loop
+
+  static func now() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+
+  func watch(_ descriptor: Int32, _ events: UInt32, _ watcher: any DescriptorWatcher) {
+    let isNew = watchers.updateValue(watcher, forKey: descriptor) == nil
+    _ = csystem_watch(poller, descriptor, events, isNew ? 0 : 1)
+  }
+
+  func unwatch(_ descriptor: Int32) {
+    guard watchers.removeValue(forKey: descriptor) != nil else { return }
+    _ = csystem_watch(poller, descriptor, 0, 1)
+  }
+
+  func setTimer(after delay: Int64, period: Int64 = 0, _ target: any TimerTarget, token: UInt64 = 0) -> UInt64? {
+    timers.add(deadline: EventLoop.now() &+ max(delay, 0), period: period, (target, token))
+  }
+
+  @discardableResult
+  func cancelTimer(_ timer: UInt64) -> Bool { timers.cancel(timer) != nil }
+
+  func remaining(of timer: UInt64) -> Int64? { timers.deadline(of: timer).map { max(0, $0 - EventLoop.now()) } }
+
+  /// Makes this thread the loop's own without running it: for trials.
+  package func adoptThisThread() { thread.store(UInt(pthread_self()), ordering: .relaxed) }
+
+  package func run() {
+    adoptThisThread()
+    let ready = UnsafeMutablePointer<csystem_ready>.allocate(capacity: EventLoop.readyLimit)
+    defer { ready.deallocate() }
+    while running {
+      let count = csystem_wait(poller, ready, Int32(EventLoop.readyLimit), waitMilliseconds())
+      for index in 0..<max(0, Int(count)) { dispatch(ready[index]) }
+      turns.add(fireTimers() + mailbox.runAll() + max(0, Int(count)), ordering: .relaxed)
+    }
+  }
+
+  private func dispatch(_ ready: csystem_ready) {
+    if ready.descriptor == waker {
+      var count: UInt64 = 0
+      _ = read(waker, &count, 8)
+    } else {
+      watchers[ready.descriptor]?.descriptorReady(ready.events)
+    }
+  }
+
+  private func waitMilliseconds() -> Int32 {
+    if !mailbox.isEmpty { return 0 }
+    guard let earliest = timers.earliest else { return -1 }
+    // Rounded up: waking early would only mean to sleep again.
+    return Int32(clamping: max(0, (earliest - EventLoop.now() + 999_999) / 1_000_000))
+  }
+
+  private func fireTimers() -> Int {
+    guard timers.earliest != nil else { return 0 }
+    let now = EventLoop.now()
+    var count = 0
+    while let (timer, payload) = timers.next(by: now) {
+      payload.target.timerFired(timer, token: payload.token)
+      count += 1
+    }
+    return count
+  }
+}
+
+/// The thread of a loop, to be waited for.
+package final class LoopThread {
+  private var thread = pthread_t()
+
+  fileprivate init(running loop: EventLoop) {
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    let context = Unmanaged.passRetained(loop).toOpaque()
+    let status = pthread_create(
+      &thread, &attributes,
+      { context in
+        let loop = Unmanaged<EventLoop>.fromOpaque(context!).takeRetainedValue()
+        csystem_name_thread(loop.name)
+        loop.run()
+        return nil
+      }, context)
+    precondition(status == 0, "no thread for an event loop")
+  }
+
+  package func join() { pthread_join(thread, nil) }
+}
+
+/// Runs a closure once after a delay; keeps itself alive by the loop's timer.
+final class DelayedWork: TimerTarget {
+  private let work: () -> Void
+  private init(_ work: @escaping () -> Void) { self.work = work }
+
+  static func after(milliseconds: Int64, on loop: EventLoop, _ work: @escaping () -> Void) -> UInt64? {
+    loop.setTimer(after: milliseconds * 1_000_000, DelayedWork(work))
+  }
+
+  func timerFired(_ timer: UInt64, token: UInt64) { work() }
+}

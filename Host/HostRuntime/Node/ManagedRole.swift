@@ -1,0 +1,35 @@
+import HostCore
+
+/// One role of the node, whatever its state: its plan, its lifecycle, and its instance if it has one.
+/// The control loop's.
+final class ManagedRole {
+  var plan: ManifestRole
+  var lifecycle: RoleLifecycle
+  var loaded: PluginLoader.Loaded?
+  var instance: RoleInstance?
+  /// Counts the instances that this name has had.
+  var generation = 0
+  var runningSince: Int64 = 0
+  var retryTimer: UInt64?
+  /// Runs while start or drain does, which have a limit.
+  var stepTimer: UInt64?
+  /// Gone from the manifest: the entry goes when the role has ended.
+  var isLeaving = false
+  /// Told once, when the role has come to rest or is running.
+  var whenSettled: [(ManagedRole) -> Void] = []
+
+  init(_ plan: ManifestRole) {
+    self.plan = plan
+    lifecycle = RoleLifecycle(policy: plan.restart)
+  }
+
+  var name: String { plan.name }
+  var state: RoleLifecycle.State { lifecycle.state }
+
+  /// Ids that other roles must provide before this one starts.
+  var neededIDs: [String] {
+    loaded?.library.description.needs.filter { $0.isRequired && !$0.id.hasPrefix("nodehost.") }.map(\.id) ?? []
+  }
+
+  func provides(_ id: String) -> Bool { loaded?.library.description.provides.contains(id) ?? false }
+}

@@ -1,0 +1,141 @@
+import CNodeABI
+import HostCore
+import NodeValues
+
+/// The C tables that one role instance is given. They live as long as the instance.
+///
+/// Each function finds its instance through `ctx`, asks whether it may be called here and now, and
+/// hands on to the instance; what it does stands with the service (RoleInstance+Timers and so on).
+final class HostTables {
+  let host: UnsafeMutablePointer<nh_host>
+  let answer: UnsafeMutablePointer<nh_answer>
+  private let timer: UnsafeMutablePointer<nh_timer_service>
+  private let random: UnsafeMutablePointer<nh_random_service>
+  private let bus: UnsafeMutablePointer<nh_bus_service>
+  private let roles: UnsafeMutablePointer<nh_roles_service>
+  private let metrics: UnsafeMutablePointer<nh_metrics_service>
+  private let roleName: UnsafeMutableBufferPointer<CChar>
+  private let nodeName: UnsafeMutableBufferPointer<CChar>
+
+  init(role: RoleInstance) {
+    let context = Unmanaged.passUnretained(role).toOpaque()
+    roleName = Self.kept(role.name)
+    nodeName = Self.kept(role.node.nodeName)
+    answer = Self.place(Self.answerTable(context))
+    timer = Self.place(Self.timerTable(context))
+    random = Self.place(Self.randomTable(context))
+    bus = Self.place(Self.busTable(context))
+    roles = Self.place(Self.rolesTable(context))
+    metrics = Self.place(Self.metricsTable(context))
+    host = Self.place(Self.hostTable(context, roleName, nodeName, role.node.nodeID))
+  }
+
+  deinit {
+    host.deallocate()
+    answer.deallocate()
+    timer.deallocate()
+    random.deallocate()
+    bus.deallocate()
+    roles.deallocate()
+    metrics.deallocate()
+    roleName.deallocate()
+    nodeName.deallocate()
+  }
+
+  /// The services of this host; what is not here is refused or answered with null.
+  static let offered: [String: UInt64] = [
+    NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
+    NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT,
+  ]
+
+  func table(of service: String) -> UnsafeRawPointer? {
+    switch service {
+    case NH_TIMER_ID: UnsafeRawPointer(timer)
+    case NH_RANDOM_ID: UnsafeRawPointer(random)
+    case NH_BUS_ID: UnsafeRawPointer(bus)
+    case NH_ROLES_ID: UnsafeRawPointer(roles)
+    case NH_METRICS_ID: UnsafeRawPointer(metrics)
+    default: nil
+    }
+  }
+
+  private static func place<Table>(_ table: Table) -> UnsafeMutablePointer<Table> {
+    let pointer = UnsafeMutablePointer<Table>.allocate(capacity: 1)
+    pointer.initialize(to: table)
+    return pointer
+  }
+
+  private static func kept(_ text: String) -> UnsafeMutableBufferPointer<CChar> {
+    let room = UnsafeMutableBufferPointer<CChar>.allocate(capacity: max(1, text.utf8.count))
+    _ = room.initialize(from: text.utf8.map { CChar(bitPattern: $0) })
+    return UnsafeMutableBufferPointer(rebasing: room[..<text.utf8.count])
+  }
+
+  private static func size<Table>(_ table: Table.Type) -> UInt32 { UInt32(MemoryLayout<Table>.size) }
+
+  private static func hostTable(
+    _ context: UnsafeMutableRawPointer, _ role: UnsafeMutableBufferPointer<CChar>,
+    _ node: UnsafeMutableBufferPointer<CChar>, _ id: UInt32
+  ) -> nh_host {
+    nh_host(
+      struct_size: size(nh_host.self), revision: NH_ABI_REVISION, ctx: context,
+      role_name: nh_str(ptr: role.baseAddress, len: UInt64(role.count)),
+      node_name: nh_str(ptr: node.baseAddress, len: UInt64(node.count)), node_id: id, reserved: 0,
+      get_service: { host, id, layout in RoleInstance.at(host.pointee.ctx).getService(String(id), layout) },
+      log: { host, level, message, fields in RoleInstance.at(host.pointee.ctx).log(level, message, fields) },
+      fail: { host, status, message in RoleInstance.at(host.pointee.ctx).fault(status, String(message)) },
+      now: { _, clock in clock == NH_CLOCK_WALL ? Timestamp.now() : EventLoop.now() },
+      check_thread: { host in RoleInstance.at(host.pointee.ctx).loop.isCurrent ? 1 : 0 })
+  }
+
+  private static func answerTable(_ context: UnsafeMutableRawPointer) -> nh_answer {
+    nh_answer(
+      struct_size: size(nh_answer.self), revision: NH_ABI_REVISION, ctx: context,
+      reply: { context, call, value in RoleInstance.with(context) { $0.reply(call, value) } },
+      fail: { context, call, status, message in RoleInstance.with(context) { $0.replyError(call, status, message) } })
+  }
+
+  private static func timerTable(_ context: UnsafeMutableRawPointer) -> nh_timer_service {
+    nh_timer_service(
+      struct_size: size(nh_timer_service.self), revision: NH_ABI_REVISION, ctx: context,
+      once: { RoleInstance.at($0).setTimer($1, 0, $2) },
+      every: { RoleInstance.at($0).setTimer($1, max($2, RoleInstance.leastPeriod), $3) },
+      cancel: { RoleInstance.at($0).cancelTimer($1) },
+      remaining: { RoleInstance.at($0).remaining(of: $1) })
+  }
+
+  private static func randomTable(_ context: UnsafeMutableRawPointer) -> nh_random_service {
+    nh_random_service(
+      struct_size: size(nh_random_service.self), revision: NH_ABI_REVISION, ctx: context,
+      next: { RoleInstance.at($0).randomNumber() },
+      below: { RoleInstance.at($0).randomNumber(below: $1) },
+      fill: { RoleInstance.at($0).fill($1) })
+  }
+
+  private static func busTable(_ context: UnsafeMutableRawPointer) -> nh_bus_service {
+    nh_bus_service(
+      struct_size: size(nh_bus_service.self), revision: NH_ABI_REVISION, ctx: context,
+      publish: { RoleInstance.at($0).publish($1, $2) },
+      subscribe: { RoleInstance.at($0).subscribe($1, $2) },
+      unsubscribe: { RoleInstance.at($0).unsubscribe($1) })
+  }
+
+  private static func rolesTable(_ context: UnsafeMutableRawPointer) -> nh_roles_service {
+    nh_roles_service(
+      struct_size: size(nh_roles_service.self), revision: NH_ABI_REVISION, ctx: context,
+      call: { RoleInstance.at($0).callRole($1, $2, $3, $4, $5, $6) },
+      cancel: { RoleInstance.at($0).cancelOutgoing($1) },
+      list: { RoleInstance.at($0).listRoles($1) })
+  }
+
+  private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {
+    nh_metrics_service(
+      struct_size: size(nh_metrics_service.self), revision: NH_ABI_REVISION, ctx: context,
+      counter: { RoleInstance.at($0).metric(.counter, $1, $2, $3, nh_value_list(items: nil, count: 0)) },
+      gauge: { RoleInstance.at($0).metric(.gauge, $1, $2, $3, nh_value_list(items: nil, count: 0)) },
+      histogram: { RoleInstance.at($0).metric(.histogram, $1, $2, $3, $4) },
+      add: { RoleInstance.at($0).metric($1, "metrics.add")?.add($2) },
+      set: { RoleInstance.at($0).metric($1, "metrics.set")?.set($2) },
+      observe: { RoleInstance.at($0).metric($1, "metrics.observe")?.observe($2) })
+  }
+}

@@ -1,0 +1,307 @@
+package import CNodeABI
+import CSystem
+import Glibc
+package import HostCore
+import NodeValues
+import Synchronization
+
+/// What all role instances of a node share.
+package final class NodeServices: Sendable {
+  package let nodeName: String
+  package let nodeID: UInt32
+  package let log: LogHub
+  let bus = Bus()
+  let directory = RoleDirectory()
+  let metrics = MetricRegistry()
+  /// Told, on the role's loop or another thread, that a role gave up.
+  let onFault = Mutex<(@Sendable (RoleInstance, nh_status, String) -> Void)?>(nil)
+
+  package init(nodeName: String, nodeID: UInt32, log: LogHub) {
+    self.nodeName = nodeName
+    self.nodeID = nodeID
+    self.log = log
+  }
+}
+
+/// A role that exists: its plugin's state pointer, its loop, and everything it owns there. All of it
+/// is touched on the home loop only, but what is marked otherwise.
+package final class RoleInstance: @unchecked Sendable {
+  static let timerLimit = 1024
+  static let subscriptionLimit = 256
+  static let outgoingCallLimit = 4096
+  static let metricLimit = 1024
+  /// Contract breaches logged before the rest is only counted.
+  static let misuseLogLimit = 100
+
+  package struct Phase: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+    static let creating = Phase(rawValue: 1)
+    static let starting = Phase(rawValue: 2)
+    static let running = Phase(rawValue: 4)
+    static let stopping = Phase(rawValue: 8)
+    static let stopped = Phase(rawValue: 16)
+    /// Beside another phase: the role has given up, and only stop and destroy may come.
+    static let faulted = Phase(rawValue: 32)
+  }
+
+  package let name: String
+  package let library: PluginLibrary
+  package let loop: EventLoop
+  let node: NodeServices
+  let limits: LimitSettings
+  package var description: PluginDescription { library.description }
+  /// A pointer, so that reading one function does not copy the whole table.
+  private let plugin: UnsafePointer<nh_plugin>
+
+  // Any thread.
+  private let phaseBits = Atomic<UInt8>(Phase.creating.rawValue)
+  private let queued = Atomic<Int>(0)
+  let misuses = Atomic<Int>(0)
+
+  // The home loop.
+  package private(set) var role: UnsafeMutableRawPointer?
+  private(set) var tables: HostTables!
+  var isDraining = false
+  var openCalls: SlotTable<OpenCall>
+  var outgoingCalls = SlotTable<OutgoingCall>(limit: RoleInstance.outgoingCallLimit)
+  var timers: [UInt64: UInt64] = [:]
+  var subscriptions = SlotTable<String>(limit: RoleInstance.subscriptionLimit)
+  var metrics: [MetricSeries] = []
+  var whenDrained: (() -> Void)?
+
+  package init(name: String, library: PluginLibrary, loop: EventLoop, node: NodeServices, limits: LimitSettings) {
+    self.name = name
+    self.library = library
+    plugin = library.table
+    self.loop = loop
+    self.node = node
+    self.limits = limits
+    openCalls = SlotTable(limit: limits.calls)
+    tables = HostTables(role: self)
+  }
+
+  // MARK: Life
+
+  package struct Failure: Error, Sendable {
+    package var status: nh_status
+    package var message: String
+  }
+
+  package func create(config: String) throws(Failure) {
+    let outcome = ErrorRoom.collect { error in
+      BorrowedText.withJSON(config) { plugin.pointee.create(tables.host, $0, &role, error) }
+    }
+    try Self.check(outcome, "create")
+  }
+
+  package func start() throws(Failure) {
+    enter(.starting)
+    let outcome = ErrorRoom.collect { plugin.pointee.start(role, $0) }
+    if outcome.status == NH_OK { enter(.running) }
+    try Self.check(outcome, "start")
+    node.directory.put(self)
+  }
+
+  private static func check(_ outcome: ErrorRoom.Outcome, _ step: String) throws(Failure) {
+    guard outcome.status != NH_OK else { return }
+    throw Failure(status: outcome.status, message: "\(step): \(outcome.words)")
+  }
+
+  /// New calls are refused from now on; `done` comes when the last open one is answered.
+  package func drain(_ done: @escaping () -> Void) {
+    isDraining = true
+    node.directory.remove(self)
+    if isLive { plugin.pointee.drain?(role) }
+    whenDrained = done
+    tellIfDrained()
+  }
+
+  func tellIfDrained() {
+    guard isDraining, openCalls.count == 0, let done = whenDrained else { return }
+    whenDrained = nil
+    done()
+  }
+
+  /// Ends the role for good. Safe in every phase, also after a create or start that failed.
+  package func end() {
+    node.directory.remove(self)
+    let wasRunning = phase == .running
+    enter(.stopping)
+    if wasRunning { plugin.pointee.stop?(role) }
+    releaseAll()
+    let created = role != nil || wasRunning
+    enter(.stopped)
+    if created { plugin.pointee.destroy(role) }
+    role = nil
+  }
+
+  /// Everything that the role holds at the host.
+  private func releaseAll() {
+    whenDrained = nil
+    node.bus.unsubscribeAll(self)
+    for timer in timers.keys { loop.cancelTimer(timer) }
+    timers = [:]
+    for (_, call) in openCalls.removeAll() { finish(call, .failure(NH_UNAVAILABLE, "\(name) has stopped")) }
+    for (_, call) in outgoingCalls.removeAll() { call.request?.cancel() }
+  }
+
+  package func save() throws(Failure) -> [UInt8]? {
+    guard let save = plugin.pointee.save else { return nil }
+    var state: [UInt8] = []
+    let outcome = ErrorRoom.collect { error in
+      let (status, bytes) = SinkRoom.collect(limit: Int(Int32.max)) { save(role, $0, error) }
+      state = bytes
+      return status
+    }
+    try Self.check(outcome, "save")
+    return state
+  }
+
+  /// Nil if the role has to be restarted for it.
+  package func reconfigure(config: String) throws(Failure) -> Bool {
+    guard let reconfigure = plugin.pointee.reconfigure, isLive else { return false }
+    let outcome = ErrorRoom.collect { error in BorrowedText.withJSON(config) { reconfigure(role, $0, error) } }
+    try Self.check(outcome, "reconfigure")
+    return true
+  }
+
+  func health() -> HealthReport.Entry {
+    guard isLive, let health = plugin.pointee.health else { return .init(name: name, health: .ok) }
+    let (level, reason) = SinkRoom.collect(limit: ErrorRoom.messageLimit) { health(role, $0) }
+    let words = String(decoding: reason, as: UTF8.self)
+    switch level {
+    case NH_HEALTH_OK: return .init(name: name, health: .ok, reason: words)
+    case NH_HEALTH_DEGRADED: return .init(name: name, health: .degraded, reason: words)
+    default: return .init(name: name, health: .failed, reason: words)
+    }
+  }
+
+  // MARK: Where and when
+
+  /// Without the fault, which may come from any thread at any time.
+  var phase: Phase { Phase(rawValue: phaseBits.load(ordering: .relaxed)).subtracting(.faulted) }
+
+  private func enter(_ phase: Phase) {
+    _ = phaseBits.bitwiseAnd(Phase.faulted.rawValue, ordering: .relaxed)
+    _ = phaseBits.bitwiseOr(phase.rawValue, ordering: .relaxed)
+  }
+
+  /// Whether callbacks may come.
+  var isLive: Bool { phaseBits.load(ordering: .relaxed) == Phase.running.rawValue }
+
+  /// Whether a service function may be called here and now; a breach is logged.
+  func permits(_ phases: Phase, _ function: StaticString) -> Bool {
+    guard loop.isCurrent else {
+      misuse(
+        "\(function) was called off the role's loop",
+        "call it from a callback; from other threads only log, fail and answers are allowed")
+      return false
+    }
+    guard phases.contains(phase) else {
+      misuse(
+        "\(function) was called while the role was \(phase.name)", "see the bracket behind the function in the header")
+      return false
+    }
+    return true
+  }
+
+  func misuse(_ what: String, _ remedy: String) {
+    let count = misuses.add(1, ordering: .relaxed).newValue
+    guard count <= Self.misuseLogLimit else { return }
+    let tail = count == Self.misuseLogLimit ? " (further breaches are only counted)" : ""
+    node.log.write(NH_LOG_MISUSE, role: name, "plugin \(description.id): \(what); \(remedy)\(tail)")
+  }
+
+  func fault(_ status: nh_status, _ message: String) {
+    let before = phaseBits.bitwiseOr(Phase.faulted.rawValue, ordering: .relaxed).oldValue
+    guard before & Phase.faulted.rawValue == 0 else { return }
+    node.onFault.withLock { $0 }?(self, status, message)
+  }
+
+  /// Runs `work` on the home loop in its turn; false if the role's queue is full. Any thread.
+  func enqueue(_ work: @escaping @Sendable (RoleInstance) -> Void) -> Bool {
+    guard queued.add(1, ordering: .relaxed).newValue <= limits.queue else {
+      queued.subtract(1, ordering: .relaxed)
+      return false
+    }
+    loop.post { [self] in
+      queued.subtract(1, ordering: .relaxed)
+      work(self)
+    }
+    return true
+  }
+
+  // MARK: Callbacks
+
+  func receive(_ event: BusEvent, handle: UInt64, token: UInt64) {
+    let queued = enqueue { role in
+      guard role.isLive, role.subscriptions[handle] != nil else { return }
+      role.deliver(event, handle: handle, token: token)
+    }
+    if !queued { droppedEvents.add(1) }
+  }
+
+  private lazy var droppedEvents = node.metrics.series(
+    .counter, "nodehost_events_dropped_total", help: "Events that met a full queue.",
+    labels: metricLabels([]), bounds: [])!
+
+  func metricLabels(_ own: [(name: String, value: String)]) -> [(name: String, value: String)] {
+    [("node", node.nodeName), ("role", name)] + own
+  }
+
+  private func deliver(_ event: BusEvent, handle: UInt64, token: UInt64) {
+    guard let callback = plugin.pointee.on_event else {
+      return misuse("it subscribes to topics and has no on_event", "fill in on_event")
+    }
+    event.payload.withUnsafeBufferPointer { payload in
+      BorrowedText.with(event.topic) { topic in
+        BorrowedText.with(event.source) { source in
+          var event = nh_event(
+            struct_size: UInt32(MemoryLayout<nh_event>.size), revision: NH_ABI_REVISION, kind: NH_EVENT_TOPIC,
+            number: 0, handle: handle, token: token, topic: topic, source: source, sequence: event.sequence,
+            payload: nh_bytes(ptr: payload.baseAddress, len: UInt64(payload.count)))
+          callback(role, &event)
+        }
+      }
+    }
+  }
+
+  func deliverCancelled(_ call: UInt64) {
+    guard isLive, let callback = plugin.pointee.on_event else { return }
+    var event = nh_event()
+    event.struct_size = UInt32(MemoryLayout<nh_event>.size)
+    event.revision = NH_ABI_REVISION
+    event.kind = NH_EVENT_CANCELLED
+    event.handle = call
+    callback(role, &event)
+  }
+
+  package func deliverTimer(_ timer: UInt64, token: UInt64) {
+    guard isLive else { return }
+    guard let callback = plugin.pointee.on_timer else {
+      return misuse("it sets timers and has no on_timer", "fill in on_timer")
+    }
+    callback(role, timer, token)
+  }
+
+  func deliverReply(_ reply: inout nh_reply) {
+    guard isLive else { return }
+    guard let callback = plugin.pointee.on_reply else {
+      return misuse("it asks for replies and has no on_reply", "fill in on_reply")
+    }
+    callback(role, &reply)
+  }
+}
+
+extension RoleInstance.Phase {
+  var name: String {
+    switch self {
+    case .creating: "being created"
+    case .starting: "starting"
+    case .running: "running"
+    case .stopping: "stopping"
+    default: "stopped"
+    }
+  }
+}

@@ -1,0 +1,140 @@
+package import HostCore
+import NodeValues
+
+/// What the command line changes about a manifest, as written there.
+package struct ManifestOverrides: Sendable, Equatable {
+  /// `path=value` of each `--set`, in order.
+  package var settings: [String]
+  /// `ID=HOST[:PORT]` of each `--peer`, in order.
+  package var peers: [String]
+  /// `--instance`.
+  package var instance: Int?
+
+  package init(settings: [String] = [], peers: [String] = [], instance: Int? = nil) {
+    self.settings = settings
+    self.peers = peers
+    self.instance = instance
+  }
+}
+
+/// A manifest with what later errors and `nodehost validate` need.
+package struct LoadedManifest: Sendable {
+  package var manifest: Manifest
+  /// After all overrides and expansion; `tree.rendered` prints it without what files and the environment gave.
+  package var tree: YamlNode
+  package var sources: Sources
+}
+
+/// Reads manifests: parse, override, expand, decode.
+package enum ManifestFile {
+  /// How long a file named by `${file:…}` may be: far longer than a key or a list of certificates.
+  package static let insertedFileLimit = 64 << 10
+
+  package static func read(
+    path: String, overrides: ManifestOverrides = ManifestOverrides(),
+    environment: @escaping (String) -> String? = YamlFiles.environment
+  ) throws(ManifestProblems) -> LoadedManifest {
+    let bytes: [UInt8]
+    switch YamlFiles.read(path, limit: YamlLimits().bytes) {
+    case .success(let read): bytes = read
+    case .failure(let problem): throw ManifestProblems([Diagnostic(file: path, message: problem.message)])
+    }
+    let folder = PathText.folder(of: path)
+    let values = Interpolation(variable: environment) { name in
+      YamlFiles.readText(PathText.resolve(name, in: folder), limit: insertedFileLimit)
+    }
+    return try parse(bytes, named: path, overrides: overrides, values: values)
+  }
+
+  /// The same for bytes in memory. Relative paths start in the folder of `name`.
+  package static func parse(
+    _ bytes: [UInt8], named name: String, overrides: ManifestOverrides = ManifestOverrides(), values: Interpolation
+  ) throws(ManifestProblems) -> LoadedManifest {
+    let log = FaultLog()
+    var sources = Sources(manifest: SourceText(name: name, bytes: bytes))
+    guard var tree = YamlReader.read(sources.texts[0], into: log) else { throw ManifestProblems(log, in: sources) }
+    apply(overrides, to: &tree, &sources, log)
+    var expander = Expander(values, sources: sources, log: log)
+    tree = expander.expand(tree)
+    let decoder = ManifestDecoder(sources: sources, folder: PathText.folder(of: name), log: log)
+    guard let manifest = decoder.decode(tree), log.isEmpty else { throw ManifestProblems(log, in: sources) }
+    return LoadedManifest(manifest: manifest, tree: tree, sources: sources)
+  }
+
+  private static func apply(
+    _ overrides: ManifestOverrides, to tree: inout YamlNode, _ sources: inout Sources, _ log: FaultLog
+  ) {
+    for argument in overrides.settings { set(argument, in: &tree, option: "--set", &sources, log) }
+    if let instance = overrides.instance {
+      let source = sources.add(SourceText(name: "--instance", bytes: Array(String(instance).utf8), kind: .argument))
+      let place = SourcePlace(source: source, offset: 0)
+      let value = YamlNode(.scalar(YamlScalar(String(instance), style: .plain)), at: place)
+      change(&tree, log) { tree throws(Fault) in
+        try tree.setting(SettingPath(argument: "node.instance=")!, to: value, source: source)
+      }
+    }
+    for argument in overrides.peers {
+      let source = sources.add(SourceText(name: "--peer", bytes: Array(argument.utf8), kind: .argument))
+      guard let peer = PeerOverride(argument: argument) else {
+        log.add(
+          "`\(argument)` names no peer", at: SourcePlace(source: source, offset: 0),
+          expected: .described(PeerOverride.expectation))
+        continue
+      }
+      change(&tree, log) { tree throws(Fault) in try tree.applying(peer, source: source) }
+    }
+  }
+
+  private static func set(
+    _ argument: String, in tree: inout YamlNode, option: String, _ sources: inout Sources, _ log: FaultLog
+  ) {
+    let text = SourceText(name: option, bytes: Array(argument.utf8), kind: .argument)
+    let source = sources.add(text)
+    guard let path = SettingPath(argument: argument) else {
+      log.add(
+        "`\(argument)` is no setting", at: SourcePlace(source: source, offset: 0),
+        expected: .described("path=value, such as roles.gateway.config.ttl_seconds=5"))
+      return
+    }
+    guard let value = value(of: text, at: path.valueOffset, source, log) else { return }
+    change(&tree, log) { tree throws(Fault) in try tree.setting(path, to: value, source: source) }
+  }
+
+  /// The part behind the `=` as YAML; the part before it is blanked out, so that places stay right.
+  private static func value(of text: SourceText, at offset: Int, _ source: Int32, _ log: FaultLog) -> YamlNode? {
+    var bytes = text.bytes
+    for place in 0..<offset { bytes[place] = UInt8(ascii: " ") }
+    if bytes.allSatisfy({ $0 == UInt8(ascii: " ") }) {
+      let place = SourcePlace(source: source, offset: text.bytes.count)
+      return YamlNode(.scalar(YamlScalar("", style: .plain)), at: place)
+    }
+    return YamlReader.read(SourceText(name: text.name, bytes: bytes, kind: .argument), source: source, into: log)
+  }
+
+  private static func change(
+    _ tree: inout YamlNode, _ log: FaultLog, _ body: (YamlNode) throws(Fault) -> YamlNode
+  ) {
+    do throws(Fault) { tree = try body(tree) } catch { log.add(error) }
+  }
+}
+
+/// Feeds any bytes through everything that reads manifests; it must return, whatever they are.
+package func fuzzManifest(_ bytes: UnsafeRawBufferPointer) {
+  let values = Interpolation(
+    variable: { $0.utf8.count % 2 == 0 ? "2\n- x: {" : nil },
+    file: { $0.isEmpty ? .failure(.init("has no name")) : .success("secret\n") })
+  let text = Array(bytes)
+  let overrides = ManifestOverrides(
+    settings: ["roles.0.config.a=[1, {b: c}]", "node.id=7", String(decoding: text.prefix(80), as: UTF8.self)],
+    peers: ["2=::1", "3=host:9"], instance: text.count % 3 + 1)
+  for overrides in [ManifestOverrides(), overrides] {
+    do throws(ManifestProblems) {
+      let loaded = try ManifestFile.parse(text, named: "fuzz.yaml", overrides: overrides, values: values)
+      _ = loaded.tree.rendered
+      _ = ManifestDifference(from: loaded.manifest, to: loaded.manifest)
+    } catch {
+      _ = error.description
+      _ = error.json.description
+    }
+  }
+}

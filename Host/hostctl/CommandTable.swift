@@ -1,0 +1,119 @@
+import HostCore
+
+/// Everything that hostctl understands.
+enum CommandTable {
+  private static let role = Argument("ROLE", help: "The role's name, as hostctl list shows it")
+
+  static let program = Program(
+    name: "hostctl",
+    summary: "look at and steer running nodes",
+    discussion: """
+      hostctl talks to a running node over its Unix socket. With one node on the machine it is found by \
+      itself; with several, --node says which.
+
+      Tables are for people; with --json every command prints what the node answered, for programs.
+      """,
+    options: [
+      Option(long: "node", value: "NAME", help: "The node to talk to; hostctl nodes lists them"),
+      Option(
+        long: "socket", value: "PATH", help: "The node's control socket, instead of finding it", completion: .file),
+      Option(long: "json", help: "Print JSON for programs"),
+    ],
+    commands: looking + steering + withoutNode,
+    environment: [
+      Named("NODEHOST_NODE", "What --node says, if it is not given"),
+      Named("NODEHOST_SOCKET", "What --socket says, if it is not given"),
+      Named("NODEHOST_RUNTIME_DIR", "The folder where running nodes leave their records"),
+      Named("NO_COLOR", "Set to anything: no colours"),
+      Named("COLUMNS", "The terminal's width, if it is not the window's"),
+    ])
+
+  private static let looking = [
+    Command(
+      name: "list", summary: "List the node's roles",
+      discussion: "GEN counts the swaps of a role, LOOP is the event loop that it lives on.",
+      examples: [Named("hostctl list --json | jq '.roles[].name'", "Only the names")]),
+    Command(
+      name: "describe", summary: "Show a role's settings, methods, services and origin", arguments: [role],
+      examples: [Named("hostctl describe hello", "What hello can do")]),
+    Command(
+      name: "call", summary: "Call a method of a role and print its reply",
+      discussion: """
+        Arguments are converted by the method's signature, which hostctl describe shows. Bytes are given in \
+        base64; for a parameter of type bytes or json, @FILE stands for the content of a file. Write -- \
+        before an argument that begins with a dash.
+        """,
+      arguments: [
+        role, Argument("METHOD", help: "The method's name"),
+        Argument("ARG", .any, help: "One word for each parameter", completion: .file),
+      ],
+      options: [Option(long: "timeout", short: "t", value: "MS", help: "Give up after so many milliseconds")],
+      examples: [
+        Named("hostctl call hello add 2 40", "Add two numbers"),
+        Named("hostctl call store put picture @photo.jpg --timeout 60000", "Send a file, and wait for a minute"),
+      ]),
+    Command(name: "status", summary: "Show the node: its address, memory, loops and notes"),
+    Command(
+      name: "health", summary: "Show how well the node, or one role, is",
+      discussion: "Exits with 1 if the health is not ok.",
+      arguments: [Argument("ROLE", .optional, help: "Only this role")],
+      examples: [Named("hostctl health gateway && echo serving", "In a script")]),
+    Command(
+      name: "logs", summary: "Show the node's log",
+      options: [
+        Option(long: "follow", short: "f", help: "Go on with new lines until interrupted"),
+        Option(long: "lines", short: "n", value: "N", help: "The last so many lines"),
+        Option(long: "role", short: "r", value: "ROLE", help: "Only lines of this role"),
+        Option(
+          long: "level", short: "l", value: "LEVEL", help: "Only lines at least this serious",
+          completion: .words(ControlAPI.logLevels)),
+      ],
+      examples: [Named("hostctl logs -f -r gateway -l warning", "Watch for a role's trouble")]),
+    Command(
+      name: "metrics", summary: "Print the node's metrics in the Prometheus text form",
+      examples: [Named("hostctl metrics --json", "The same as JSON")]),
+    Command(
+      name: "nodes", summary: "List the nodes of this machine",
+      discussion: "A node that is gone left its record behind when it was killed; the next start replaces it."),
+  ]
+
+  private static let steering = [
+    Command(
+      name: "load", summary: "Start a role on the running node",
+      discussion: "The node allows it if its manifest says hot_swap: on, or if it was started with --dev.",
+      options: [
+        Option(long: "role", value: "ID", help: "The kind of role: its plugin's id"),
+        Option(long: "name", value: "NAME", help: "The new role's name; its id if not given"),
+        Option(
+          long: "plugin", value: "PATH", help: "The plugin's name or file; the id if not given", completion: .file),
+        Option(long: "config", value: "JSON", help: "The role's configuration, as JSON"),
+      ],
+      examples: [Named(#"hostctl load --role hello --name hi --config '{"greeting":"Hi"}'"#, "A second hello")]),
+    Command(name: "unload", summary: "Drain and end a role", arguments: [role]),
+    Command(name: "restart", summary: "End a role and start it anew", arguments: [role]),
+    Command(
+      name: "reload", summary: "Let the node read its manifest again and apply what changed",
+      discussion: "What needs a new start of the whole node is named and left as it is."),
+  ]
+
+  private static let withoutNode = [
+    Command(
+      name: "validate", summary: "Check manifests; no node is needed",
+      discussion: "Runs nodehost validate, which takes further options: see nodehost validate --help.",
+      arguments: [Argument("MANIFEST", .atLeastOne, help: "YAML files", completion: .file)],
+      passesWordsOn: true),
+    Command(
+      name: "schema", summary: "Print the JSON Schema of a plugin's configuration; no node is needed",
+      discussion: "Runs nodehost schema.",
+      arguments: [Argument("PLUGIN.so", help: "The plugin's file", completion: .file)],
+      passesWordsOn: true),
+    Command(name: "version", summary: "Show the versions of hostctl and of the node"),
+    Command(
+      name: "completions", summary: "Print completions for a shell",
+      arguments: [Argument("SHELL", help: "bash, zsh or fish", completion: .words(Shell.allCases.map(\.rawValue)))],
+      examples: [Named("source <(hostctl completions bash)", "Use them now")]),
+    Command(
+      name: "man", summary: "Print the manual page in roff",
+      examples: [Named("hostctl man | man -l -", "Read it")]),
+  ]
+}

@@ -1,0 +1,84 @@
+import HostCore
+
+/// Everything that nodehost understands.
+enum CommandTable {
+  private static let manifest = Argument("MANIFEST", help: "The node's manifest, a YAML file", completion: .file)
+
+  private static let overrides = [
+    Option(
+      long: "set", value: "PATH=VALUE", help: "Put a value into the manifest: roles.hello.config.greeting=Hi",
+      repeatable: true),
+    Option(
+      long: "instance", value: "N", help: "Be the Nth node of this manifest on this machine: own name, state, ports"),
+    Option(long: "peer", value: "ID=HOST", help: "Where the peer with this id is", repeatable: true),
+  ]
+
+  static let program = Program(
+    name: "nodehost",
+    summary: "run the roles that a manifest names",
+    discussion: """
+      nodehost reads one manifest, loads the plugins that it names, and runs their roles until it is told \
+      to end. hostctl looks at it and steers it.
+
+      SIGTERM and SIGINT drain the roles and end the node; a second one ends it at once. SIGHUP reads the \
+      manifest again and applies what has changed.
+
+      `nodehost MANIFEST` is short for `nodehost run MANIFEST`.
+      """,
+    commands: [
+      Command(
+        name: "run", summary: "Run a node",
+        discussion: """
+          Writes its log to standard error, one line each. Exits with 0 after it was told to end, with 1 if it \
+          could not start.
+          """,
+        arguments: [manifest],
+        options: overrides + [
+          Option(long: "dev", help: "Load and unload roles at run time, from any folder, as if hot_swap were on"),
+          Option(long: "check", help: "Start, print the roles once all have settled, end; 0 if all of them run"),
+        ],
+        examples: [
+          Named("nodehost node.yaml", "Run a node in the foreground"),
+          Named("nodehost node.yaml --instance 2 --set roles.hello.config.greeting=Hi", "A second one beside it"),
+        ]),
+      Command(
+        name: "validate", summary: "Check manifests, and their roles' configuration, without running them",
+        discussion: """
+          Reports every error with its place. Configuration is checked against the schema of the role's plugin, \
+          and then by the plugin itself, which a trial process creates and destroys. Exits with 1 if there is \
+          an error.
+          """,
+        arguments: [Argument("MANIFEST", .atLeastOne, help: "Manifests to check", completion: .file)],
+        options: overrides + [
+          Option(long: "without-plugins", help: "Check the manifest alone, for plugins that are not here"),
+          Option(long: "json", help: "Print JSON for programs"),
+        ],
+        examples: [Named("nodehost validate manifests/*/*.yaml", "Check all of them")]),
+      Command(
+        name: "schema", summary: "Print the JSON Schema of a plugin's configuration",
+        arguments: [Argument("PLUGIN", help: "The plugin's file", completion: .file)],
+        options: [
+          Option(long: "all", help: "Everything the plugin says of itself: methods, needs, topics"),
+          Option(long: "json", help: "Accepted for symmetry: the output is JSON either way"),
+        ],
+        examples: [Named("nodehost schema libhello.so", "What may stand under config:")]),
+      Command(name: "man", summary: "Print the manual page, to be shown by `man -l -`"),
+      Command(
+        name: "completions", summary: "Print completions for a shell",
+        arguments: [Argument("SHELL", help: "bash, zsh or fish", completion: .words(["bash", "zsh", "fish"]))]),
+    ],
+    environment: [
+      Named("NODEHOST_RUNTIME_DIR", "The folder where the node leaves its record for hostctl"),
+      Named("NO_COLOR", "Set to anything: no colours"),
+    ])
+
+  /// `nodehost node.yaml` is `nodehost run node.yaml`, whatever options come first.
+  static func completed(_ words: [String]) -> [String] {
+    let names = program.commands.map(\.name)
+    let standard = ["-h", "--help", "--version"]
+    guard let first = words.first, !names.contains(first), !standard.contains(first) else { return words }
+    // A word that is nearly a command is a slip rather than a manifest.
+    if words.count == 1, !first.contains("."), nearestWord(to: first, among: names) != nil { return words }
+    return ["run"] + words
+  }
+}

@@ -1,0 +1,4 @@
+import HostCore
+enum ValidateCommand {
+  static func run(_ invocation: Invocation) -> ExitCode { .failure }
+}

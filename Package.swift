@@ -1,0 +1,118 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One list for all Swift targets.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  // Say `any` where a call goes through a witness table: it costs, and should be seen.
+  .enableUpcomingFeature("ExistentialAny"),
+  // A member is visible only where its module is imported, so imports tell the truth.
+  .enableUpcomingFeature("MemberImportVisibility"),
+  // Imports are private unless said otherwise, so that C libraries do not leak through ours.
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+// The host's own modules, in release builds.
+let fast: [SwiftSetting] = [
+  .unsafeFlags(
+    [
+      // Generic code of one module is specialised where another uses it; a call costs a tenth then.
+      "-cross-module-optimization",
+      // All state belongs to one loop. Debug builds, and so the tests, check overlapping access.
+      "-enforce-exclusivity=unchecked",
+    ], .when(configuration: .release))
+]
+
+// Exports nothing but nh_plugin_query. On plugin targets only; no test or executable may depend on
+// one, since linker settings are inherited and entry symbols collide.
+let pluginLink: [LinkerSetting] = [
+  .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/SDK/CNodeABI/plugin.map"]),
+  // Names stay for backtraces; debug information would make the file, which is hashed and copied, tenfold.
+  .unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release)),
+]
+
+func module(
+  _ name: String, in folder: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = []
+) -> Target {
+  .target(name: name, dependencies: dependencies, path: "\(folder)/\(name)", swiftSettings: strict + settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
+/// A plugin in Swift or C: one target, one dynamic library.
+struct Plugin {
+  var name: String
+  var path: String
+  var language: Language
+  enum Language { case swift, c }
+
+  var product: Product { .library(name: name, type: .dynamic, targets: [name]) }
+  var target: Target {
+    switch language {
+    case .swift:
+      .target(name: name, dependencies: ["NodeKit"], path: path, swiftSettings: strict, linkerSettings: pluginLink)
+    case .c:
+      .target(
+        name: name, dependencies: ["CNodeABI"], path: path, publicHeadersPath: ".",
+        cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])], linkerSettings: pluginLink)
+    }
+  }
+}
+
+// The Rust template is built by rustc; see Host/start.
+let plugins = [
+  Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
+  Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
+]
+
+let package = Package(
+  name: "nodehost",
+  products: [
+    .library(name: "NodeKit", targets: ["NodeKit"]),
+    .library(name: "NodeTesting", targets: ["NodeTesting"]),
+    .executable(name: "nodehost", targets: ["nodehost"]),
+    .executable(name: "hostctl", targets: ["hostctl"]),
+  ] + plugins.map(\.product),
+  targets: [
+    .target(name: "CNodeABI", path: "SDK/CNodeABI", exclude: ["describe", "plugin.map"]),
+    .target(
+      name: "NodeValues", dependencies: ["CNodeABI"], path: "SDK/NodeValues", swiftSettings: strict,
+      // Swift's own Double needs it, and without Foundation or Glibc nobody else asks for it.
+      linkerSettings: [.linkedLibrary("m")]),
+    .target(
+      name: "NodeKit", dependencies: ["CNodeABI", "NodeValues"], path: "SDK/NodeKit",
+      // nh_plugin_query calls the `main` that `@main` makes of the plugin's role.
+      swiftSettings: strict + [.enableExperimentalFeature("Extern")]),
+    // libffi calls the methods of plugins written in C as a node does.
+    module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeKit", "CFFI"]),
+
+    .systemLibrary(name: "CYaml", path: "Host/CYaml", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CFFI", path: "Host/CFFI", providers: [.apt(["libffi-dev"])]),
+    .systemLibrary(name: "CCrypto", path: "Host/CCrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CSystem", path: "Host/CSystem"),
+    module("HostCore", in: "Host", ["CNodeABI", "NodeValues"], settings: fast),
+    module(
+      "HostRuntime", in: "Host", ["CNodeABI", "NodeValues", "HostCore", "CYaml", "CFFI", "CCrypto", "CSystem"],
+      settings: fast),
+    .executableTarget(
+      name: "nodehost", dependencies: ["HostCore", "HostRuntime"], path: "Host/nodehost", swiftSettings: strict),
+    .executableTarget(
+      name: "hostctl", dependencies: ["HostCore", "NodeValues", "CSystem"], path: "Host/hostctl",
+      swiftSettings: strict,
+      // It loads no plugin, so it may carry its own runtime: it starts 1.5 ms sooner, for 9 MB more.
+      linkerSettings: [.unsafeFlags(["-static-stdlib"])]),
+
+    .executableTarget(
+      name: "benchmarks",
+      dependencies: ["CNodeABI", "CFFI", "NodeValues", "HostCore", "HostRuntime"], path: "Tests/Benchmarks",
+      exclude: ["run"], swiftSettings: strict),
+
+    tests("SDKTests", ["CNodeABI", "NodeValues", "NodeKit", "NodeTesting"]),
+    tests("HostCoreTests", ["NodeValues", "HostCore"]),
+    tests("HostctlTests", ["NodeValues", "HostCore"]),
+    tests("HostRuntimeTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "CSystem"]),
+  ] + plugins.map(\.target)
+)

@@ -1,0 +1,137 @@
+internal import CNodeABI
+
+/// One role's side of the edge: the host's table, the services fetched from it, and the closures that wait for
+/// an answer of theirs.
+///
+/// Closures usually hold the role, and the role holds this; the circle is cut when the role is destroyed, after
+/// which nothing here reaches the host any more, whoever still keeps a timer or a reply.
+final class HostLink {
+  let roleName: String
+  let nodeName: String
+  let nodeID: UInt32
+  /// What the role says that it uses, by id.
+  private let needs: [String: Need]
+  private var host: UnsafePointer<nh_host>?
+  private var servesRole = true
+
+  private var timerTable: UnsafePointer<nh_timer_service>?
+  private var busTable: UnsafePointer<nh_bus_service>?
+  private var rolesTable: UnsafePointer<nh_roles_service>?
+  private var metricsTable: UnsafePointer<nh_metrics_service>?
+  private var randomTable: UnsafePointer<nh_random_service>?
+
+  // The tables never call out while they are read or changed, so the run-time check of that is saved.
+  @exclusivity(unchecked) var timers = CallbackTable<TimerEntry>()
+  @exclusivity(unchecked) var subscriptions = CallbackTable<SubscriptionEntry>()
+  @exclusivity(unchecked) var calls = CallbackTable<CallEntry>()
+  var openReplies: [nh_handle: Unowned] = [:]
+
+  init(_ host: UnsafePointer<nh_host>, needs: [Need]) {
+    self.host = host
+    self.needs = Dictionary(needs.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    roleName = String(host.pointee.role_name)
+    nodeName = String(host.pointee.node_name)
+    nodeID = host.pointee.node_id
+  }
+
+  /// The role is going: no service is used and no call answered from here on.
+  func endServices() {
+    servesRole = false
+    let held = (timers, subscriptions, calls)
+    timers = CallbackTable()
+    subscriptions = CallbackTable()
+    calls = CallbackTable()
+    // The host has answered these; what waits for their cancellation may hold the role too.
+    for open in openReplies.values.map(\.reply) { open.abandon() }
+    // What the closures held may use this link as it goes, so it goes last.
+    withExtendedLifetime(held) {}
+  }
+
+  var isServing: Bool { servesRole }
+
+  /// The role is gone, and with it the host's table.
+  func detach() { host = nil }
+}
+
+// MARK: Services
+
+extension HostLink {
+  var timerService: UnsafePointer<nh_timer_service> {
+    get throws { try service(.timer, \.timerTable) }
+  }
+  var busService: UnsafePointer<nh_bus_service> {
+    get throws { try service(.bus, \.busTable) }
+  }
+  var rolesService: UnsafePointer<nh_roles_service> {
+    get throws { try service(.roles, \.rolesTable) }
+  }
+  var metricsService: UnsafePointer<nh_metrics_service> {
+    get throws { try service(.metrics, \.metricsTable) }
+  }
+  var randomService: UnsafePointer<nh_random_service> {
+    get throws { try service(.random, \.randomTable) }
+  }
+
+  /// Fetched at first use and kept, since a table stays as long as the role.
+  private func service<Table>(
+    _ need: Need, _ kept: ReferenceWritableKeyPath<HostLink, UnsafePointer<Table>?>
+  ) throws -> UnsafePointer<Table> {
+    guard servesRole, let host else {
+      throw RoleError(.failedPrecondition, "\(need.id) is used after the role has ended")
+    }
+    if let table = self[keyPath: kept] { return table }
+    guard needs[need.id] != nil else {
+      throw RoleError(.failedPrecondition, "the role uses \(need.id) without saying so; add it to `needs`")
+    }
+    guard let table = need.id.lend({ host.pointee.get_service(host, $0, need.layout) }) else {
+      throw RoleError(
+        .unavailable, "the host gives no \(need.id) now; services are there from `start` on, not in `init`")
+    }
+    self[keyPath: kept] = table.assumingMemoryBound(to: Table.self)
+    return table.assumingMemoryBound(to: Table.self)
+  }
+}
+
+// MARK: The host itself
+
+extension HostLink {
+  func log(_ level: UInt32, _ message: String, _ fields: JSON?) {
+    guard let host else { return }
+    message.lend { text in
+      guard let fields else { return host.pointee.log(host, level, text, nh_json(ptr: nil, len: 0)) }
+      fields.lend { host.pointee.log(host, level, text, $0) }
+    }
+  }
+
+  func time(_ clock: UInt32) -> Int64 {
+    guard let host else { return 0 }
+    return host.pointee.now(host, clock)
+  }
+
+  func fail(_ error: RoleError) {
+    guard servesRole, let host else { return }
+    error.description.lend { host.pointee.fail(host, error.status.rawValue, $0) }
+  }
+
+  /// A closure that the role gave threw: nobody is there to take it but the log.
+  func report(_ error: any Error, from what: String) {
+    log(NH_LOG_ERROR, "\(what) failed: \(RoleError(error))", ["status": JSON(RoleError(error).status.rawValue)])
+  }
+}
+
+// MARK: Answers
+
+extension HostLink {
+  func answer(_ call: nh_call, _ value: Value, as type: ValueType) {
+    guard servesRole else { return }
+    // A status other than OK says that the caller gave up meanwhile.
+    _ = value.lend(as: type) { call.answer.pointee.reply(call.answer.pointee.ctx, call.handle, $0) }
+  }
+
+  func refuse(_ call: nh_call, _ error: RoleError) {
+    guard servesRole else { return }
+    _ = error.description.lend {
+      call.answer.pointee.fail(call.answer.pointee.ctx, call.handle, error.status.rawValue, $0)
+    }
+  }
+}

@@ -1,0 +1,94 @@
+internal import CNodeABI
+
+/// The C tables that the role sees. They point back to their host, which owns them.
+final class HostTables {
+  private let memory = StableMemory()
+  let host: UnsafePointer<nh_host>
+  let answer: UnsafePointer<nh_answer>
+  let services: [String: (layout: UInt64, table: UnsafeRawPointer)]
+
+  init(_ fake: FakeHost) {
+    let context = Unmanaged.passUnretained(fake).toOpaque()
+    host = memory.keep(
+      nh_host(
+        struct_size: UInt32(MemoryLayout<nh_host>.size), revision: NH_ABI_REVISION, ctx: context,
+        role_name: memory.text(fake.roleName), node_name: memory.text(fake.nodeName), node_id: 1, reserved: 0,
+        get_service: { FakeHost.of($0).service(String($1), $2) },
+        log: { FakeHost.of($0).logged($1, String($2), String($3)) },
+        fail: { FakeHost.of($0).failed(RoleError(Status(rawValue: $1), String($2))) },
+        now: { FakeHost.of($0).time($1) },
+        check_thread: { FakeHost.of($0).isOnLoop ? 1 : 0 }))
+    answer = memory.keep(
+      nh_answer(
+        struct_size: UInt32(MemoryLayout<nh_answer>.size), revision: 1, ctx: context,
+        reply: { FakeHost.at($0).answer($1, value: $2) }, fail: { FakeHost.at($0).refuse($1, $2, $3) }))
+    services = [
+      NH_TIMER_ID: (NH_TIMER_LAYOUT, UnsafeRawPointer(memory.keep(timerTable(context)))),
+      NH_BUS_ID: (NH_BUS_LAYOUT, UnsafeRawPointer(memory.keep(busTable(context)))),
+      NH_ROLES_ID: (NH_ROLES_LAYOUT, UnsafeRawPointer(memory.keep(rolesTable(context)))),
+      NH_METRICS_ID: (NH_METRICS_LAYOUT, UnsafeRawPointer(memory.keep(metricsTable(context)))),
+      NH_RANDOM_ID: (NH_RANDOM_LAYOUT, UnsafeRawPointer(memory.keep(randomTable(context)))),
+    ]
+  }
+}
+
+/// The services that this host has.
+enum ServiceID {
+  static let offered = [NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID]
+}
+
+extension FakeHost {
+  static func at(_ context: UnsafeMutableRawPointer?) -> FakeHost {
+    Unmanaged<FakeHost>.fromOpaque(context!).takeUnretainedValue()
+  }
+
+  static func of(_ host: UnsafePointer<nh_host>) -> FakeHost { at(host.pointee.ctx) }
+}
+
+private func timerTable(_ context: UnsafeMutableRawPointer) -> nh_timer_service {
+  nh_timer_service(
+    struct_size: UInt32(MemoryLayout<nh_timer_service>.size), revision: 1, ctx: context,
+    once: { FakeHost.at($0).setTimer("once", $1, nil, $2) },
+    every: { FakeHost.at($0).setTimer("every", $1, $2, $3) },
+    cancel: { FakeHost.at($0).cancelTimer($1) },
+    remaining: { FakeHost.at($0).remaining($1) })
+}
+
+private func busTable(_ context: UnsafeMutableRawPointer) -> nh_bus_service {
+  nh_bus_service(
+    struct_size: UInt32(MemoryLayout<nh_bus_service>.size), revision: 1, ctx: context,
+    publish: { FakeHost.at($0).rolePublishes(String($1), [UInt8]($2)) },
+    subscribe: { FakeHost.at($0).subscribe(String($1), $2) },
+    unsubscribe: { FakeHost.at($0).unsubscribe($1) })
+}
+
+private func rolesTable(_ context: UnsafeMutableRawPointer) -> nh_roles_service {
+  nh_roles_service(
+    struct_size: UInt32(MemoryLayout<nh_roles_service>.size), revision: 1, ctx: context,
+    call: { FakeHost.at($0).roleCalls(String($1), String($2), String($3), $4, $5, $6) },
+    cancel: { FakeHost.at($0).cancelOutgoing($1) },
+    list: { FakeHost.at($0).listRoles($1) })
+}
+
+private func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {
+  nh_metrics_service(
+    struct_size: UInt32(MemoryLayout<nh_metrics_service>.size), revision: 1, ctx: context,
+    counter: { FakeHost.at($0).metric(.counter, String($1), String($2), $3) },
+    gauge: { FakeHost.at($0).metric(.gauge, String($1), String($2), $3) },
+    histogram: { context, name, help, labels, _ in
+      FakeHost.at(context).metric(.histogram, String(name), String(help), labels)
+    },
+    add: { FakeHost.at($0).count("add", $1, $2) },
+    set: { FakeHost.at($0).count("set", $1, $2) },
+    observe: { FakeHost.at($0).count("observe", $1, $2) })
+}
+
+private func randomTable(_ context: UnsafeMutableRawPointer) -> nh_random_service {
+  nh_random_service(
+    struct_size: UInt32(MemoryLayout<nh_random_service>.size), revision: 1, ctx: context,
+    next: { FakeHost.at($0).randomNumber("next") { $0.next() } },
+    below: { context, bound in
+      FakeHost.at(context).randomNumber("below") { bound == 0 ? 0 : $0.next(upperBound: bound) }
+    },
+    fill: { FakeHost.at($0).fill($1) })
+}

@@ -1,0 +1,13 @@
+import Glibc
+import HostRuntime
+
+let ownFolder = String(ownExecutable[..<ownExecutable.lastIndex(of: "/")!])
+
+// The scripts beside this program build the plugins and say where they are.
+let arguments = CommandLine.arguments.dropFirst()
+switch arguments.first {
+case "calls" where arguments.count == 2: CallBenchmark.run(arguments.last!)
+default:
+  print("usage: benchmarks calls FOLDER")
+  exit(64)
+}

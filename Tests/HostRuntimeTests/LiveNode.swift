@@ -1,0 +1,164 @@
+import CNodeABI
+import Glibc
+import HostCore
+@testable import HostRuntime
+import NodeValues
+import Synchronization
+import Testing
+
+/// A whole node inside the test: real loops, real plugins, no manifest and no control socket.
+final class LiveNode {
+  let folder = Place.temporaryFolder()
+  let log = LogHub(least: .debug, writesToStandardError: false)
+  let control = EventLoop(index: 0, name: "control")
+  let node: Node
+  private let thread: LoopThread
+
+  /// Holds on to the fixture, whose folder goes with it.
+  private let plugin: BrokenPlugin?
+  private let server = Holder<UncheckedReference<ControlServer>>()
+  var socket: String { "\(folder)/control.sock" }
+
+  convenience init(_ plugin: BrokenPlugin, _ roles: [String]) {
+    self.init(plugin, folders: [plugin.folder], roles)
+  }
+
+  /// `roles` are entries of the manifest's `roles:`, in YAML. Waits for readiness.
+  init(_ plugin: BrokenPlugin? = nil, folders: [String], _ roles: [String], allowsChanges: Bool = true) {
+    self.plugin = plugin
+    let plan = Self.plan(folder, folders, roles, allowsChanges)
+    node = Node(plan, control: control, log: log, allowsOtherPlugins: false, executable: Place.nodehost)
+    thread = control.startThread()
+    let ready = Flag()
+    control.post { [node] in
+      node.whenReady = { ready.raise() }
+      node.start()
+    }
+    ready.wait("the node is ready")
+  }
+
+  deinit {
+    let ended = Flag()
+    control.post { [node] in
+      node.whenEnded = { ended.raise() }
+      node.end()
+    }
+    ended.wait("the node has ended")
+    if let server = server.take() { control.post { server.value.close() } }
+    control.stop()
+    thread.join()
+    run(["rm", "-rf", folder])
+  }
+
+  /// Opens the control socket.
+  func serve() throws {
+    let server = try ControlServer(path: socket, loop: control, log: log) { [node] in node.answer($0, $1) }
+    let reference = UncheckedReference(server)
+    self.server.put(reference)
+    control.post { reference.value.start() }
+  }
+
+  /// Asks the control socket with curl: the status and the JSON that it answered.
+  func curl(_ arguments: [String]) throws -> (status: Int, body: JSON) {
+    let (_, output) = run(
+      ["curl", "-sS", "--max-time", "10", "--unix-socket", socket, "-w", "\n%{http_code}"] + arguments)
+    let lines = output.split(separator: "\n")
+    let status = try #require(lines.last.flatMap { Int($0) }, "\(output)")
+    return (status, try JSON(parsing: lines.dropLast().joined(separator: "\n")))
+  }
+
+  static func plan(_ folder: String, _ folders: [String], _ roles: [String], _ allowsChanges: Bool = true) -> NodePlan {
+    let text = """
+      nodehost: 1
+      node: { id: 1, name: node-t, address: 127.0.0.1, state: \(folder) }
+      plugins: { folders: [\(folders.joined(separator: ", "))] }
+      log: { level: debug }
+      roles: [\(roles.joined(separator: ", "))]
+      """
+    let none = Interpolation(variable: { _ in nil }, file: { _ in .failure(.init("is not there")) })
+    do {
+      let manifest = try ManifestFile.parse(Array(text.utf8), named: "\(folder)/test.yaml", values: none).manifest
+      return NodePlan(
+        manifest: manifest, path: "\(folder)/test.yaml", address: "127.0.0.1", loops: 2, allowsChanges: allowsChanges)
+    } catch {
+      preconditionFailure("\(error)")
+    }
+  }
+
+  /// An entry of the fixture's role: more members go behind.
+  static func role(_ name: String = "b", plugin: String = "broken", _ more: String = "") -> String {
+    let role = plugin.hasPrefix("hello") ? plugin : "broken"
+    let comma = more.isEmpty ? "" : ", "
+    return "{ role: \(role), name: \(name), plugin: \(plugin), restart: { policy: never }\(comma)\(more) }"
+  }
+
+  /// Runs on the control loop and waits for it.
+  func onControl<Answer: Sendable>(_ work: @escaping @Sendable (Node) -> Answer) -> Answer {
+    let answer = Holder<Answer>()
+    let done = Flag()
+    control.post { [node] in
+      answer.put(work(node))
+      done.raise()
+    }
+    done.wait("the control loop answers")
+    return answer.take()!
+  }
+
+  func state(_ name: String = "b") -> RoleLifecycle.State? { onControl { $0.role(name)?.state } }
+
+  func instance(_ name: String = "b") throws -> RoleInstance {
+    try #require(node.services.directory.find(name), "\(name) runs")
+  }
+
+  /// Calls a method as another role or the control server would, and waits for the outcome.
+  func call(_ method: String, _ values: [Value] = [], timeoutMilliseconds: Int64 = 2000, on name: String = "b") throws
+    -> CallOutcome
+  {
+    let outcome = Holder<CallOutcome>()
+    let done = Flag()
+    let instance = try instance(name)
+    let request = RoleCall(
+      instance, try #require(instance.method(method)), PackedValues(values),
+      deadline: EventLoop.now() + timeoutMilliseconds * 1_000_000
+    ) {
+      outcome.put($0)
+      done.raise()
+    }
+    request.send()
+    done.wait("\(method) ends")
+    return outcome.take()!
+  }
+
+  /// Log lines of a level, without their times.
+  func lines(_ level: UInt32) -> [String] {
+    log.lines(after: 0, limit: 10_000).filter { $0.level == level }.map { "\($0.role): \($0.message)" }
+  }
+}
+
+/// One value from one thread to another.
+final class Holder<Content: Sendable>: Sendable {
+  private let content = Mutex<Content?>(nil)
+  func put(_ value: Content) { content.withLock { $0 = value } }
+  func take() -> Content? { content.withLock { $0 } }
+}
+
+/// Raised once by somebody, waited for by the test, for at most ten seconds.
+final class Flag: Sendable {
+  private let raised = Atomic<Bool>(false)
+  func raise() { raised.store(true, ordering: .releasing) }
+
+  func wait(_ what: String, place: SourceLocation = #_sourceLocation) {
+    for _ in 0..<10_000 where !raised.load(ordering: .acquiring) { usleep(1000) }
+    let wasRaised = raised.load(ordering: .acquiring)
+    #expect(wasRaised, "\(what)", sourceLocation: place)
+  }
+}
+
+/// Waits until something is true, for at most ten seconds.
+func eventually(_ what: String, place: SourceLocation = #_sourceLocation, _ condition: () -> Bool) {
+  for _ in 0..<2000 {
+    if condition() { return }
+    usleep(5000)
+  }
+  Issue.record("\(what) never happened", sourceLocation: place)
+}
