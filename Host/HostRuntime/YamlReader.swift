@@ -46,4 +46,3 @@ package enum YamlReader {
     return builder.hasMerges ? root.resolvingMerges(into: log) : root
   }
 }
-

@@ -67,10 +67,8 @@ extension FakeHost {
     return try types.indices.map { index in
       guard let value = values[index].converted(to: types[index]) else {
         let name = method.parameterName(index)
-        throw RoleError(
-          .invalidArgument,
-          "\(method.name): parameter `\(name)`: expected \(types[index].expectation), got \(values[index].widestType.name)",
-          at: name)
+        let found = "expected \(types[index].expectation), got \(values[index].widestType.name)"
+        throw RoleError(.invalidArgument, "\(method.name): parameter `\(name)`: \(found)", at: name)
       }
       return value
     }

@@ -96,7 +96,8 @@ import Testing
     let live = LiveNode(
       plugin,
       [
-        LiveNode.role("third", plugin: "broken", "needs: [second]"), LiveNode.role("second", plugin: "broken", "needs: [first]"), LiveNode.role("first"),
+        LiveNode.role("third", plugin: "broken", "needs: [second]"),
+        LiveNode.role("second", plugin: "broken", "needs: [first]"), LiveNode.role("first"),
         LiveNode.role("orphan", plugin: "broken", "needs: [bad]"), LiveNode.role("bad", plugin: "bad"),
       ])
     let started = live.lines(NH_LOG_INFO).filter { $0.contains("running (broken") }.map { $0.prefix { $0 != ":" } }

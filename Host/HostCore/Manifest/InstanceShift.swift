@@ -44,6 +44,7 @@ struct InstanceShift {
     guard instance > 1 else { return written }
     if let rest = PathText.remainder(of: written, below: state) { return PathText.resolve(rest, in: shiftedState) }
     let ending = ".sock"
-    return written.hasSuffix(ending) ? "\(written.dropLast(ending.count))-\(instance)\(ending)" : "\(written)-\(instance)"
+    return written.hasSuffix(ending)
+      ? "\(written.dropLast(ending.count))-\(instance)\(ending)" : "\(written)-\(instance)"
   }
 }

@@ -90,7 +90,9 @@ package struct Expander {
 
   private mutating func value(of reference: String, at place: SourcePlace) -> String {
     let place = sources.place(of: "${" + reference, from: place)
-    let value = reference.hasPrefix("file:") ? file(String(reference.dropFirst(5)), at: place)
+    let value =
+      reference.hasPrefix("file:")
+      ? file(String(reference.dropFirst(5)), at: place)
       : variable(reference, at: place)
     inserted += value.utf8.count
     guard inserted <= Interpolation.totalLimit else {

@@ -76,7 +76,9 @@ extension ManifestDecoder {
   private func tls(_ node: YamlNode, named name: String) -> TLSFiles {
     let section = ManifestSection(
       node, named: name, keys: ["certificate", "key", "client_ca"], at: node.place, log: log)
-    for key in ["certificate", "key"] where section[key] == nil { section.missing(key, expected: "the path of a PEM file") }
+    for key in ["certificate", "key"] where section[key] == nil {
+      section.missing(key, expected: "the path of a PEM file")
+    }
     func file(_ key: String) -> String? { section.text(key, expected: "the path of a PEM file").map(path) }
     return TLSFiles(
       certificate: file("certificate") ?? "", key: file("key") ?? "", clientAuthority: file("client_ca"))

@@ -7,7 +7,8 @@ extension ManifestDecoder {
   func roles(_ node: YamlNode?) -> [ManifestRole] {
     guard let node, !node.isNull else { return [] }
     guard let items = node.list else {
-      log.add("`roles` is \(node.kind)", at: node.place, expected: .described("a list: `- { role: gateway }` and so on"))
+      log.add(
+        "`roles` is \(node.kind)", at: node.place, expected: .described("a list: `- { role: gateway }` and so on"))
       return []
     }
     guard items.count <= ManifestLimits.roles else {
@@ -108,7 +109,8 @@ extension ManifestDecoder {
     limits.drainMilliseconds = section.integer("drain_ms", in: range) ?? limits.drainMilliseconds
     // A call or a start that may take no time at all could never succeed.
     let atLeastOne = 1...range.upperBound
-    limits.callTimeoutMilliseconds = section.integer("call_timeout_ms", in: atLeastOne) ?? limits.callTimeoutMilliseconds
+    limits.callTimeoutMilliseconds =
+      section.integer("call_timeout_ms", in: atLeastOne) ?? limits.callTimeoutMilliseconds
     limits.startMilliseconds = section.integer("start_ms", in: atLeastOne) ?? limits.startMilliseconds
     return limits
   }

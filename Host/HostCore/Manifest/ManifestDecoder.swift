@@ -20,7 +20,8 @@ package struct ManifestDecoder {
   package func decode(_ root: YamlNode) -> Manifest? {
     let faults = log.count
     guard root.mapping != nil else {
-      log.add("the manifest is \(root.kind)", at: root.place, expected: .described("a mapping: `nodehost: 1` and so on"))
+      log.add(
+        "the manifest is \(root.kind)", at: root.place, expected: .described("a mapping: `nodehost: 1` and so on"))
       return nil
     }
     guard isKnownVersion(root["nodehost"], at: root.place) else { return nil }
@@ -86,14 +87,16 @@ package struct ManifestDecoder {
       allow[entry.key.text] = hash(entry.value, of: entry.key.text)
     }
     return PluginSettings(
-      folders: section.texts("folders").map { path($0.text) }, allow: allow, hotSwap: section.truth("hot_swap") ?? false)
+      folders: section.texts("folders").map { path($0.text) }, allow: allow, hotSwap: section.truth("hot_swap") ?? false
+    )
   }
 
   /// `sha256:` and 64 hexadecimal digits.
   private func hash(_ node: YamlNode, of plugin: String) -> String? {
     let prefix = "sha256:"
     let digits = node.scalar.map { $0.text.hasPrefix(prefix) ? $0.text.dropFirst(prefix.count).lowercased() : "" } ?? ""
-    let isHash = digits.utf8.count == 64 && digits.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    let isHash =
+      digits.utf8.count == 64 && digits.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
     if isHash { return digits }
     log.add(
       "`\(plugin)` is allowed by something that is no hash", at: node.place,

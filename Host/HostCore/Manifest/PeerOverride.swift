@@ -27,7 +27,8 @@ package struct PeerOverride: Sendable, Equatable {
 }
 
 extension YamlNode {
-  /// The manifest with one peer's address replaced. Works before expansion, so a variable in the old host need not be set.
+  /// The manifest with one peer's address replaced. Works before expansion, so a variable in the old host need not be
+  /// set.
   package func applying(_ peer: PeerOverride, source: Int32) throws(Fault) -> YamlNode {
     let path = ["cluster", "peers", peer.id].map { SettingPath.Step(text: $0, offset: 0) }
     let place = SourcePlace(source: source, offset: peer.hostOffset)
@@ -35,7 +36,8 @@ extension YamlNode {
     guard let port = peer.port.map(String.init) ?? existing.flatMap(Self.portText) else {
       let ids = self["cluster"]?["peers"]?.mapping?.entries.map(\.key.text) ?? []
       if existing != nil {
-        throw Fault("the manifest gives no port for the peer `\(peer.id)`", at: place, expected: .described("HOST:PORT"))
+        throw Fault(
+          "the manifest gives no port for the peer `\(peer.id)`", at: place, expected: .described("HOST:PORT"))
       }
       throw Fault(
         "no peer `\(peer.id)` in the manifest; a new one needs a port",

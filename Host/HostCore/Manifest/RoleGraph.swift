@@ -28,7 +28,9 @@ struct RoleGraph {
   func check() {
     for name in names {
       for need in needs[name] ?? [] where places[need.role] == nil {
-        log.add("`\(name)` needs `\(need.role)`, which is no role here", at: need.place, expected: .oneOf(names), word: need.role)
+        log.add(
+          "`\(name)` needs `\(need.role)`, which is no role here", at: need.place, expected: .oneOf(names),
+          word: need.role)
       }
     }
     findCycles()

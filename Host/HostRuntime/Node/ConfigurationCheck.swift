@@ -10,5 +10,7 @@ extension PluginLoader.Request {
 }
 
 extension ManifestRole {
-  func checkedConfiguration(_ schema: JSON) throws(PluginLoader.ConfigurationFault) -> JSON { ["greeting": "Hello", "tick_seconds": 5] }
+  func checkedConfiguration(_ schema: JSON) throws(PluginLoader.ConfigurationFault) -> JSON {
+    ["greeting": "Hello", "tick_seconds": 5]
+  }
 }

@@ -186,7 +186,8 @@ package final class Node: @unchecked Sendable {
   }
 
   private func started(
-    _ entry: ManagedRole, _ instance: RoleInstance, _ result: Result<Void, RoleInstance.Failure>) {
+    _ entry: ManagedRole, _ instance: RoleInstance, _ result: Result<Void, RoleInstance.Failure>
+  ) {
     guard entry.instance === instance else { return }
     unlimit(entry)
     switch result {

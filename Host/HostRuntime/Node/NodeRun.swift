@@ -55,9 +55,9 @@ package final class NodeRun: DescriptorWatcher {
 
   private func announce() {
     let plan = node.plan
+    let socket = plan.manifest.control.socket
     node.log(
-      NH_LOG_INFO,
-      "\(plan.name) (id \(plan.id)) from \(plan.path), process \(getpid()), control socket \(plan.manifest.control.socket)")
+      NH_LOG_INFO, "\(plan.name) (id \(plan.id)) from \(plan.path), process \(getpid()), control socket \(socket)")
     node.log(NH_LOG_INFO, "other machines reach this node at \(plan.address)")
   }
 
