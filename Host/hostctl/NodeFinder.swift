@@ -1,5 +1,6 @@
 import Glibc
 import HostCore
+import NodeSchema
 import NodeValues
 
 /// Finds the node to talk to among those that run on this machine.

@@ -1,3 +1,5 @@
+import NodeSchema
+
 /// All texts that a manifest is made from: the file first, then the arguments that change it.
 package struct Sources: Sendable {
   package private(set) var texts: [SourceText] = []

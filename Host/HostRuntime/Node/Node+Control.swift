@@ -1,5 +1,6 @@
 import CNodeABI
 import HostCore
+import NodeSchema
 import NodeValues
 
 /// The control interface: what the node does when it is asked. Everything here runs on the control loop.
@@ -125,7 +126,10 @@ extension Node {
     let manifest: JSON = ["nodehost": 1, "node": ["id": 1, "name": "load"], "roles": [.object(role)]]
     let nothing = Interpolation(variable: { _ in nil }, file: { _ in .failure(.init("is not read here")) })
     let text = Array(manifest.description.utf8)
-    return try ManifestFile.parse(text, named: "load", values: nothing).manifest.roles[0]
+    var plan = try ManifestFile.parse(text, named: "load", values: nothing).manifest.roles[0]
+    // Nobody has seen that text, so faults have no place in it.
+    plan.places.sources = Sources()
+    return plan
   }
 
   private func unload(_ role: ManagedRole, _ reply: @escaping Reply) {
