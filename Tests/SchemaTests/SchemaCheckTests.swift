@@ -77,7 +77,8 @@ struct SchemaCase: Sendable, CustomTestStringConvertible {
       ["type": "object", "maxProperties": 1], ["a": 1, "b": 2],
       ": expected a mapping of at most 1 member, got {\"a\":1,\"b\":2}"),
     SchemaCase(["dependentRequired": ["key": ["cert"]]], ["key": "k"], "/cert: `cert` is missing; expected it"),
-    SchemaCase(["dependentSchemas": ["key": ["required": ["cert"]]]], ["key": "k"], "/cert: `cert` is missing; expected it"),
+    SchemaCase(
+      ["dependentSchemas": ["key": ["required": ["cert"]]]], ["key": "k"], "/cert: `cert` is missing; expected it"),
     SchemaCase(["type": "object", "properties": ["a": false]], ["a": 1], "/a: expected nothing here, got 1"),
     SchemaCase(["properties": ["a/b": ["type": "integer"]]], ["a/b": "x"], "/a~1b: expected a whole number, got \"x\""),
   ])

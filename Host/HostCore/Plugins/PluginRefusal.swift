@@ -3,6 +3,12 @@ package enum PluginRefusal: Error, Sendable {
   case plugin(PluginProblem)
   case configuration(ManifestProblems)
 
+  /// A plugin's file may be mended at any time; a manifest has to be read again.
+  package var isForGood: Bool {
+    if case .configuration = self { return true }
+    return false
+  }
+
   /// Each fault with its place in the manifest.
   package func diagnostics(for role: ManifestRole) -> [Diagnostic] {
     switch self {

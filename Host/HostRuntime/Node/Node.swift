@@ -134,7 +134,9 @@ package final class Node: @unchecked Sendable {
     case .success(let loaded):
       entry.loaded = loaded
       handle(.loaded, entry)
-    case .failure(let refusal): handle(.loadFailed(refusal.reason(for: entry.plan)), entry)
+    case .failure(let refusal):
+      let reason = refusal.reason(for: entry.plan)
+      handle(refusal.isForGood ? .refused(reason) : .loadFailed(reason), entry)
     }
   }
 
