@@ -12,7 +12,7 @@ struct PlanReader {
     path = invocation.arguments[0]
     overrides = ManifestOverrides(
       settings: invocation.values("set"), peers: invocation.values("peer"),
-      instance: invocation.value("instance").map { Int($0) ?? 0 })
+      instance: invocation.value("instance"))
     isDevelopment = invocation.has("dev")
   }
 

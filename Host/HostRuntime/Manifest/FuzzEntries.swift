@@ -1,0 +1,22 @@
+import HostCore
+
+/// Feeds any bytes through everything that reads manifests; it must return, whatever they are.
+package func fuzzManifest(_ bytes: UnsafeRawBufferPointer) {
+  let values = Interpolation(
+    variable: { $0.utf8.count % 2 == 0 ? "2\n- x: {" : nil },
+    file: { $0.isEmpty ? .failure(.init("has no name")) : .success("secret\n") })
+  let text = Array(bytes)
+  let overrides = ManifestOverrides(
+    settings: ["roles.0.config.a=[1, {b: c}]", "node.id=7", String(decoding: text.prefix(80), as: UTF8.self)],
+    peers: ["2=::1", "3=host:9"], instance: String(text.count % 3 + 1))
+  for overrides in [ManifestOverrides(), overrides] {
+    do throws(ManifestProblems) {
+      let loaded = try ManifestFile.parse(text, named: "fuzz.yaml", overrides: overrides, values: values)
+      _ = loaded.tree.rendered
+      _ = ManifestDifference(from: loaded.manifest, to: loaded.manifest)
+    } catch {
+      _ = error.description
+      _ = error.json.description
+    }
+  }
+}
