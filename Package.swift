@@ -111,8 +111,10 @@ let package = Package(
       exclude: ["run"], swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeKit", "NodeTesting"]),
+    // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
+    module("FuzzSupport", in: "Tests", []),
     tests("HostCoreTests", ["NodeValues", "HostCore"]),
     tests("HostctlTests", ["NodeValues", "HostCore"]),
-    tests("HostRuntimeTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "CSystem"]),
+    tests("HostRuntimeTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "CSystem", "FuzzSupport"]),
   ] + plugins.map(\.target)
 )

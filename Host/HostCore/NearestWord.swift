@@ -2,7 +2,8 @@
 package func nearestWord(to word: String, among known: some Sequence<String>) -> String? {
   // A third of the letters wrong is a slip; more is another word.
   let limit = max(1, word.utf8.count / 3)
-  let near = known.map { (word: $0, mistakes: typingMistakes(from: word, to: $0)) }.filter { $0.mistakes <= limit }
+  let size = word.utf8.count
+  let near = known.filter { abs($0.utf8.count - size) <= limit }.map { (word: $0, mistakes: typingMistakes(from: word, to: $0)) }.filter { $0.mistakes <= limit }
   return near.min { ($0.mistakes, $0.word) < ($1.mistakes, $1.word) }?.word
 }
 

@@ -1,6 +1,8 @@
 import HostCore
+import NodeValues
 
-/// Feeds any bytes through everything that reads manifests; it must return, whatever they are.
+/// Feeds any bytes through everything that reads manifests; it must return, whatever they are. That a manifest is
+/// printed in a way which reads as another one is a fault too, and is made one.
 package func fuzzManifest(_ bytes: UnsafeRawBufferPointer) {
   let values = Interpolation(
     variable: { $0.utf8.count % 2 == 0 ? "2\n- x: {" : nil },
@@ -12,11 +14,20 @@ package func fuzzManifest(_ bytes: UnsafeRawBufferPointer) {
   for overrides in [ManifestOverrides(), overrides] {
     do throws(ManifestProblems) {
       let loaded = try ManifestFile.parse(text, named: "fuzz.yaml", overrides: overrides, values: values)
-      _ = loaded.tree.rendered
-      _ = ManifestDifference(from: loaded.manifest, to: loaded.manifest)
+      check(loaded, values)
     } catch {
       _ = error.description
       _ = error.json.description
     }
   }
+}
+
+private func check(_ loaded: LoadedManifest, _ values: Interpolation) {
+  let printed = Array(loaded.tree.rendered.utf8)
+  guard printed.count <= YamlLimits().bytes else { return }
+  guard let again = try? ManifestFile.parse(printed, named: "fuzz.yaml", values: values) else {
+    preconditionFailure("a manifest is printed in a way that cannot be read")
+  }
+  precondition(again.tree == loaded.tree, "a manifest does not survive being printed and read")
+  precondition(ManifestDifference(from: loaded.manifest, to: again.manifest).isEmpty)
 }

@@ -100,6 +100,12 @@ package enum ManifestFile {
       return
     }
     guard let value = value(of: text, at: path.valueOffset, source, log) else { return }
+    let nesting = YamlLimits().nesting
+    guard path.steps.count + value.height <= nesting else {
+      log.add(
+        "lists and mappings would be nested deeper than \(nesting) levels", at: SourcePlace(source: source, offset: 0))
+      return
+    }
     change(&tree, log) { tree throws(Fault) in try tree.setting(path, to: value, source: source) }
   }
 
