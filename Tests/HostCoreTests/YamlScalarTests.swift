@@ -8,7 +8,9 @@ import Testing
     #expect(YamlScalar.core(text) == .null)
   }
 
-  @Test(arguments: ["true", "True", "TRUE"]) func trues(_ text: String) { #expect(YamlScalar.core(text) == .bool(true)) }
+  @Test(arguments: ["true", "True", "TRUE"]) func trues(_ text: String) {
+    #expect(YamlScalar.core(text) == .bool(true))
+  }
 
   @Test(arguments: ["false", "False", "FALSE"]) func falses(_ text: String) {
     #expect(YamlScalar.core(text) == .bool(false))

@@ -80,7 +80,8 @@ import Testing
     let values = Interpolation(
       variable: { _ in String(repeating: "x", count: 64 << 10) }, file: { _ in .failure(.init("is not there")) })
     func text(_ count: Int) -> String {
-      role(config: "{ a: &a \"${A}\", b: [" + [String](repeating: "*a", count: count - 1).joined(separator: ",") + "] }")
+      role(
+        config: "{ a: &a \"${A}\", b: [" + [String](repeating: "*a", count: count - 1).joined(separator: ",") + "] }")
     }
     #expect(errors(text(256), values: values) == nil)
     let problems = errors(text(1000), values: values)
@@ -201,7 +202,8 @@ import Testing
   @Test func automaticAddress() throws {
     func address(_ node: String) throws -> String {
       try write(
-        "node.yaml", "nodehost: 1\nnode: { id: 1\(node) }\ncluster: { peers: { 1: \"192.0.2.9:1\", 2: \"127.0.0.1:1\" } }\n")
+        "node.yaml",
+        "nodehost: 1\nnode: { id: 1\(node) }\ncluster: { peers: { 1: \"192.0.2.9:1\", 2: \"127.0.0.1:1\" } }\n")
       return LocalAddress.choose(for: try ManifestFile.read(path: path).manifest)
     }
     #expect(try address("") == "127.0.0.1")

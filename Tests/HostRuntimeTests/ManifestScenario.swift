@@ -143,7 +143,8 @@ extension Manifest {
     for peer in cluster.peers { add("peer", "\(peer.id) \(peer.address)") }
     for listener in listeners { add("listen", "\(listener.name) \(listener.address)\(listener.tls.text)") }
     if let remote = control.remote {
-      add("remote", "\(remote.address)\(TLSFiles?.some(remote.tls).text), token of \(remote.token.value.utf8.count) bytes")
+      let token = remote.token.value.utf8.count
+      add("remote", "\(remote.address)\(TLSFiles?.some(remote.tls).text), token of \(token) bytes")
     }
     if !plugins.folders.isEmpty { add("plugins", plugins.folders.joined(separator: " ")) }
     for (plugin, hash) in plugins.allow.sorted(by: { $0.key < $1.key }) { add("allow", "\(plugin) \(hash)") }

@@ -22,7 +22,9 @@ package struct Sources: Sendable {
     case .unsaid: break
     case .described(let words): diagnostic.expected = words.printable
     case .oneOf(let words):
-      if words.count <= Self.listedWords { diagnostic.expected = ("one of: " + words.joined(separator: ", ")).printable }
+      if words.count <= Self.listedWords {
+        diagnostic.expected = ("one of: " + words.joined(separator: ", ")).printable
+      }
       if let word = fault.word { diagnostic.suggestion = nearestWord(to: word, among: words)?.printable }
     }
     diagnostic.notes = fault.related.compactMap { related in

@@ -3,7 +3,8 @@ extension ManifestDecoder {
   func cluster(_ node: YamlNode?, at place: SourcePlace) -> ClusterSettings {
     let section = ManifestSection(node, named: "cluster", keys: ["name", "key", "peers"], at: place, log: log)
     let what = "node ids and addresses, such as `2: \"10.0.0.2:60002\"`"
-    let entries = ManifestSection.entries(section["peers"], named: "cluster.peers", of: what, limit: ManifestLimits.peers, log: log)
+    let entries = ManifestSection.entries(
+      section["peers"], named: "cluster.peers", of: what, limit: ManifestLimits.peers, log: log)
     return ClusterSettings(
       name: section.identifier("name") ?? ManifestDefaults.clusterName,
       key: section.secret("key"),

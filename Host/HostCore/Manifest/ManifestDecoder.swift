@@ -88,7 +88,9 @@ package struct ManifestDecoder {
       node, named: "plugins", keys: ["folders", "allow", "hot_swap"], at: place, log: log)
     var allow: [String: String] = [:]
     let what = "plugin names and hashes"
-    for entry in ManifestSection.entries(section["allow"], named: "plugins.allow", of: what, limit: ManifestLimits.plugins, log: log) {
+    let entries = ManifestSection.entries(
+      section["allow"], named: "plugins.allow", of: what, limit: ManifestLimits.plugins, log: log)
+    for entry in entries {
       allow[entry.key.text] = hash(entry.value, of: entry.key.text)
     }
     return PluginSettings(

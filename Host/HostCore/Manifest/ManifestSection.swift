@@ -137,7 +137,8 @@ extension ManifestSection {
     guard let node = self[key] else { return nil }
     if let text = node.scalar?.text, let word = Word(rawValue: text) { return word }
     log.add(
-      "`\(key)` is \(node.shown)", at: node.place, expected: .oneOf(Word.allCases.map(\.rawValue)), word: node.scalar?.shown)
+      "`\(key)` is \(node.shown)", at: node.place, expected: .oneOf(Word.allCases.map(\.rawValue)),
+      word: node.scalar?.shown)
     return nil
   }
 
