@@ -42,6 +42,18 @@ package struct Diagnostic: Sendable, Equatable, CustomStringConvertible {
     return text
   }
 
+  /// The same in a sentence, for a log: no excerpt, which might hold a secret.
+  package var sentence: String {
+    var text = message
+    if let suggestion {
+      text += "; did you mean `\(suggestion)`?"
+    } else if let expected {
+      text += "; expected \(expected)"
+    }
+    guard let position else { return text }
+    return "\(file):\(position.line):\(position.column): \(text)"
+  }
+
   private static func location(_ file: String, _ position: SourcePosition?) -> String {
     position.map { "\(file):\($0.line):\($0.column)" } ?? file
   }

@@ -1,3 +1,5 @@
+import NodeSchema
+
 /// All texts that a manifest is made from: the file first, then the arguments that change it.
 package struct Sources: Sendable {
   package private(set) var texts: [SourceText] = []
@@ -13,11 +15,13 @@ package struct Sources: Sendable {
   }
 
   package func diagnostic(for fault: Fault) -> Diagnostic {
-    guard let text = text(of: fault.place) else { return Diagnostic(file: "manifest", message: fault.message) }
-    let offset = Int(fault.place.offset)
-    var diagnostic = Diagnostic(
-      file: text.title(hidesValue: fault.isSecret), position: text.shownPosition(of: offset),
-      message: fault.message.printable, excerpt: fault.isSecret ? nil : Excerpt(of: text, at: offset))
+    var diagnostic = Diagnostic(file: "manifest", message: fault.message.printable)
+    if let text = text(of: fault.place) {
+      let offset = Int(fault.place.offset)
+      diagnostic.file = text.title(hidesValue: fault.isSecret)
+      diagnostic.position = text.shownPosition(of: offset)
+      if !fault.isSecret { diagnostic.excerpt = Excerpt(of: text, at: offset) }
+    }
     switch fault.expected {
     case .unsaid: break
     case .described(let words): diagnostic.expected = words.printable

@@ -1,5 +1,5 @@
 /// Finds what somebody probably meant: the known word that the fewest typing mistakes lead to.
-package func nearestWord(to word: String, among known: some Sequence<String>) -> String? {
+public func nearestWord(to word: String, among known: some Sequence<String>) -> String? {
   // A third of the letters wrong is a slip; more is another word.
   let limit = max(1, word.utf8.count / 3)
   // Comparing takes time by the product of both lengths, and a word of quite another length is none of these.
