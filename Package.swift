@@ -119,6 +119,7 @@ let package = Package(
     tests("HostCoreTests", ["NodeValues", "NodeSchema", "HostCore"]),
     tests("HostctlTests", ["NodeValues", "HostCore"]),
     tests(
-      "HostRuntimeTests", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "FuzzSupport"]),
+      "HostRuntimeTests",
+      ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "FuzzSupport"]),
   ] + plugins.map(\.target)
 )
