@@ -114,8 +114,12 @@ let package = Package(
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
+    // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
+    module("FuzzSupport", in: "Tests", []),
     tests("HostCoreTests", ["NodeValues", "NodeSchema", "HostCore"]),
     tests("HostctlTests", ["NodeValues", "HostCore"]),
-    tests("HostRuntimeTests", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem"]),
+    tests(
+      "HostRuntimeTests",
+      ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "FuzzSupport"]),
   ] + plugins.map(\.target)
 )

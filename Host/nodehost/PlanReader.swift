@@ -36,6 +36,6 @@ extension ManifestOverrides {
   init(_ invocation: Invocation) {
     self.init(
       settings: invocation.values("set"), peers: invocation.values("peer"),
-      instance: invocation.value("instance").map { Int($0) ?? 0 })
+      instance: invocation.value("instance"))
   }
 }
