@@ -36,7 +36,7 @@ enum CommandTable {
         arguments: [manifest],
         options: overrides + [
           Option(long: "dev", help: "Load and unload roles at run time, from any folder, as if hot_swap were on"),
-          Option(long: "check", help: "Start, print the roles once all have settled, end; 0 if all of them run"),
+          Option(long: "check", help: "Start each role once, print them, end; 0 if all of them run"),
         ],
         examples: [
           Named("nodehost node.yaml", "Run a node in the foreground"),

@@ -7,11 +7,21 @@ struct PlanReader {
   let path: String
   let overrides: ManifestOverrides
   let isDevelopment: Bool
+  /// Who only wants to know whether the roles run does not want to wait until the last attempt has failed.
+  let isCheck: Bool
 
   init(_ invocation: Invocation) {
     path = invocation.arguments[0]
     overrides = ManifestOverrides(invocation)
     isDevelopment = invocation.has("dev")
+    isCheck = invocation.has("check")
+  }
+
+  /// What the table of options cannot see.
+  static func misuse(of invocation: Invocation) -> String? {
+    guard let written = invocation.value("instance"), Int(written) == nil else { return nil }
+    let range = ManifestLimits.instance
+    return "--instance takes a whole number from \(range.lowerBound) to \(range.upperBound), not `\(written)`"
   }
 
   func read() -> Result<NodePlan, ManifestUnreadable> {
@@ -21,6 +31,9 @@ struct PlanReader {
       manifest.node.state = absolutePath(manifest.node.state)
       manifest.control.socket = absolutePath(manifest.control.socket)
       manifest.plugins.folders = manifest.plugins.folders.map(absolutePath)
+      if isCheck {
+        for index in manifest.roles.indices { manifest.roles[index].restart.when = .never }
+      }
       let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
       return .success(
         NodePlan(

@@ -6,6 +6,10 @@ import HostRuntime
 /// `nodehost run MANIFEST`: a node from its first line to its end.
 enum RunCommand {
   static func run(_ invocation: Invocation) -> ExitCode {
+    if let misuse = PlanReader.misuse(of: invocation) {
+      Console.complain("nodehost: \(misuse)\n")
+      return .usage
+    }
     let reader = PlanReader(invocation)
     let plan: NodePlan
     switch reader.read() {

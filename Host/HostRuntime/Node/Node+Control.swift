@@ -51,7 +51,7 @@ extension Node {
 
   private func replyWhenSettled(_ role: ManagedRole, _ reply: @escaping Reply) {
     whenSettled(role) { [self] role in
-      if let reason = role.state.failureReason {
+      if let reason = role.trouble {
         return reply(.failure(.init(.failedPrecondition, reason, place: role.name)))
       }
       gatherHealth(of: [role]) { [self] in reply(.json(report(role, $0[0]).json)) }
@@ -60,7 +60,7 @@ extension Node {
 
   private func call(_ role: ManagedRole, _ name: String, _ request: HostCore.CallRequest, _ reply: @escaping Reply) {
     guard let instance = role.instance, role.state == .running else {
-      let reason = role.state.failureReason.map { ": \($0)" } ?? ""
+      let reason = role.trouble.map { ": \($0)" } ?? ""
       return reply(.failure(.init(.unavailable, "it is \(role.state.name)\(reason)", place: role.name)))
     }
     guard let method = instance.method(name) else {
@@ -115,7 +115,7 @@ extension Node {
     whenSettled(role) { [self] role in
       role.lifecycle.policy = plan.restart
       // A load that failed leaves nothing behind: the one who asked has the reason.
-      guard let reason = role.state.failureReason else { return replyWhenSettled(role, reply) }
+      guard let reason = role.trouble else { return replyWhenSettled(role, reply) }
       remove(role)
       reply(.failure(.init(.failedPrecondition, reason, place: name)))
     }
@@ -154,6 +154,6 @@ extension Node {
   }
 
   func whenSettled(_ role: ManagedRole, _ done: @escaping (ManagedRole) -> Void) {
-    if role.state.isSettled { done(role) } else { role.whenSettled.append(done) }
+    if role.isSettled { done(role) } else { role.whenSettled.append(done) }
   }
 }
