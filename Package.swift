@@ -117,5 +117,6 @@ let package = Package(
     tests("HostCoreTests", ["NodeValues", "NodeSchema", "HostCore"]),
     tests("HostctlTests", ["NodeValues", "HostCore"]),
     tests("HostRuntimeTests", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem"]),
+    tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
   ] + plugins.map(\.target)
 )

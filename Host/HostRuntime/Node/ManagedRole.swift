@@ -17,8 +17,8 @@ final class ManagedRole {
   var overdue: String?
   /// Gone from the manifest: the entry goes when the role has ended.
   var isLeaving = false
-  /// Told once, when the role has come to rest or is running.
-  var whenSettled: [(ManagedRole) -> Void] = []
+  /// Told once, when the role is running, has failed, or has come to rest.
+  var whenDecided: [(ManagedRole) -> Void] = []
 
   init(_ plan: ManifestRole) {
     self.plan = plan
@@ -32,6 +32,8 @@ final class ManagedRole {
   var trouble: String? { state.failureReason ?? overdue }
   /// Whether waiting any longer is of no use.
   var isSettled: Bool { state.isSettled || overdue != nil }
+  /// Whether the present attempt has succeeded or failed; after a failure there may be another.
+  var isDecided: Bool { isSettled || state.failureReason != nil }
 
   /// Ids that other roles must provide before this one starts.
   var neededIDs: [String] {

@@ -9,7 +9,8 @@ extension Manifest {
     }
     if let address = control.remote?.address {
       sentences.append(
-        "`control.address` has no effect: this host is controlled by its socket only, and nothing answers at \(address)")
+        "`control.address` has no effect: this host is controlled by its socket only, and nothing answers at \(address)"
+      )
     }
     let others = cluster.peers.filter { $0.id != node.id }
     if !others.isEmpty {

@@ -34,7 +34,7 @@ extension Node {
     case .restart(let name):
       withRole(name, reply) { [self] role in
         restart(role)
-        replyWhenSettled(role, reply)
+        replyWhenDecided(role, reply)
       }
     case .unload(let name): withRole(name, reply) { [self] in unload($0, reply) }
     case .call(let name, let method, let input):
@@ -49,10 +49,11 @@ extension Node {
     reply(.failure(.init(.notFound, "this node has no role `\(name)`\(near ?? names)", place: name)))
   }
 
-  private func replyWhenSettled(_ role: ManagedRole, _ reply: @escaping Reply) {
-    whenSettled(role) { [self] role in
+  private func replyWhenDecided(_ role: ManagedRole, _ reply: @escaping Reply) {
+    whenDecided(role) { [self] role in
       if let reason = role.trouble {
-        return reply(.failure(.init(.failedPrecondition, reason, place: role.name)))
+        let again = role.state.isSettled || role.overdue != nil ? "" : " (will be tried again)"
+        return reply(.failure(.init(.failedPrecondition, reason + again, place: role.name)))
       }
       gatherHealth(of: [role]) { [self] in reply(.json(report(role, $0[0]).json)) }
     }
@@ -112,10 +113,10 @@ extension Node {
     // Somebody waits for the first attempt.
     role.lifecycle.policy.when = .never
     begin(role)
-    whenSettled(role) { [self] role in
+    whenDecided(role) { [self] role in
       role.lifecycle.policy = plan.restart
       // A load that failed leaves nothing behind: the one who asked has the reason.
-      guard let reason = role.trouble else { return replyWhenSettled(role, reply) }
+      guard let reason = role.trouble else { return replyWhenDecided(role, reply) }
       remove(role)
       reply(.failure(.init(.failedPrecondition, reason, place: name)))
     }
@@ -143,7 +144,7 @@ extension Node {
       return reply(.failure(.init(.failedPrecondition, message, place: role.name)))
     }
     remove(role)
-    whenSettled(role) { _ in reply(.json(.object(JSONObject()))) }
+    whenDecided(role) { _ in reply(.json(.object(JSONObject()))) }
   }
 
   private func allowsRuntimeLoading(_ reply: Reply) -> Bool {
@@ -153,7 +154,7 @@ extension Node {
     return false
   }
 
-  func whenSettled(_ role: ManagedRole, _ done: @escaping (ManagedRole) -> Void) {
-    if role.isSettled { done(role) } else { role.whenSettled.append(done) }
+  func whenDecided(_ role: ManagedRole, _ done: @escaping (ManagedRole) -> Void) {
+    if role.isDecided { done(role) } else { role.whenDecided.append(done) }
   }
 }

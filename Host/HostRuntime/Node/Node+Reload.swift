@@ -158,7 +158,7 @@ extension Node {
 
   private func wait(for entry: ManagedRole, _ changes: Changes) {
     changes.pending += 1
-    whenSettled(entry) { entry in
+    whenDecided(entry) { entry in
       if let reason = entry.trouble { changes.failures.append("\(entry.name) failed: \(reason)") }
       changes.finishedOne()
     }

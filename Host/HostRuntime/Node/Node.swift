@@ -90,15 +90,15 @@ package final class Node: @unchecked Sendable {
 
   private func stateChanged(_ entry: ManagedRole) {
     startWaiting()
-    tellIfSettled(entry)
+    tellIfDecided(entry)
     tellIfReady()
     if isEnding { endNext() }
   }
 
-  private func tellIfSettled(_ entry: ManagedRole) {
-    guard entry.isSettled else { return }
-    let waiters = entry.whenSettled
-    entry.whenSettled = []
+  private func tellIfDecided(_ entry: ManagedRole) {
+    guard entry.isDecided else { return }
+    let waiters = entry.whenDecided
+    entry.whenDecided = []
     for waiter in waiters { waiter(entry) }
   }
 
