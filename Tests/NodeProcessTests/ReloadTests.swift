@@ -89,7 +89,7 @@ import Testing
     #expect(try machine.role("hello-c")["state"] == "running")
     let restarted = machine.hostctl("restart", "hello-c")
     #expect(restarted.code == 1)
-    #expect(restarted.errors.contains("hello-c: is not on the list `plugins.allow`"), "\(restarted.all)")
+    #expect(restarted.errors.contains("is not on the list of allowed plugins"), "\(restarted.all)")
     #expect(restarted.errors.contains("(will be tried again)"), "\(restarted.all)")
     #expect(!node.errors.contains("hello-c: draining"), "the level is `warning` by now")
     #expect(try machine.role("broken")["generation"] == 1)
