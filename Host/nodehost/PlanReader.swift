@@ -17,6 +17,10 @@ struct PlanReader {
     isCheck = invocation.has("check")
   }
 
+  private func sentence(_ diagnostic: Diagnostic) -> String {
+    diagnostic.position == nil && diagnostic.file == path ? "\(path): \(diagnostic.sentence)" : diagnostic.sentence
+  }
+
   /// What the table of options cannot see.
   static func misuse(of invocation: Invocation) -> String? {
     guard let written = invocation.value("instance"), Int(written) == nil else { return nil }
@@ -24,7 +28,8 @@ struct PlanReader {
     return "--instance takes a whole number from \(range.lowerBound) to \(range.upperBound), not `\(written)`"
   }
 
-  func read() -> Result<NodePlan, ManifestUnreadable> {
+  /// `address` is what an earlier reading found out: asking for it may take a while.
+  func read(address: String? = nil) -> Result<NodePlan, ManifestUnreadable> {
     do {
       var manifest = try ManifestFile.read(path: path, overrides: overrides).manifest
       // hostctl and the log name these to people who stand in other folders.
@@ -37,10 +42,11 @@ struct PlanReader {
       let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
       return .success(
         NodePlan(
-          manifest: manifest, path: absolutePath(path), address: LocalAddress.choose(for: manifest),
+          manifest: manifest, path: absolutePath(path), address: address ?? LocalAddress.choose(for: manifest),
           loops: manifest.loops ?? cores, allowsChanges: isDevelopment || manifest.plugins.hotSwap))
     } catch {
-      return .failure(ManifestUnreadable(error.description + "\n"))
+      return .failure(
+        ManifestUnreadable(error.description + "\n", sentences: error.diagnostics.map(sentence)))
     }
   }
 }

@@ -22,7 +22,7 @@ enum RunCommand {
     let control = EventLoop(index: 0, name: "nodehost")
     let node = Node(
       plan, control: control, log: log, allowsOtherPlugins: reader.isDevelopment, executable: ownExecutable)
-    node.readPlan = reader.read
+    node.readPlan = { reader.read(address: plan.address) }
     do {
       let run = try NodeRun(node, control, checks: invocation.has("check"))
       return run.untilEnd()

@@ -73,7 +73,7 @@ import Testing
       plugins: "folders: [\(Place.products), ./plugins], allow: { \(hashes.joined(separator: ", ")) }")
     let node = machine.start("node.yaml")
     // Plugins are opened in the order of the manifest, so the slow one, which comes later, holds up no sound one.
-    for role in sound { try node.waits(for: "\(role): running", within: 1500) }
+    for role in sound { try node.waits(for: "\(role): running") }
     for role in sound { #expect(machine.hostctl("call", role, "add", "20", "22").output == "42\n") }
     try node.waits(for: "node: ready after")
 

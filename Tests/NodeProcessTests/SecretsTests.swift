@@ -37,6 +37,12 @@ import Testing
     machine.manifest(["role: broken, config: { password: \(wrong) }", "role: hello-c"])
     shown.append(machine.hostctl("reload").all)
     shown.append(machine.hostctl("restart", "broken").all)
+    // Errors that show a line must not show this one: `oops` makes it unreadable, and `nam` is unknown.
+    machine.manifest(["role: broken, config: { password: \(second), oops"])
+    shown.append(machine.hostctl("reload").all)
+    machine.manifest(["role: broken, nam: x, config: { password: \(second) }"])
+    shown.append(machine.hostctl("reload").all)
+    #expect(shown[shown.count - 2].contains("not YAML") && shown[shown.count - 1].contains("unknown key `nam`"))
     shown += try show() + [node.errors]
     for text in shown {
       for secret in [first, second, wrong] { #expect(!text.contains(secret), "\(text)") }

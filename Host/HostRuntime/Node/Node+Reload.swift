@@ -44,9 +44,9 @@ extension Node {
     guard !isEnding else { return reply(.failure(.init(.unavailable, "the node is draining"))) }
     switch readPlan() {
     case .failure(let problem):
-      log(NH_LOG_ERROR, "the manifest is not applied:\n\(problem.text)")
-      reply(
-        .failure(.init(.invalidArgument, "the manifest has errors and is not applied:\n\(problem.text)")))
+      for sentence in problem.sentences { log(NH_LOG_ERROR, "the manifest is not applied: \(sentence)") }
+      let errors = (problem.sentences + ["`nodehost validate` shows the lines"]).joined(separator: "\n")
+      reply(.failure(.init(.invalidArgument, "the manifest has errors and is not applied:\n\(errors)")))
     case .success(let new): apply(new, reply)
     }
   }

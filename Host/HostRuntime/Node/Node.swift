@@ -399,8 +399,15 @@ package final class Node: @unchecked Sendable {
 
 /// A manifest that was read again and has errors.
 package struct ManifestUnreadable: Error, Sendable {
+  /// For whoever started the node, with the lines in question.
   package var text: String
-  package init(_ text: String) { self.text = text }
+  /// For the log and for hostctl, one for each error: lines of a manifest may hold secrets.
+  package var sentences: [String]
+
+  package init(_ text: String, sentences: [String]) {
+    self.text = text
+    self.sentences = sentences
+  }
 }
 
 /// Carries a reference that belongs to one loop through another and back.
