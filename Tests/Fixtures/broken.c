@@ -22,6 +22,9 @@
 #ifndef SCHEMA
 #define SCHEMA ""
 #endif
+#ifndef START_FAILURE
+#define START_FAILURE "the database is away"
+#endif
 #ifndef STRUCT_SIZE
 #define STRUCT_SIZE sizeof(nh_plugin)
 #endif
@@ -69,11 +72,14 @@ static nh_status create(const nh_host *host, nh_json config, void **out, nh_erro
 static nh_status start(void *context, nh_error *error) {
   role *self = context;
 #ifdef CASE_START_FAILS
-  return nh_fail(error, NH_UNAVAILABLE, nh_cstr(""), nh_cstr("the database is away"));
+  return nh_fail(error, NH_UNAVAILABLE, nh_cstr(""), nh_cstr(START_FAILURE));
 #endif
 #ifdef START_NEEDS_FILE
   if (access(START_NEEDS_FILE, F_OK) != 0)
     return nh_fail(error, NH_UNAVAILABLE, nh_cstr(""), nh_cstr("the file is not there yet"));
+#endif
+#ifdef START_TAKES_MS
+  usleep(START_TAKES_MS * 1000);
 #endif
 #ifdef CASE_START_HANGS
   for (;;) sleep(60);

@@ -84,10 +84,9 @@ final class Child {
 
   /// Waits until it has written the text to standard error `times` times.
   func waits(
-    for text: String, times: Int = 1, within milliseconds: Int = Child.patienceMilliseconds,
-    place: SourceLocation = #_sourceLocation
+    for text: String, times: Int = 1, place: SourceLocation = #_sourceLocation
   ) throws {
-    for _ in 0..<(milliseconds / 5) {
+    for _ in 0..<(Child.patienceMilliseconds / 5) {
       let hasEnded = endedAlready() != nil
       if errors.split(separator: text, omittingEmptySubsequences: false).count > times { return }
       if hasEnded { break }

@@ -47,6 +47,34 @@ import Testing
     _ = try machine.ready()
     #expect(machine.hostctl("call", "hello-c", "add", "2", "40").output == "42\n")
     #expect(readFile("\(cache)/\(copy)", limit: 1 << 24) == whole)
+    #expect(filesIn(cache) == [copy])
+  }
+
+  @Test(arguments: [SIGKILL, SIGTERM])
+  func theTrialProcessDoesNotOutliveItsNode(_ signal: Int32) throws {
+    machine.manifest(["role: hello-c"])
+    let node = try machine.ready()
+    let children = Self.children(of: node.process)
+    try #require(children.count == 1)
+    node.send(signal)
+    #expect(node.end() != nil)
+    for _ in 0..<5000 where Self.isAlive(children[0]) { usleep(1000) }
+    #expect(!Self.isAlive(children[0]))
+  }
+
+  private static func children(of process: pid_t) -> [pid_t] {
+    filesIn("/proc").compactMap { pid_t($0) }.filter { status(of: $0)?.parent == process }
+  }
+
+  /// One that has ended and that nobody has asked for yet, as in a container without init, is not alive.
+  private static func isAlive(_ process: pid_t) -> Bool { status(of: process).map { $0.state != "Z" } ?? false }
+
+  private static func status(of process: pid_t) -> (state: Substring, parent: pid_t)? {
+    guard let text = readFile("/proc/\(process)/stat", limit: 4096) else { return nil }
+    // Behind the name, which may hold anything.
+    let words = String(decoding: text, as: UTF8.self).split(separator: ")").last?.split(separator: " ") ?? []
+    guard words.count > 1, let parent = pid_t(words[1]) else { return nil }
+    return (words[0], parent)
   }
 
   @Test func aRunningNodeKeepsItsStateFolder() throws {

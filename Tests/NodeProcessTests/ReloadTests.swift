@@ -107,6 +107,18 @@ import Testing
     #expect(try machine.role("broken")["generation"] == 1)
   }
 
+  @Test func settingsOfTheCommandLineHoldAcrossAReload() throws {
+    machine.manifest(["role: hello-c, config: { greeting: Hi }"])
+    let node = try machine.ready("node.yaml", "--set", "roles.hello-c.config.greeting=Hey")
+    machine.manifest(["role: hello-c, config: { greeting: Hello }"])
+    try reload(node)
+    #expect(node.errors.contains("the manifest has been applied: 1 unchanged"))
+    #expect(machine.hostctl("call", "hello-c", "greet", "you").output.contains("Hey, you!"))
+    machine.manifest(["role: hello-swift"])
+    node.send(SIGHUP)
+    try node.waits(for: "the manifest is not applied: no role `hello-c`")
+  }
+
   @Test func aRefusedConfigurationIsAskedForAgainAtTheNextReload() throws {
     _ = machine.plugin("broken", ["-DCASE_REFUSES_CHANGE", Self.paint])
     machine.manifest(["role: broken, config: { colour: red }"])

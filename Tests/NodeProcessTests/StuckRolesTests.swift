@@ -66,6 +66,42 @@ import Testing
     #expect(node.errors.contains("ended without waiting any longer for broken"))
   }
 
+  @Test func aStartThatTakesLongerThanItMayIsWelcomeAllTheSame() throws {
+    _ = machine.plugin("broken", ["-DSTART_TAKES_MS=700"])
+    machine.manifest([
+      "role: broken, limits: { start_ms: 100 }", "role: hello-c, needs: [broken], restart: { backoff_ms: 50 }",
+    ])
+    let node = machine.start("node.yaml")
+    try node.waits(for: "broken: create or start has not returned after 100 ms")
+    try node.waits(for: "broken: running")
+    try node.waits(for: "hello-c: running")
+    let role = try machine.role("broken")
+    #expect(role["health"] == "ok" && role["reason"] == "", "\(role)")
+    node.send(SIGTERM)
+    #expect(node.end() == 0)
+  }
+
+  @Test func restartingARoleThatHangsSaysSoAndHappensOnceItReturns() throws {
+    _ = machine.plugin("broken")
+    machine.manifest(["role: broken, limits: { drain_ms: 50 }", "role: hello-c"])
+    let node = try machine.ready()
+    _ = try machine.call("broken", "nap", ["3000"])
+    let restarted = machine.hostctl("restart", "broken")
+    #expect(restarted.code == 1)
+    #expect(restarted.errors.contains("a callback, stop or destroy has not returned after 2000 ms"), "\(restarted.all)")
+    #expect(machine.hostctl("call", "hello-c", "add", "1", "2").output == "3\n")
+    try node.waits(for: "broken: running (broken 1.0.0, generation 2)")
+  }
+
+  @Test func textOfARoleCannotForgeALineOfTheLog() throws {
+    _ = machine.plugin(
+      "broken", ["-DCASE_START_FAILS", #"-DSTART_FAILURE="away\n2026-01-01T00:00:00.000Z info    node: all is well""#])
+    machine.manifest(["role: broken, restart: { policy: never }"])
+    let node = try machine.ready()
+    #expect(node.errors.contains("broken: start: UNAVAILABLE: away\\n2026-01-01"), "\(node.errors)")
+    #expect(!node.errors.split(separator: "\n").contains { $0.hasPrefix("2026-01-01") })
+  }
+
   @Test func aCreateThatHangsCostsOnlyItsTrial() throws {
     _ = machine.plugin("broken", ["-DCASE_CREATE_HANGS"])
     machine.manifest(["role: broken, restart: { policy: never }", "role: hello-c"])

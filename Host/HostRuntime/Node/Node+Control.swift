@@ -33,6 +33,7 @@ extension Node {
       }
     case .restart(let name):
       withRole(name, reply) { [self] role in
+        guard !refusesWhileEnding(reply) else { return }
         restart(role)
         replyWhenDecided(role, reply)
       }
@@ -147,7 +148,13 @@ extension Node {
     whenDecided(role) { _ in reply(.json(.object(JSONObject()))) }
   }
 
+  private func refusesWhileEnding(_ reply: Reply) -> Bool {
+    if isEnding { reply(.failure(.init(.unavailable, "the node is draining"))) }
+    return isEnding
+  }
+
   private func allowsRuntimeLoading(_ reply: Reply) -> Bool {
+    guard !refusesWhileEnding(reply) else { return false }
     if plan.allowsChanges { return true }
     let remedy = "write `hot_swap: on` under `plugins:` in the manifest, or run the node with --dev"
     reply(.failure(.init(.permissionDenied, "this node does not load or unload roles while it runs; \(remedy)")))

@@ -43,7 +43,7 @@ package final class Node: @unchecked Sendable {
     services = NodeServices(nodeName: plan.name, nodeID: plan.id, log: log)
     loader = PluginLoader(
       folders: PluginFolders(plan.manifest.plugins.folders, allowsOtherPaths: allowsOtherPlugins),
-      cache: PluginCache(folder: "\(plan.manifest.node.state)/plugins"), executable: executable)
+      cache: plan.cache, executable: executable)
     loops = (1...max(1, plan.loops)).map { EventLoop(index: $0, name: "loop-\($0)") }
   }
 

@@ -34,6 +34,7 @@ package final class NodeRun: DescriptorWatcher {
     do throws(StateLock.Problem) { lock = try StateLock(plan.manifest.node.state) } catch {
       throw Problem(text: error.text)
     }
+    plan.cache.removeUnfinished()
     do throws(ControlServer.Problem) {
       server = try ControlServer(path: plan.manifest.control.socket, loop: control, log: node.services.log) {
         node.answer($0, $1)
@@ -117,6 +118,7 @@ package final class NodeRun: DescriptorWatcher {
     let thread = UncheckedReference(watcher.startThread())
     watcher.post { [self] in
       let listed = Self.runHostctl(["list", "--socket", socket])
+      if !listed { node.log(NH_LOG_ERROR, "hostctl, which lies beside this program, could not list the roles") }
       watcher.stop()
       control.post { [self] in
         thread.value.join()
@@ -140,7 +142,9 @@ package final class NodeRun: DescriptorWatcher {
     var words: [UnsafeMutablePointer<CChar>?] = (["hostctl"] + arguments).map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
     var process = pid_t()
-    guard posix_spawn(&process, "\(folder)/hostctl", nil, &attributes, &words, environ) == 0 else { return false }
+    guard posix_spawn(&process, "\(folder)/hostctl", nil, &attributes, &words, environ) == 0 else {
+      return false
+    }
     var status: Int32 = 0
     waitpid(process, &status, 0)
     return status == 0
