@@ -67,7 +67,7 @@ package final class NodeRun: DescriptorWatcher {
     let socket = plan.manifest.control.socket
     node.log(
       NH_LOG_INFO, "\(plan.name) (id \(plan.id)) from \(plan.path), process \(getpid()), control socket \(socket)")
-    node.log(NH_LOG_INFO, "this node's address for other machines is \(plan.address)")
+    node.log(NH_LOG_INFO, "other machines reach this node at \(plan.address)")
     for sentence in plan.manifest.withoutEffect { node.log(NH_LOG_WARNING, sentence) }
   }
 
