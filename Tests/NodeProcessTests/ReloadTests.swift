@@ -151,6 +151,19 @@ import Testing
     #expect(try machine.role("hello-c")["state"] == "running")
   }
 
+  @Test func aWrongConfigurationIsNamedWithItsPlaceAndMendedByAReload() throws {
+    machine.manifest(["role: hello-swift, config: { greeting: Hi, tick_seconds: 0 }", "role: hello-c"])
+    let node = try machine.ready()
+    let reason = "node.yaml:7:64: `tick_seconds` is `0`; expected a whole number from 1 to 3600"
+    #expect(node.errors.contains("error   hello-swift: \(reason)"), "\(node.errors)")
+    #expect(try machine.role("hello-swift")["reason"] == .string(reason))
+    #expect(try machine.role("hello-c")["state"] == "running")
+    machine.manifest(["role: hello-swift, config: { greeting: Hi, tick_seconds: 1 }", "role: hello-c"])
+    try reload(node)
+    #expect(machine.hostctl("call", "hello-swift", "greet", "you").output.contains("Hi, you!"))
+    #expect(try machine.role("hello-c")["generation"] == 1)
+  }
+
   @Test func aReloadGivesAFailedRoleAnotherChance() throws {
     _ = machine.plugin("broken", ["-DSTART_NEEDS_FILE=\"\(machine.path("ready"))\""])
     machine.manifest(["role: broken, restart: { policy: never }", "role: hello-c"])

@@ -61,9 +61,26 @@ import Testing
       stuck["health"] == "failed" && stuck["reason"] == "create or start has not returned after 300 ms", "\(stuck)")
     let restarted = machine.hostctl("restart", "broken")
     #expect(restarted.code == 1 && restarted.errors.contains("has not returned"), "\(restarted.all)")
+    // There are two loops, and nobody is put on the one that hangs.
+    for _ in 1...3 { #expect(machine.hostctl("restart", "hello-c").code == 0) }
     node.send(SIGTERM)
     #expect(node.end() == 1)
     #expect(node.errors.contains("ended without waiting any longer for broken"))
+  }
+
+  @Test func aRoleThatWaitsOnTheSameLoopMovesToAnother() throws {
+    _ = machine.plugin("broken", ["-DCASE_START_HANGS"])
+    machine.manifest([
+      "role: broken, limits: { start_ms: 300 }", "role: hello-c",
+      "role: hello-swift, limits: { start_ms: 600 }, restart: { backoff_ms: 10 }",
+    ])
+    let node = try machine.ready()
+    #expect(node.errors.contains("hello-swift: its loop was held by `broken` for 600 ms"), "\(node.errors)")
+    let moved = try machine.role("hello-swift")
+    #expect(moved["state"] == "running" && moved["loop"] == 2, "\(moved)")
+    #expect(machine.hostctl("call", "hello-swift", "add", "1", "2").output == "3\n")
+    node.send(SIGTERM)
+    #expect(node.end() == 1)
   }
 
   @Test func aStartThatTakesLongerThanItMayIsWelcomeAllTheSame() throws {

@@ -171,15 +171,19 @@ package final class Node: @unchecked Sendable {
     guard let loaded = entry.loaded else { return handle(.startFailed("it was never loaded"), entry) }
     entry.generation += 1
     let instance = RoleInstance(
-      name: entry.name, library: loaded.library, loop: loops[nextLoop % loops.count], node: services,
-      limits: entry.plan.limits)
-    nextLoop += 1
+      name: entry.name, library: loaded.library, loop: homeLoop(), node: services, limits: entry.plan.limits)
     entry.instance = instance
-    let reference = UncheckedReference(entry)
-    limit(entry, entry.plan.limits.startMilliseconds) { [self] in
-      overdue(entry, "create or start has not returned after \($0) ms")
+    let reference = UncheckedReference(entry), ticket = Ticket()
+    limit(entry, entry.plan.limits.startMilliseconds) { [self] milliseconds in
+      guard ticket.take() else { return overdue(entry, "create or start has not returned after \(milliseconds) ms") }
+      // It never came to that, so another attempt may do better on another loop.
+      entry.instance = nil
+      let holder = roles.first { $0.overdue != nil && $0.instance?.loop === instance.loop }
+      let name = holder.map { "`\($0.name)`" } ?? "another role"
+      handle(.startFailed("its loop was held by \(name) for \(milliseconds) ms"), entry)
     }
     instance.loop.post { [self] in
+      guard ticket.take() else { return }
       let result = Result { () throws(RoleInstance.Failure) in
         try instance.create(config: loaded.config)
         try instance.start()
@@ -187,6 +191,15 @@ package final class Node: @unchecked Sendable {
       if case .failure = result { instance.end() }
       control.post { [self] in started(reference.value, instance, result) }
     }
+  }
+
+  /// In turn, but for loops that a role holds.
+  private func homeLoop() -> EventLoop {
+    let held = roles.filter { $0.overdue != nil }.compactMap { $0.instance?.loop }
+    let order = loops.indices.map { loops[(nextLoop + $0) % loops.count] }
+    let home = order.first { loop in !held.contains { $0 === loop } } ?? order[0]
+    nextLoop = home.index
+    return home
   }
 
   private func started(
@@ -408,6 +421,12 @@ package struct ManifestUnreadable: Error, Sendable {
     self.text = text
     self.sentences = sentences
   }
+}
+
+/// Lets one of two threads go on.
+private final class Ticket: Sendable {
+  private let isTaken = Atomic<Bool>(false)
+  func take() -> Bool { !isTaken.exchange(true, ordering: .acquiringAndReleasing) }
 }
 
 /// Carries a reference that belongs to one loop through another and back.
