@@ -8,8 +8,9 @@ import Testing
 @Suite struct SecretsTests {
   let machine = Machine()
 
-  static let schema =
-    #"-DSCHEMA="{\"type\":\"object\",\"properties\":{\"password\":{\"type\":\"string\",\"minLength\":8,\"writeOnly\":true},\"colour\":{\"type\":\"string\"}}}""#
+  static let properties =
+    #"{\"password\":{\"type\":\"string\",\"minLength\":8,\"writeOnly\":true},\"colour\":{\"type\":\"string\"}}"#
+  static let schema = #"-DSCHEMA="{\"type\":\"object\",\"properties\":\#(properties)}""#
 
   @Test func aSecretIsNowhereToBeSeen() throws {
     let first = "s3cret-from-the-file", second = "s3cret-of-the-shell", wrong = "s3crt"
