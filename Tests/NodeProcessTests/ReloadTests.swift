@@ -137,18 +137,25 @@ import Testing
   }
 
   @Test func aRoleThatIsWantedAgainWhileItLeavesStays() throws {
-    machine.manifest(["role: hello-c", "role: hello-swift"])
+    _ = machine.plugin("broken", ["-DSTART_NEEDS_FILE=\"\(machine.path("ready"))\""])
+    machine.write("ready", "")
+    let roles = ["role: broken, limits: { drain_ms: 1500 }, restart: { policy: never }", "role: hello-swift"]
+    machine.manifest(roles)
     let node = try machine.ready()
-    let open = try machine.call("hello-c", "later", ["done", "1500"])
-    machine.manifest(["role: hello-swift"])
+    let open = try machine.call("broken", "forget", [])
+    machine.manifest([roles[1]])
     node.send(SIGHUP)
-    try node.waits(for: "hello-c: draining")
-    machine.manifest(["role: hello-c", "role: hello-swift"])
-    try reload(node, times: 2)
-    #expect(open.answer().contains("done"))
-    #expect(try machine.role("hello-c")["generation"] == 2)
-    #expect(machine.hostctl("restart", "hello-c").code == 0)
-    #expect(try machine.role("hello-c")["state"] == "running")
+    try node.waits(for: "broken: draining")
+    unlink(machine.path("ready"))
+    machine.manifest(roles)
+    node.send(SIGHUP)
+    #expect(open.answer().contains("broken has stopped"))
+    try node.waits(for: "broken: start: UNAVAILABLE: the file is not there yet")
+    // A role that is leaving would be forgotten as soon as it comes to rest.
+    #expect(try machine.role("broken")["state"] == "failed")
+    machine.write("ready", "")
+    #expect(try machine.json("reload")["restarted"] == ["broken"])
+    #expect(try machine.role("broken")["state"] == "running")
   }
 
   @Test func aWrongConfigurationIsNamedWithItsPlaceAndMendedByAReload() throws {
