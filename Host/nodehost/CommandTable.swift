@@ -31,7 +31,7 @@ enum CommandTable {
         name: "run", summary: "Run a node",
         discussion: """
           Writes its log to standard error, one line each. Exits with 0 after it was told to end, with 1 if it \
-          could not start.
+          could not start, was told a second time, or had to end without a role whose code never returned.
           """,
         arguments: [manifest],
         options: overrides + [
