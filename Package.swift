@@ -121,5 +121,6 @@ let package = Package(
     tests(
       "HostRuntimeTests",
       ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "FuzzSupport"]),
+    tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
   ] + plugins.map(\.target)
 )
