@@ -357,6 +357,8 @@ package final class Node: @unchecked Sendable {
   private func ended() {
     guard let whenEnded else { return }
     self.whenEnded = nil
+    // It holds on to the node, which holds on to the services.
+    services.onFault.withLock { $0 = nil }
     for loop in loops + [loaderLoop] { loop.stop() }
     for thread in threads { thread.join() }
     log(NH_LOG_INFO, "ended")
