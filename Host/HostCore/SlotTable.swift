@@ -30,7 +30,7 @@ public struct SlotTable<Element> {
 
   /// The new element's handle, or nil if the limit is reached.
   @inlinable
-  public mutating func insert(_ element: Element) -> UInt64? {
+  public mutating func insert(_ element: consuming Element) -> UInt64? {
     if let index = free.popLast() {
       places[Int(index)].element = element
       return UInt64(places[Int(index)].generation) << 32 | UInt64(index)
@@ -58,8 +58,8 @@ public struct SlotTable<Element> {
   @discardableResult
   @inlinable
   public mutating func remove(_ handle: UInt64) -> Element? {
-    guard let index = index(of: handle), let element = places[index].element else { return nil }
-    places[index].element = nil
+    // Moved out: a copy would cost a retain and a release of all that it holds.
+    guard let index = index(of: handle), let element = places[index].element.take() else { return nil }
     places[index].generation = places[index].generation &+ 1
     if places[index].generation == 0 { places[index].generation = 1 }
     free.append(UInt32(index))

@@ -1,5 +1,6 @@
 import Glibc
 import HostCore
+import NodeSchema
 import NodeValues
 
 /// Finds the node to talk to among those that run on this machine.
@@ -35,6 +36,7 @@ struct NodeFinder {
         warnings.append("\(folder)/\(name) is ignored: it is not a node's record")
       }
     }
+    records.sort { $0.name < $1.name }
   }
 
   var entries: [Entry] { records.map { Entry(record: $0, isAlive: ControlConnection.isAlive($0.socket)) } }

@@ -1,4 +1,5 @@
 import HostCore
+import NodeSchema
 import NodeValues
 
 /// The commands that look at roles.

@@ -1,5 +1,6 @@
 import Glibc
 import HostCore
+import NodeSchema
 
 /// Does what a command line asks for.
 func run(_ words: [String]) throws(CommandFailure) -> ExitCode {

@@ -1,4 +1,5 @@
 import HostCore
+import NodeSchema
 
 /// Everything that nodehost understands.
 enum CommandTable {

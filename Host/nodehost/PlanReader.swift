@@ -10,9 +10,7 @@ struct PlanReader {
 
   init(_ invocation: Invocation) {
     path = invocation.arguments[0]
-    overrides = ManifestOverrides(
-      settings: invocation.values("set"), peers: invocation.values("peer"),
-      instance: invocation.value("instance").map { Int($0) ?? 0 })
+    overrides = ManifestOverrides(invocation)
     isDevelopment = invocation.has("dev")
   }
 
@@ -31,5 +29,13 @@ struct PlanReader {
     } catch {
       return .failure(ManifestUnreadable(error.description + "\n"))
     }
+  }
+}
+
+extension ManifestOverrides {
+  init(_ invocation: Invocation) {
+    self.init(
+      settings: invocation.values("set"), peers: invocation.values("peer"),
+      instance: invocation.value("instance").map { Int($0) ?? 0 })
   }
 }

@@ -18,7 +18,7 @@ enum SchemaCommand {
       Console.write((invocation.has("all") ? all(file, description) : schema).pretty + "\n")
       return .success
     } catch {
-      Console.complain("nodehost: \(error.text)\n")
+      Console.complain("nodehost: \(error)\n")
       return .failure
     }
   }

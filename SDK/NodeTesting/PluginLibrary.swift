@@ -1,5 +1,6 @@
 internal import CNodeABI
 internal import Glibc
+internal import NodeSchema
 internal import Synchronization
 
 /// A plugin's table, from a Swift type of this program or from a library, checked and easy to call.
@@ -11,7 +12,7 @@ final class PluginLibrary {
   let methods: [DescribedMethod]
   let topics: Set<String>
   let needs: [Need]
-  private let schema: JSON?
+  private let schema: JSONSchema
   private let swiftTable: PluginTable?
 
   var table: nh_plugin { pointer.pointee }
@@ -50,7 +51,7 @@ final class PluginLibrary {
       $0.required == 0 ? .optional(.provided(String($0.id))) : .provided(String($0.id))
     }
     let text = String(table.config_schema)
-    schema = text.isEmpty ? nil : try JSON(parsing: text)
+    schema = text.isEmpty ? .nothing : try JSONSchema(JSON(parsing: text))
   }
 
   private static func list<T>(_ items: UnsafePointer<T>?, _ count: UInt64) -> UnsafeBufferPointer<T> {
@@ -76,13 +77,9 @@ final class PluginLibrary {
 
   /// The configuration with its defaults, or what is wrong with it.
   func check(config: JSON) throws -> JSON {
-    guard let schema else {
-      guard config.object?.members.isEmpty == true else {
-        throw RoleError(.invalidArgument, "the role takes no configuration", at: "/")
-      }
-      return config
-    }
-    return try SchemaCheck.filled(config, schema, at: "")
+    let (filled, faults) = schema.check(config)
+    guard let fault = faults.first else { return filled }
+    throw RoleError(.invalidArgument, fault.description(of: config), at: fault.pointer)
   }
 }
 

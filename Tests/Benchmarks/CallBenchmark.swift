@@ -21,12 +21,13 @@ enum CallBenchmark {
   }
 
   private static func load(_ folder: String) -> PluginLibrary {
-    let request = PluginLoader.Request(
-      roleName: "adder", roleID: "adder", plugin: "adder", allowedSHA256: nil, configuration: { _ in [:] })
+    let text = "{ nodehost: 1, node: { id: 1 }, roles: [{ role: adder }] }"
+    let none = Interpolation(variable: { _ in nil }, file: { _ in .success("") })
+    let manifest = try! ManifestFile.parse(Array(text.utf8), named: "bench.yaml", values: none).manifest
     let loader = PluginLoader(
       folders: PluginFolders([folder]), cache: PluginCache(folder: folder + "/cache"),
       executable: ownFolder + "/nodehost")
-    return try! loader.load(request).library
+    return try! loader.load(manifest.roles[0], allow: [:]).library
   }
 
   private static func callback(_ role: RoleInstance) {

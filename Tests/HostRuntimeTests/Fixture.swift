@@ -72,7 +72,15 @@ final class BrokenPlugin {
       folders: PluginFolders(folders ?? [folder]), cache: PluginCache(folder: cache), executable: Place.nodehost)
   }
 
-  func request(allowed: String? = nil, config: JSON = [:]) -> PluginLoader.Request {
-    PluginLoader.Request(roleName: "b", roleID: "broken", plugin: "broken", allowedSHA256: allowed) { _ in config }
+  func load(plugin: String = "broken", allow: [String: String] = [:], folders: [String]? = nil) throws
+    -> PluginLoader.Loaded
+  {
+    try loader(folders).load(role(plugin), allow: allow)
+  }
+
+  /// An entry of a manifest that names the plugin.
+  func role(_ plugin: String = "broken") -> ManifestRole {
+    let entry = "{ role: broken, name: b, plugin: \(plugin) }"
+    return LiveNode.plan(folder, [folder], [entry]).manifest.roles[0]
   }
 }

@@ -6,12 +6,12 @@ import Testing
 
 /// Every way in which a plugin can be bad has an error of its own, and none takes the host along.
 @Suite struct PluginLoaderTests {
-  func refusal(of plugin: BrokenPlugin, allowed: String? = nil) -> PluginProblem? {
+  func refusal(of plugin: BrokenPlugin, allow: [String: String] = [:]) -> PluginProblem? {
     do {
-      _ = try plugin.loader().load(plugin.request(allowed: allowed))
+      _ = try plugin.load(allow: allow)
       return nil
     } catch {
-      if case .plugin(let problem) = error { return problem }
+      if case PluginRefusal.plugin(let problem) = error { return problem }
       return nil
     }
   }
@@ -19,7 +19,7 @@ import Testing
   @Test func aSoundPluginLoadsAndIsSharedByContent() throws {
     let plugin = BrokenPlugin()
     let loader = plugin.loader()
-    let first = try loader.load(plugin.request()), second = try loader.load(plugin.request())
+    let first = try loader.load(plugin.role(), allow: [:]), second = try loader.load(plugin.role(), allow: [:])
     #expect(first.library === second.library)
     #expect(first.library.description.id == "broken")
     #expect(first.library.file.copy != plugin.path)
@@ -68,9 +68,9 @@ import Testing
   @Test func aCrashDoesNotSpoilTheNextPlugin() throws {
     let bad = BrokenPlugin(["-DCASE_CREATE_CRASHES"]), good = BrokenPlugin()
     let loader = bad.loader([bad.folder])
-    #expect(throws: PluginLoader.Refusal.self) { try loader.load(bad.request()) }
-    _ = try good.loader().load(good.request())
-    #expect(throws: PluginLoader.Refusal.self) { try loader.load(bad.request()) }
+    #expect(throws: PluginRefusal.self) { try loader.load(bad.role(), allow: [:]) }
+    _ = try good.load()
+    #expect(throws: PluginRefusal.self) { try loader.load(bad.role(), allow: [:]) }
   }
 
   @Test func filesThatAreNoPluginsAreRefusedWithoutRunning() throws {
@@ -95,10 +95,12 @@ import Testing
   @Test func onlyTheAllowedContentLoads() throws {
     let plugin = BrokenPlugin()
     let wrong = String(repeating: "0", count: 64)
-    let refused = try #require(refusal(of: plugin, allowed: wrong))
+    let refused = try #require(refusal(of: plugin, allow: ["broken": wrong]))
     #expect(refused.kind == .notAllowed)
     let actual = try #require(refused.found.split(separator: " ").first { $0.count == 65 }).dropLast()
-    #expect(refusal(of: plugin, allowed: String(actual)) == nil)
+    #expect(refusal(of: plugin, allow: ["broken": String(actual)]) == nil)
+    let unlisted = try #require(refusal(of: plugin, allow: ["other": String(actual)]))
+    #expect(unlisted.kind == .notAllowed)
   }
 
   @Test func aLinkOutOfTheFolderIsRefused() throws {
@@ -106,34 +108,32 @@ import Testing
     let folder = Place.temporaryFolder()
     defer { run(["rm", "-rf", folder]) }
     #expect(symlink(plugin.path, "\(folder)/libbroken.so") == 0)
-    let error = #expect(throws: PluginLoader.Refusal.self) {
-      try plugin.loader([folder]).load(plugin.request())
+    let error = #expect(throws: PluginRefusal.self) {
+      try plugin.load(folders: [folder])
     }
-    #expect(error?.text.contains("outside the plugin folders") == true)
+    #expect(error?.reason(for: plugin.role()).contains("outside the plugin folders") == true)
   }
 
   @Test func aMissingPluginNamesWhereItWasLookedForAndWhatIsNear() throws {
     let plugin = BrokenPlugin()
-    var request = plugin.request()
-    request.plugin = "brokn"
-    let error = #expect(throws: PluginLoader.Refusal.self) { try plugin.loader().load(request) }
-    #expect(error?.text.contains("did you mean `broken`?") == true)
-    #expect(error?.text.contains("\(plugin.folder)/libbrokn.so") == true)
+    let error = #expect(throws: PluginRefusal.self) { try plugin.load(plugin: "brokn") }
+    #expect(error?.reason(for: plugin.role()).contains("did you mean `broken`?") == true)
+    #expect(error?.reason(for: plugin.role()).contains("\(plugin.folder)/libbrokn.so") == true)
   }
 
   @Test func theSourceFileMayChangeUnderARunningPlugin() throws {
     let plugin = BrokenPlugin()
-    let loaded = try plugin.loader().load(plugin.request())
+    let loaded = try plugin.load()
     #expect(writeFile(plugin.path, Array("garbage".utf8), mode: 0o755))
     #expect(loaded.library.table.pointee.state_version == 0)
   }
 
   @Test func aDamagedCopyIsMadeAnew() throws {
     let plugin = BrokenPlugin()
-    let copy = try plugin.loader().load(plugin.request()).library.file.copy
+    let copy = try plugin.load().library.file.copy
     unlink(copy)
     #expect(writeFile(copy, [1, 2, 3], mode: 0o600))
-    _ = try plugin.loader().load(plugin.request())
+    _ = try plugin.load()
     #expect(readFile(copy, limit: 1 << 20)?.count ?? 0 > 1000)
   }
 }

@@ -1,3 +1,5 @@
+import NodeSchema
+
 /// A command line that was understood.
 package struct Invocation: Sendable, Equatable {
   package var command: String

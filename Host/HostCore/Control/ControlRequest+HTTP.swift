@@ -1,3 +1,4 @@
+import NodeSchema
 package import NodeValues
 
 extension ControlRequest {

@@ -43,6 +43,18 @@ package struct Diagnostic: Sendable, Equatable, CustomStringConvertible {
     return text
   }
 
+  /// The same in a sentence, for a log: no excerpt, which might hold a secret.
+  package var sentence: String {
+    var text = message
+    if let suggestion {
+      text += "; did you mean `\(suggestion)`?"
+    } else if let expected {
+      text += "; expected \(expected)"
+    }
+    guard let position else { return text }
+    return "\(file):\(position.line):\(position.column): \(text)"
+  }
+
   /// For people: the headline, the line with a caret, what was expected, and related places.
   package var description: String {
     var lines = [headline]

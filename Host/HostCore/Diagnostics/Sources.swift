@@ -1,3 +1,5 @@
+import NodeSchema
+
 /// All texts that a manifest is made from: the file first, then the arguments that change it.
 package struct Sources: Sendable {
   package private(set) var texts: [SourceText] = []
@@ -13,11 +15,13 @@ package struct Sources: Sendable {
   }
 
   package func diagnostic(for fault: Fault) -> Diagnostic {
-    guard let text = text(of: fault.place) else { return Diagnostic(file: "manifest", message: fault.message) }
-    let offset = Int(fault.place.offset)
-    var diagnostic = Diagnostic(
-      file: text.title, position: text.kind == .file ? text.position(of: offset) : nil, message: fault.message,
-      excerpt: Excerpt(of: text, at: offset))
+    var diagnostic = Diagnostic(file: "manifest", message: fault.message)
+    if let text = text(of: fault.place) {
+      let offset = Int(fault.place.offset)
+      diagnostic.file = text.title
+      if text.kind == .file { diagnostic.position = text.position(of: offset) }
+      diagnostic.excerpt = Excerpt(of: text, at: offset)
+    }
     switch fault.expected {
     case .unsaid: break
     case .described(let words): diagnostic.expected = words

@@ -23,6 +23,8 @@ package struct RoleLifecycle: Sendable {
     case begin
     case loaded
     case loadFailed(String)
+    /// What the manifest says of it is wrong, and trying again will not change that.
+    case refused(String)
     case needsMet
     case needFailed(String)
     case started
@@ -82,6 +84,9 @@ package struct RoleLifecycle: Sendable {
     case (.loading, .loadFailed(let reason)), (.starting, .startFailed(let reason)):
       if let again = endWhenStarted { return rest(again: again) }
       return fail(reason, random)
+    case (.loading, .refused(let reason)):
+      if let again = endWhenStarted { return rest(again: again) }
+      return fail(reason, random, mayRetry: false)
     case (.waiting, .needFailed(let need)): return fail("it needs `\(need)`, which is not running", random)
     case (.starting, .started):
       state = .running
@@ -141,10 +146,10 @@ package struct RoleLifecycle: Sendable {
     return load()
   }
 
-  private mutating func fail(_ reason: String, _ random: UInt64) -> [Directive] {
+  private mutating func fail(_ reason: String, _ random: UInt64, mayRetry: Bool = true) -> [Directive] {
     failures += 1
     afterStop = .rest
-    let retries = policy.when == .onFailure && (policy.limit == 0 || failures <= policy.limit)
+    let retries = mayRetry && policy.when == .onFailure && (policy.limit == 0 || failures <= policy.limit)
     state = .failed(reason: reason, retries: retries)
     guard retries else { return [.rested] }
     return [.retry(afterMilliseconds: policy.backoff.delayMilliseconds(failures: failures, random: random))]

@@ -69,7 +69,11 @@ package struct RolePlaces: Sendable, Equatable {
 
 extension ManifestRole {
   /// The role's own place if the part was left out.
-  package func place(of part: RolePlaces.Part) -> SourcePlace { places.parts[part] ?? places.whole }
+  package func place(of part: RolePlaces.Part) -> SourcePlace {
+    // A plugin that is not named has the role's name.
+    if part == .plugin, places.parts[part] == nil { return places.parts[.role] ?? places.whole }
+    return places.parts[part] ?? places.whole
+  }
 
   /// An error about a part of this role, ready to print.
   package func diagnostic(

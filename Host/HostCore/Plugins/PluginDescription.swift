@@ -72,6 +72,11 @@ package struct PluginDescription: Sendable, Equatable {
   }
 }
 
+extension PluginDescription {
+  /// What other roles have to provide; the rest comes from the host.
+  package var neededIDs: [String] { needs.filter { $0.isRequired && !$0.id.hasPrefix("nodehost.") }.map(\.id) }
+}
+
 /// The form in which a description goes from the process that opened the plugin to the host.
 extension PluginDescription {
   package var json: JSON {

@@ -28,7 +28,7 @@ final class ManagedRole {
 
   /// Ids that other roles must provide before this one starts.
   var neededIDs: [String] {
-    loaded?.library.description.needs.filter { $0.isRequired && !$0.id.hasPrefix("nodehost.") }.map(\.id) ?? []
+    loaded?.library.description.neededIDs ?? []
   }
 
   func provides(_ id: String) -> Bool { loaded?.library.description.provides.contains(id) ?? false }

@@ -1,5 +1,6 @@
 import CNodeABI
 import HostCore
+import NodeSchema
 import NodeValues
 
 /// The control interface: what the node does when it is asked. Everything here runs on the control loop.
@@ -108,8 +109,11 @@ extension Node {
       return reply(.failure(.init(.invalidArgument, error.description, place: name)))
     }
     let role = add(plan)
+    // Somebody waits for the first attempt.
+    role.lifecycle.policy.when = .never
     begin(role)
     whenSettled(role) { [self] role in
+      role.lifecycle.policy = plan.restart
       // A load that failed leaves nothing behind: the one who asked has the reason.
       guard let reason = role.state.failureReason else { return replyWhenSettled(role, reply) }
       remove(role)
@@ -120,12 +124,16 @@ extension Node {
   /// A role that is not in the manifest: read as if it were, so that the same rules and defaults hold.
   private static func plan(loading request: LoadRequest, name: String) throws(ManifestProblems) -> ManifestRole {
     var role = JSONObject([("role", .string(request.role)), ("name", .string(name))])
-    role["plugin"] = request.plugin.map { .string($0) }
     role["config"] = request.config
     let manifest: JSON = ["nodehost": 1, "node": ["id": 1, "name": "load"], "roles": [.object(role)]]
     let nothing = Interpolation(variable: { _ in nil }, file: { _ in .failure(.init("is not read here")) })
     let text = Array(manifest.description.utf8)
-    return try ManifestFile.parse(text, named: "load", values: nothing).manifest.roles[0]
+    var plan = try ManifestFile.parse(text, named: "load", values: nothing).manifest.roles[0]
+    // Nobody has seen that text, so faults have no place in it.
+    plan.places.sources = Sources()
+    // A manifest names plugins only; here it may be a file, if the node allows other folders than its own.
+    plan.plugin = request.plugin ?? request.role
+    return plan
   }
 
   private func unload(_ role: ManagedRole, _ reply: @escaping Reply) {

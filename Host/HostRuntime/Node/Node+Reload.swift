@@ -99,7 +99,8 @@ extension Node {
     check(entry) { [self] result in
       switch result {
       case .failure(let refusal):
-        counting.value.failures.append("\(reference.value.name) keeps its old configuration: \(refusal.text)")
+        counting.value.failures.append(
+          "\(reference.value.name) keeps its old configuration: \(refusal.reason(for: reference.value.plan))")
         counting.value.finishedOne()
       case .success(let config):
         ask(

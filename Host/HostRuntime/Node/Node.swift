@@ -110,35 +110,33 @@ package final class Node: @unchecked Sendable {
   private func load(_ entry: ManagedRole) {
     if let timer = entry.retryTimer { control.cancelTimer(timer) }
     entry.retryTimer = nil
-    let request = request(for: entry.plan)
+    let (role, allow) = (entry.plan, plan.manifest.plugins.allow)
     let reference = UncheckedReference(entry)
     loaderLoop.post { [self] in
-      let result = Result { () throws(PluginLoader.Refusal) in try loader.load(request) }
+      let result = Result { () throws(PluginRefusal) in try loader.load(role, allow: allow) }
       control.post { [self] in loaded(reference.value, result) }
     }
   }
 
-  private func request(for role: ManifestRole) -> PluginLoader.Request {
-    PluginLoader.Request(role, allowedSHA256: plan.manifest.plugins.allow[role.plugin])
-  }
-
   /// Checks the role's plan without changing the role; the configuration comes back whole.
   func check(
-    _ entry: ManagedRole, _ done: @escaping @Sendable (Result<String, PluginLoader.Refusal>) -> Void
+    _ entry: ManagedRole, _ done: @escaping @Sendable (Result<String, PluginRefusal>) -> Void
   ) {
-    let request = request(for: entry.plan)
+    let (role, allow) = (entry.plan, plan.manifest.plugins.allow)
     loaderLoop.post { [self] in
-      let result = Result { () throws(PluginLoader.Refusal) in try loader.check(request).config }
+      let result = Result { () throws(PluginRefusal) in try loader.check(role, allow: allow).config }
       control.post { done(result) }
     }
   }
 
-  private func loaded(_ entry: ManagedRole, _ result: Result<PluginLoader.Loaded, PluginLoader.Refusal>) {
+  private func loaded(_ entry: ManagedRole, _ result: Result<PluginLoader.Loaded, PluginRefusal>) {
     switch result {
     case .success(let loaded):
       entry.loaded = loaded
       handle(.loaded, entry)
-    case .failure(let refusal): handle(.loadFailed(refusal.text), entry)
+    case .failure(let refusal):
+      let reason = refusal.reason(for: entry.plan)
+      handle(refusal.isForGood ? .refused(reason) : .loadFailed(reason), entry)
     }
   }
 

@@ -1,5 +1,6 @@
 import Glibc
 package import HostCore
+import NodeSchema
 
 /// Finds a plugin's file by name in the folders that the manifest allows.
 package struct PluginFolders: Sendable {

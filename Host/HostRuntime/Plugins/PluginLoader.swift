@@ -1,5 +1,6 @@
 package import HostCore
-package import NodeValues
+import NodeSchema
+import NodeValues
 
 /// Takes a plugin from its name in the manifest to an open library and a checked configuration:
 ///
@@ -8,31 +9,11 @@ package import NodeValues
 ///
 /// All of it blocks, so it runs on a loop of its own. Each step either succeeds or says why not.
 package final class PluginLoader: @unchecked Sendable {
-  package struct Request: Sendable {
-    package var roleName: String
-    /// The plugin's id, as the manifest's `role:` has it.
-    package var roleID: String
-    package var plugin: String
-    package var allowedSHA256: String?
-    /// Checks the manifest's configuration against the schema and fills in the defaults.
-    package var configuration: @Sendable (JSON) throws(ConfigurationFault) -> JSON
-
-    package init(
-      roleName: String, roleID: String, plugin: String, allowedSHA256: String?,
-      configuration: @escaping @Sendable (JSON) throws(ConfigurationFault) -> JSON
-    ) {
-      self.roleName = roleName
-      self.roleID = roleID
-      self.plugin = plugin
-      self.allowedSHA256 = allowedSHA256
-      self.configuration = configuration
-    }
-  }
-
-  /// Why a configuration does not fit a plugin, ready to print.
-  package struct ConfigurationFault: Error, Sendable {
-    package var text: String
-    package init(_ text: String) { self.text = text }
+  package struct Checked: Sendable {
+    package var file: PluginFile
+    package var description: PluginDescription
+    /// With all defaults, as JSON.
+    package var config: String
   }
 
   package struct Loaded: Sendable {
@@ -40,24 +21,18 @@ package final class PluginLoader: @unchecked Sendable {
     package var config: String
   }
 
-  package enum Refusal: Error, Sendable {
-    case plugin(PluginProblem)
-    case configuration(String)
-
-    package var text: String {
-      switch self {
-      case .plugin(let problem): problem.description
-      case .configuration(let text): text
-      }
-    }
-  }
-
   private let folders: PluginFolders
   private let cache: PluginCache
   private let inspector: PluginInspector
   private var known = KnownFiles()
-  private var descriptions: [String: PluginDescription] = [:]
+  /// By hash: what was read of a file stays true.
+  private var descriptions: [String: Described] = [:]
   private var libraries: [String: WeakLibrary] = [:]
+
+  private struct Described {
+    var description: PluginDescription
+    var schema: JSONSchema
+  }
 
   private struct WeakLibrary {
     weak var library: PluginLibrary?
@@ -69,64 +44,76 @@ package final class PluginLoader: @unchecked Sendable {
     inspector = PluginInspector(executable: executable)
   }
 
-  /// Everything but opening the plugin in this process: what a check of a manifest needs.
-  package func check(_ request: Request) throws(Refusal) -> (file: PluginFile, config: String) {
-    let (file, description) = try describe(request.plugin, allowed: request.allowedSHA256)
-    let config = try configuration(request, file, description)
-    return (file, config)
+  /// Everything but opening the plugin in this process: what a check of a manifest needs. `allow` holds hashes by
+  /// plugin name; empty, it allows every plugin in the folders.
+  package func check(_ role: ManifestRole, allow: [String: String]) throws(PluginRefusal) -> Checked {
+    do {
+      let file = try find(role.plugin, allow)
+      let described = try describe(file)
+      try Self.checkIdentity(described.description, role, file)
+      try Self.checkNeeds(described.description, file)
+      let config = try role.configuration(for: described.schema).description
+      try inspector.tryCreate(file, role: role.name, config: config)
+      return Checked(file: file, description: described.description, config: config)
+    } catch let problem as PluginProblem {
+      throw .plugin(problem)
+    } catch {
+      throw .configuration(error as! ManifestProblems)
+    }
   }
 
-  package func load(_ request: Request) throws(Refusal) -> Loaded {
-    let (file, config) = try check(request)
+  package func load(_ role: ManifestRole, allow: [String: String]) throws(PluginRefusal) -> Loaded {
+    let checked = try check(role, allow: allow)
     do throws(PluginProblem) {
-      return Loaded(library: try open(file), config: config)
+      return Loaded(library: try open(checked.file), config: checked.config)
     } catch {
       throw .plugin(error)
     }
   }
 
-  package func describe(_ plugin: String, allowed: String? = nil) throws(Refusal) -> (PluginFile, PluginDescription) {
-    do throws(PluginProblem) {
-      let file = try known.file(try folders.find(plugin), allowed: allowed, cache: cache)
-      if let known = descriptions[file.sha256] { return (file, known) }
-      let description = try inspector.describe(file)
-      descriptions[file.sha256] = description
-      return (file, description)
-    } catch {
-      throw .plugin(error)
-    }
+  /// What a plugin says of itself.
+  package func describe(_ plugin: String) throws(PluginProblem) -> (PluginFile, PluginDescription) {
+    let file = try find(plugin, [:])
+    return (file, try describe(file).description)
   }
 
-  private func configuration(_ request: Request, _ file: PluginFile, _ description: PluginDescription) throws(Refusal)
-    -> String
+  private func find(_ plugin: String, _ allow: [String: String]) throws(PluginProblem) -> PluginFile {
+    let path = try folders.find(plugin)
+    guard allow.isEmpty || allow[plugin] != nil else {
+      throw PluginProblem(
+        .notAllowed, file: path, found: "is not on the list of allowed plugins",
+        remedy: "add `\(plugin)` with its hash to `plugins.allow` if it is to be trusted")
+    }
+    return try known.file(path, allowed: allow[plugin], cache: cache)
+  }
+
+  private func describe(_ file: PluginFile) throws(PluginProblem) -> Described {
+    if let known = descriptions[file.sha256] { return known }
+    let description = try inspector.describe(file)
+    let described = Described(description: description, schema: try Self.schema(of: description, file))
+    descriptions[file.sha256] = described
+    return described
+  }
+
+  private static func schema(of description: PluginDescription, _ file: PluginFile) throws(PluginProblem) -> JSONSchema
   {
-    do throws(PluginProblem) {
-      try Self.checkIdentity(description, request, file)
-      try Self.checkNeeds(description, file)
+    guard description.schema != .null else { return .nothing }
+    do throws(SchemaProblem) {
+      return try JSONSchema(description.schema)
     } catch {
-      throw .plugin(error)
+      throw PluginProblem(
+        .badSchema, file: file.path, found: "its config_schema is no JSON Schema: \(error)",
+        remedy: "mend the schema; it is JSON Schema draft 2020-12")
     }
-    let config: JSON
-    do throws(ConfigurationFault) {
-      config = try request.configuration(description.schema)
-    } catch {
-      throw .configuration(error.text)
-    }
-    do throws(PluginProblem) {
-      try inspector.tryCreate(file, role: request.roleName, config: config.description)
-    } catch {
-      throw .plugin(error)
-    }
-    return config.description
   }
 
-  private static func checkIdentity(_ description: PluginDescription, _ request: Request, _ file: PluginFile)
+  private static func checkIdentity(_ description: PluginDescription, _ role: ManifestRole, _ file: PluginFile)
     throws(PluginProblem)
   {
-    guard description.id == request.roleID else {
+    guard description.id == role.role else {
       throw PluginProblem(
         .otherID, file: file.path,
-        found: "is the plugin `\(description.id)`, and the manifest asks for `\(request.roleID)`",
+        found: "is the plugin `\(description.id)`, and the manifest asks for `\(role.role)`",
         remedy: "write `role: \(description.id)`, or name another file with `plugin:`")
     }
   }

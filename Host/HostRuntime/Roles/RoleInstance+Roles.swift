@@ -1,5 +1,6 @@
 import CNodeABI
 import HostCore
+import NodeSchema
 import NodeValues
 
 /// The roles service: calls that a role makes.

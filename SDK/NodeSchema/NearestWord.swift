@@ -1,5 +1,5 @@
 /// Finds what somebody probably meant: the known word that the fewest typing mistakes lead to.
-package func nearestWord(to word: String, among known: some Sequence<String>) -> String? {
+public func nearestWord(to word: String, among known: some Sequence<String>) -> String? {
   // A third of the letters wrong is a slip; more is another word.
   let limit = max(1, word.utf8.count / 3)
   let near = known.map { (word: $0, mistakes: typingMistakes(from: word, to: $0)) }.filter { $0.mistakes <= limit }
