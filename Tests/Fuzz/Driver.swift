@@ -16,8 +16,9 @@ public func initialize(
   case "plugin": target = fuzzPluginFile
   case "json": target = fuzzJSON
   case "signature": target = fuzzSignature
+  case "schema": target = fuzzSchema
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
-  default: fatalError("usage: fuzz http|call|plugin|json|signature|manifest [ARGUMENT OF LIBFUZZER...]")
+  default: fatalError("usage: fuzz http|call|plugin|json|signature|schema|manifest [ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]
   words.pointee += 1

@@ -9,5 +9,6 @@ import Testing
   @Test func callArguments() throws { try fuzz("call", fuzzCallArguments) }
   @Test func pluginFile() throws { try fuzz("plugin", fuzzPluginFile) }
   @Test func json() throws { try fuzz("json", fuzzJSON) }
+  @Test func schema() throws { try fuzz("schema", fuzzSchema) }
   @Test func signature() throws { try fuzz("signature", fuzzSignature) }
 }

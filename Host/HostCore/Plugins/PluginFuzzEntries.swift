@@ -1,3 +1,4 @@
+import NodeSchema
 import NodeValues
 
 /// Feeds bytes to everything that reads a plugin's file before its code runs. Must never trap; a verdict that
@@ -88,5 +89,35 @@ package func fuzzSignature(_ bytes: [UInt8]) {
     _ = method.usage
   } catch {
     precondition(!error.description.isEmpty)
+  }
+}
+
+/// The bytes are a plugin's schema and a configuration, each on a line. A sound schema must judge every value in
+/// bounded time, and what it accepts, defaults filled in, it must accept again unchanged.
+package func fuzzSchema(_ bytes: [UInt8]) {
+  let lines = bytes.split(separator: 0x0A, maxSplits: 1, omittingEmptySubsequences: false).map(Array.init)
+  guard let text = try? JSON(parsing: lines[0]) else { return }
+  let schema: JSONSchema
+  do throws(SchemaProblem) { schema = try JSONSchema(text) } catch {
+    precondition(!error.description.isEmpty)
+    return
+  }
+  let given = lines.count == 2 ? try? JSON(parsing: lines[1]) : nil
+  for value in [given, [:]].compactMap({ $0 }) {
+    let (filled, faults) = schema.check(value)
+    for fault in faults { precondition(!fault.description(of: value).isEmpty) }
+    walk(value, SchemaPlace(schema))
+    guard faults.isEmpty else { continue }
+    let again = schema.check(filled)
+    precondition(again.faults.isEmpty && again.value == filled, "a schema refuses or changes what it has filled in")
+  }
+}
+
+private func walk(_ value: JSON, _ place: SchemaPlace) {
+  _ = place.mayBe(value) && place.isSecret
+  switch value {
+  case .array(let items): for (number, item) in items.enumerated() { walk(item, place.item(number)) }
+  case .object(let object): for member in object.members { walk(member.value, place.member(member.key)) }
+  default: break
   }
 }
