@@ -399,6 +399,8 @@ package final class Node: @unchecked Sendable {
   private func ended() {
     guard let whenEnded else { return }
     self.whenEnded = nil
+    // It holds on to the node, which holds on to the services.
+    services.onFault.withLock { $0 = nil }
     let stuck = roles.filter { $0.overdue != nil }
     hasAbandonedRoles = !stuck.isEmpty
     for (loop, _) in threads { loop.stop() }

@@ -80,6 +80,7 @@ extension RoleInstance {
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 25, 100,
   ]
   private static let boundLimit = 64
+  private static let labelLimit = 64
 
   func metric(
     _ kind: MetricRegistry.Kind, _ name: nh_str, _ help: nh_str, _ labels: nh_pair_list, _ bounds: nh_value_list
@@ -88,15 +89,17 @@ extension RoleInstance {
   {
     guard permits([.starting, .running], "metrics") else { return 0 }
     let name = String(name)
-    let pairs = UnsafeBufferPointer(start: labels.items, count: labels.items == nil ? 0 : Int(labels.count))
+    guard let pairs = UnsafeBufferPointer(labels.items, labels.count, limit: Self.labelLimit),
+      let items = UnsafeBufferPointer(bounds.items, bounds.count, limit: Self.boundLimit)
+    else { return 0 }
     let own = pairs.map { (name: String($0.name), value: String($0.value)) }
-    guard MetricRegistry.isName(name), own.allSatisfy({ MetricRegistry.isName($0.name) }),
+    guard MetricRegistry.isName(name), !name.hasPrefix(MetricRegistry.reservedPrefix),
+      own.allSatisfy({ MetricRegistry.isName($0.name) }),
       metrics.count < Self.metricLimit
     else { return 0 }
-    let items = UnsafeBufferPointer(start: bounds.items, count: bounds.items == nil ? 0 : Int(bounds.count))
     var limits = items.map { Double(bitPattern: $0.slot.lo) }
     if kind == .histogram, limits.isEmpty { limits = Self.defaultBounds }
-    guard limits.count <= Self.boundLimit, zip(limits, limits.dropFirst()).allSatisfy({ $0 < $1 }),
+    guard zip(limits, limits.dropFirst()).allSatisfy({ $0 < $1 }),
       let series = node.metrics.series(kind, name, help: String(help), labels: metricLabels(own), bounds: limits)
     else { return 0 }
     if let place = metrics.firstIndex(where: { $0 === series }) { return UInt64(place + 1) }

@@ -60,11 +60,11 @@ extension RoleInstance {
     -> [Value]
   {
     let types = method.signature.parameters
-    let items = UnsafeBufferPointer(start: arguments.items, count: arguments.items == nil ? 0 : Int(arguments.count))
-    guard items.count == types.count else {
+    let items = UnsafeBufferPointer(arguments.items, arguments.count, limit: Signature.parameterLimit)
+    guard let items, items.count == types.count else {
       throw Refusal(
         status: NH_INVALID_ARGUMENT,
-        message: "\(role).\(method.name) takes \(types.count) arguments, got \(items.count)")
+        message: "\(role).\(method.name) takes \(types.count) arguments, got \(arguments.count)")
     }
     var values: [Value] = []
     for (place, type) in types.enumerated() {

@@ -58,6 +58,7 @@ package final class RoleInstance: @unchecked Sendable {
   private let phaseBits = Atomic<UInt8>(Phase.creating.rawValue)
   private let queued = Atomic<Int>(0)
   let misuses = Atomic<Int>(0)
+  private let droppedEvents: MetricSeries
 
   // The home loop.
   package private(set) var role: UnsafeMutableRawPointer?
@@ -78,6 +79,10 @@ package final class RoleInstance: @unchecked Sendable {
     self.node = node
     self.limits = limits
     openCalls = SlotTable(limit: limits.calls)
+    // No role can have taken the name: what begins with `nodehost_` is the host's.
+    droppedEvents = node.metrics.series(
+      .counter, "nodehost_events_dropped_total", help: "Events that met a full queue.",
+      labels: [("node", node.nodeName), ("role", name)], bounds: [])!
     tables = HostTables(role: self)
   }
 
@@ -239,12 +244,8 @@ package final class RoleInstance: @unchecked Sendable {
       guard role.isLive, role.subscriptions[handle] != nil else { return }
       role.deliver(event, handle: handle, token: token)
     }
-    if !queued { droppedEvents.add(1) }
+    if !queued { droppedEvents.addFromAnyThread(1) }
   }
-
-  private lazy var droppedEvents = node.metrics.series(
-    .counter, "nodehost_events_dropped_total", help: "Events that met a full queue.",
-    labels: metricLabels([]), bounds: [])!
 
   func metricLabels(_ own: [(name: String, value: String)]) -> [(name: String, value: String)] {
     [("node", node.nodeName), ("role", name)] + own
