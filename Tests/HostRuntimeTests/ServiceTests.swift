@@ -20,7 +20,7 @@ import Testing
     let live = LiveNode(BrokenPlugin(), [LiveNode.role("b", plugin: "broken", "limits: { queue: 4 }")])
     let instance = try live.instance()
     let bus = live.node.services.bus
-    bus.subscribe(instance, "t", handle: 1, token: 0)
+    bus.subscribe(instance.seat, "t", handle: 1)
     let nap = try #require(instance.method("nap"))
     let ended = Flag()
     RoleCall(instance, nap, PackedValues([.int(1000)]), deadline: 0) { _ in ended.raise() }.send()

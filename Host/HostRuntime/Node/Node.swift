@@ -170,8 +170,8 @@ package final class Node: @unchecked Sendable {
   private func start(_ entry: ManagedRole) {
     guard let loaded = entry.loaded else { return handle(.startFailed("it was never loaded"), entry) }
     entry.generation += 1
-    let instance = RoleInstance(
-      name: entry.name, library: loaded.library, loop: homeLoop(), node: services, limits: entry.plan.limits)
+    let seat = RoleSeat(name: entry.name, loop: homeLoop(), node: services, limits: entry.plan.limits)
+    let instance = RoleInstance(seat, library: loaded.library)
     entry.instance = instance
     let reference = UncheckedReference(entry), ticket = Ticket()
     limit(entry, entry.plan.limits.startMilliseconds) { [self] milliseconds in
@@ -187,6 +187,7 @@ package final class Node: @unchecked Sendable {
       let result = Result { () throws(RoleInstance.Failure) in
         try instance.create(config: loaded.config)
         try instance.start()
+        instance.takeSeat()
       }
       if case .failure = result { instance.end() }
       control.post { [self] in started(reference.value, instance, result) }

@@ -206,7 +206,8 @@ package enum InspectorChild {
     let services = NodeServices(nodeName: "trial", nodeID: 1, log: LogHub(writesToStandardError: false))
     let loop = EventLoop(index: 0, name: "trial")
     loop.adoptThisThread()
-    let instance = RoleInstance(name: role, library: library, loop: loop, node: services, limits: LimitSettings())
+    let seat = RoleSeat(name: role, loop: loop, node: services, limits: LimitSettings())
+    let instance = RoleInstance(seat, library: library)
     defer { instance.end() }
     do throws(RoleInstance.Failure) {
       try instance.create(config: config)

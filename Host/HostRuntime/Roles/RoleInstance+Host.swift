@@ -35,23 +35,18 @@ extension RoleInstance {
   // MARK: Timers
 
   func setTimer(_ delay: Int64, _ period: Int64, _ token: UInt64) -> nh_handle {
-    guard permits([.starting, .running], "timer"), timers.count < Self.timerLimit,
-      let timer = loop.setTimer(after: delay, period: period, self, token: token)
-    else { return 0 }
-    timers[timer] = UInt64(period)
-    return timer
+    guard permits([.starting, .running], "timer") else { return 0 }
+    return seat.setTimer(self, delay: delay, period: period, token: token) ?? 0
   }
 
   func cancelTimer(_ timer: nh_handle) -> nh_status {
     guard permits([.starting, .running], "timer.cancel") else { return NH_FAILED_PRECONDITION }
-    guard timers.removeValue(forKey: timer) != nil else { return NH_NOT_FOUND }
-    loop.cancelTimer(timer)
-    return NH_OK
+    return seat.cancelTimer(self, timer) ? NH_OK : NH_NOT_FOUND
   }
 
   func remaining(of timer: nh_handle) -> Int64 {
-    guard permits([.running], "timer.remaining"), timers[timer] != nil else { return -1 }
-    return loop.remaining(of: timer) ?? -1
+    guard permits([.running], "timer.remaining") else { return -1 }
+    return seat.remaining(self, of: timer) ?? -1
   }
 
   // MARK: Random numbers
@@ -114,12 +109,5 @@ extension RoleInstance {
       return nil
     }
     return metrics[Int(handle - 1)]
-  }
-}
-
-extension RoleInstance: TimerTarget {
-  func timerFired(_ timer: UInt64, token: UInt64) {
-    if timers[timer] == 0 { timers[timer] = nil }
-    deliverTimer(timer, token: token)
   }
 }

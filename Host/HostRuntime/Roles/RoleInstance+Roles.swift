@@ -22,7 +22,7 @@ extension RoleInstance {
       request.send()
     } catch {
       // Always asynchronous: no on_reply while the role is still inside call.
-      loop.post { [self] in answered(handle, .failure(error.status, error.message)) }
+      comeBack(handle, .failure(error.status, error.message))
     }
     return handle
   }
@@ -44,8 +44,13 @@ extension RoleInstance {
     let milliseconds = Int64(role.limits.callTimeoutMilliseconds)
     let wait = timeout > 0 ? timeout : milliseconds * 1_000_000
     return RoleCall(role, method, PackedValues(values), deadline: EventLoop.now() &+ wait) { [self] outcome in
-      loop.post { [self] in answered(handle, outcome) }
+      comeBack(handle, outcome)
     }
+  }
+
+  /// Any thread.
+  private func comeBack(_ handle: UInt64, _ outcome: CallOutcome) {
+    loop.post { [self] in seat.pass(.quieting) { [self] in answered(handle, outcome) } }
   }
 
   private func unknown(_ target: String) -> Refusal {
@@ -86,8 +91,9 @@ extension RoleInstance {
     return NH_OK
   }
 
-  private func answered(_ handle: UInt64, _ outcome: CallOutcome) {
+  func answered(_ handle: UInt64, _ outcome: CallOutcome) {
     guard let call = outgoingCalls.remove(handle) else { return }
+    defer { tellIfQuiet() }
     var reply = nh_reply()
     reply.struct_size = UInt32(MemoryLayout<nh_reply>.size)
     reply.revision = NH_ABI_REVISION
