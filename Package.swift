@@ -129,6 +129,9 @@ let package = Package(
     module("FuzzSupport", in: "Tests", []),
     tests("HostCoreTests", ["NodeValues", "NodeSchema", "HostCore", "FuzzSupport"]),
     tests("HostctlTests", ["NodeValues", "HostCore"]),
-    tests("HostRuntimeTests", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem"]),
+    tests(
+      "HostRuntimeTests",
+      ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "FuzzSupport"]),
+    tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
   ] + plugins.map(\.target) + fuzzers
 )

@@ -31,12 +31,12 @@ enum CommandTable {
         name: "run", summary: "Run a node",
         discussion: """
           Writes its log to standard error, one line each. Exits with 0 after it was told to end, with 1 if it \
-          could not start.
+          could not start, was told a second time, or had to end without a role whose code never returned.
           """,
         arguments: [manifest],
         options: overrides + [
           Option(long: "dev", help: "Load and unload roles at run time, from any folder, as if hot_swap were on"),
-          Option(long: "check", help: "Start, print the roles once all have settled, end; 0 if all of them run"),
+          Option(long: "check", help: "Start each role once, print them, end; 0 if all of them run"),
         ],
         examples: [
           Named("nodehost node.yaml", "Run a node in the foreground"),

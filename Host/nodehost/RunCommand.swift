@@ -6,6 +6,10 @@ import HostRuntime
 /// `nodehost run MANIFEST`: a node from its first line to its end.
 enum RunCommand {
   static func run(_ invocation: Invocation) -> ExitCode {
+    if let misuse = PlanReader.misuse(of: invocation) {
+      Console.complain("nodehost: \(misuse)\n")
+      return .usage
+    }
     let reader = PlanReader(invocation)
     let plan: NodePlan
     switch reader.read() {
@@ -18,7 +22,7 @@ enum RunCommand {
     let control = EventLoop(index: 0, name: "nodehost")
     let node = Node(
       plan, control: control, log: log, allowsOtherPlugins: reader.isDevelopment, executable: ownExecutable)
-    node.readPlan = reader.read
+    node.readPlan = { reader.read(address: plan.address) }
     do {
       let run = try NodeRun(node, control, checks: invocation.has("check"))
       return run.untilEnd()

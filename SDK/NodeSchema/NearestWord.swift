@@ -2,7 +2,9 @@
 public func nearestWord(to word: String, among known: some Sequence<String>) -> String? {
   // A third of the letters wrong is a slip; more is another word.
   let limit = max(1, word.utf8.count / 3)
-  let near = known.map { (word: $0, mistakes: typingMistakes(from: word, to: $0)) }.filter { $0.mistakes <= limit }
+  // Comparing takes time by the product of both lengths, and a word of quite another length is none of these.
+  let alike = known.filter { abs($0.utf8.count - word.utf8.count) <= limit }
+  let near = alike.map { (word: $0, mistakes: typingMistakes(from: word, to: $0)) }.filter { $0.mistakes <= limit }
   return near.min { ($0.mistakes, $0.word) < ($1.mistakes, $1.word) }?.word
 }
 

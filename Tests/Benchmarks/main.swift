@@ -7,7 +7,8 @@ let ownFolder = String(ownExecutable[..<ownExecutable.lastIndex(of: "/")!])
 let arguments = CommandLine.arguments.dropFirst()
 switch arguments.first {
 case "calls" where arguments.count == 2: CallBenchmark.run(arguments.last!)
+case "manifest" where arguments.count == 2: ManifestBenchmark.run(arguments.last!)
 default:
-  print("usage: benchmarks calls FOLDER")
+  print("usage: benchmarks calls FOLDER | manifest FILE")
   exit(64)
 }

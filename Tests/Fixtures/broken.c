@@ -22,6 +22,9 @@
 #ifndef SCHEMA
 #define SCHEMA ""
 #endif
+#ifndef START_FAILURE
+#define START_FAILURE "the database is away"
+#endif
 #ifndef STRUCT_SIZE
 #define STRUCT_SIZE sizeof(nh_plugin)
 #endif
@@ -69,7 +72,17 @@ static nh_status create(const nh_host *host, nh_json config, void **out, nh_erro
 static nh_status start(void *context, nh_error *error) {
   role *self = context;
 #ifdef CASE_START_FAILS
-  return nh_fail(error, NH_UNAVAILABLE, nh_cstr(""), nh_cstr("the database is away"));
+  return nh_fail(error, NH_UNAVAILABLE, nh_cstr(""), nh_cstr(START_FAILURE));
+#endif
+#ifdef START_NEEDS_FILE
+  if (access(START_NEEDS_FILE, F_OK) != 0)
+    return nh_fail(error, NH_UNAVAILABLE, nh_cstr(""), nh_cstr("the file is not there yet"));
+#endif
+#ifdef START_TAKES_MS
+  usleep(START_TAKES_MS * 1000);
+#endif
+#ifdef CASE_START_HANGS
+  for (;;) sleep(60);
 #endif
   (void)error;
   self->timer = self->host->get_service(self->host, nh_cstr(NH_TIMER_ID), NH_TIMER_LAYOUT);
@@ -84,6 +97,18 @@ static void on_timer(void *context, nh_handle timer, uint64_t token) {
   (void)timer;
   if (token == 7) self->host->fail(self->host, NH_DATA_LOSS, nh_cstr("the disk is gone"));
 }
+
+#if defined CASE_RECONFIGURES || defined CASE_REFUSES_CHANGE
+static nh_status reconfigure(void *context, nh_json config, nh_error *error) {
+  (void)context;
+  (void)config;
+#ifdef CASE_REFUSES_CHANGE
+  return nh_fail(error, NH_INVALID_ARGUMENT, nh_cstr("/colour"), nh_cstr("it is painted already"));
+#endif
+  (void)error;
+  return NH_OK;
+}
+#endif
 
 static void destroy(void *context) { free(context); }
 
@@ -173,6 +198,9 @@ static const nh_plugin plugin = {
     .start = start,
     .destroy = destroy,
     .on_timer = on_timer,
+#if defined CASE_RECONFIGURES || defined CASE_REFUSES_CHANGE
+    .reconfigure = reconfigure,
+#endif
 };
 
 /* A plugin that exports nothing has the function under another, hidden name. */

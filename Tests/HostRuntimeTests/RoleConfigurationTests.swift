@@ -69,7 +69,7 @@ import Testing
             6 |       prt: 1
               |       ^
           expected text: Where to send.
-        n.yaml:7:13: error: `port` is `80`
+        n.yaml:7:13: error: `port` is `"80"`
             7 |       port: "80"
               |             ^
           expected a whole number from 1 to 65535
@@ -105,6 +105,8 @@ import Testing
     let text = faults("    config: { target: a, key: \"${SHORT}\" }")
     #expect(text.contains("`key` is not what it should be"))
     #expect(!text.contains("tiny"))
+    // Nor when somebody wrote one into the manifest: then the line is not shown.
+    #expect(!faults("    config: { target: a, key: tiny }").contains("tiny"))
   }
 
   /// `nodehost validate` over real plugins: every manifest, every error, exit code 1.

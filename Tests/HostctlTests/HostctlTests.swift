@@ -191,10 +191,17 @@ private let broken = RoleEntry(
     return (terminal, open("/dev/pts/\(number)", O_RDWR | O_NOCTTY))
   }
 
+  /// The kernel hands on what was written to a terminal piece by piece, some of it after the writer has ended.
   private func readAll(_ terminal: Int32) -> String {
+    var all: [UInt8] = []
     var bytes = [UInt8](repeating: 0, count: 65536)
-    let count = read(terminal, &bytes, bytes.count)
-    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    var waited = pollfd(fd: terminal, events: Int16(POLLIN), revents: 0)
+    while poll(&waited, 1, all.isEmpty ? 2000 : 100) > 0, case let count = read(terminal, &bytes, bytes.count),
+      count > 0
+    {
+      all += bytes[..<count]
+    }
+    return String(decoding: all, as: UTF8.self)
   }
 }
 

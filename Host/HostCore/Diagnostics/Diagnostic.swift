@@ -5,7 +5,8 @@ package struct Diagnostic: Sendable, Equatable, CustomStringConvertible {
   /// Another place that has to do with it.
   package struct Note: Sendable, Equatable {
     package var file: String
-    package var position: SourcePosition
+    /// Nil for an argument, which has no lines.
+    package var position: SourcePosition?
     package var message: String
   }
 
@@ -36,9 +37,7 @@ package struct Diagnostic: Sendable, Equatable, CustomStringConvertible {
 
   /// One line, in the form that editors turn into a link.
   package var headline: String {
-    var text = file
-    if let position { text += ":\(position.line):\(position.column)" }
-    text += ": error: \(message)"
+    var text = "\(Self.location(file, position)): error: \(message)"
     if let suggestion { text += "; did you mean `\(suggestion)`?" }
     return text
   }
@@ -55,12 +54,16 @@ package struct Diagnostic: Sendable, Equatable, CustomStringConvertible {
     return "\(file):\(position.line):\(position.column): \(text)"
   }
 
+  private static func location(_ file: String, _ position: SourcePosition?) -> String {
+    position.map { "\(file):\($0.line):\($0.column)" } ?? file
+  }
+
   /// For people: the headline, the line with a caret, what was expected, and related places.
   package var description: String {
     var lines = [headline]
     if let excerpt { lines += excerpt.rendered(line: position?.line) }
     if let expected { lines.append("  expected \(expected)") }
-    lines += notes.map { "  \($0.file):\($0.position.line):\($0.position.column): \($0.message)" }
+    lines += notes.map { "  \(Self.location($0.file, $0.position)): \($0.message)" }
     return lines.joined(separator: "\n")
   }
 
@@ -82,9 +85,12 @@ package struct Diagnostic: Sendable, Equatable, CustomStringConvertible {
 
 extension Diagnostic.Note {
   fileprivate var json: JSON {
-    [
-      "file": .string(file), "line": JSON(position.line), "column": JSON(position.column),
-      "message": .string(message),
-    ]
+    var object = JSONObject([("file", .string(file))])
+    if let position {
+      object["line"] = JSON(position.line)
+      object["column"] = JSON(position.column)
+    }
+    object["message"] = .string(message)
+    return .object(object)
   }
 }

@@ -17,8 +17,8 @@ package struct Excerpt: Sendable, Equatable {
     let isCutBefore = before.count > Self.reach || offset - line.lowerBound > bytes
     let isCutAfter = after.count > Self.reach || line.upperBound - offset > bytes
     let shown = (isCutBefore ? "…" : "") + before.suffix(Self.reach)
-    text = shown.map(Self.visible).joined()
-    text += after.prefix(Self.reach).map(Self.visible).joined() + (isCutAfter ? "…" : "")
+    text = shown.map(\.visible).joined()
+    text += after.prefix(Self.reach).map(\.visible).joined() + (isCutAfter ? "…" : "")
     indent = shown.map { $0 == "\t" ? "\t" : String(repeating: " ", count: Self.width(of: $0)) }.joined()
   }
 
@@ -30,19 +30,9 @@ package struct Excerpt: Sendable, Equatable {
     return ["\(gutter) | \(text)", "\(blank) | \(indent)^"]
   }
 
-  /// A control character could move the terminal's cursor, so its picture is shown.
-  private static func visible(_ character: Character) -> String {
-    guard character != "\t", let scalar = character.unicodeScalars.first else { return String(character) }
-    switch scalar.value {
-    case 0..<0x20: return String(Character(Unicode.Scalar(0x2400 + scalar.value)!))
-    case 0x7F..<0xA0: return "\u{FFFD}"
-    default: return String(character)
-    }
-  }
-
   /// Columns of a terminal.
   private static func width(of character: Character) -> Int {
-    guard let scalar = character.unicodeScalars.first, scalar.value >= 0x300 else { return 1 }
+    guard let scalar = character.visible.unicodeScalars.first, scalar.value >= 0x300 else { return 1 }
     switch scalar.value {
     case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F,
       0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x20000...0x3FFFD:

@@ -25,6 +25,8 @@ package struct Fault: Error, Sendable, Equatable {
   /// What was written where a known word should be.
   package var word: String?
   package var related: [Related]
+  /// The line holds a secret, so it is not shown.
+  package var isSecret = false
 
   package init(
     _ message: String, at place: SourcePlace, expected: Expectation = .unsaid, word: String? = nil,
@@ -50,12 +52,13 @@ package final class FaultLog {
 
   private var faults: [Fault] = []
   private var seen: Set<Identity> = []
+  private var settled: Set<SourcePlace> = []
 
   package init() {}
 
   /// The same fault comes once, however many aliases lead to it.
   package func add(_ fault: Fault) {
-    guard faults.count < Self.limit else { return }
+    guard faults.count < Self.limit, !settled.contains(fault.place) else { return }
     if seen.insert(Identity(place: fault.place, message: fault.message)).inserted { faults.append(fault) }
   }
 
@@ -65,6 +68,9 @@ package final class FaultLog {
   ) {
     add(Fault(message, at: place, expected: expected, word: word, related: related))
   }
+
+  /// Ignores what would be said of this place from now on: it would only follow from what has been said.
+  package func settle(_ place: SourcePlace) { settled.insert(place) }
 
   package var isEmpty: Bool { faults.isEmpty }
   package var count: Int { faults.count }

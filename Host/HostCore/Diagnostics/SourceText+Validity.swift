@@ -33,7 +33,7 @@ extension SourceText {
 
   /// The printable set of YAML 1.1, and neither the byte-order mark later on nor the non-characters which the reader
   /// uses to mark `${…}`.
-  private static func isReadable(_ scalar: UInt32, at offset: Int) -> Bool {
+  static func isReadable(_ scalar: UInt32, at offset: Int) -> Bool {
     switch scalar {
     case 0x09, 0x0A, 0x0D, 0x20...0x7E, 0x85: true
     case 0xFEFF: offset == 0

@@ -15,24 +15,27 @@ package struct Sources: Sendable {
   }
 
   package func diagnostic(for fault: Fault) -> Diagnostic {
-    var diagnostic = Diagnostic(file: "manifest", message: fault.message)
+    var diagnostic = Diagnostic(file: "manifest", message: fault.message.printable)
     if let text = text(of: fault.place) {
       let offset = Int(fault.place.offset)
-      diagnostic.file = text.title
-      if text.kind == .file { diagnostic.position = text.position(of: offset) }
-      diagnostic.excerpt = Excerpt(of: text, at: offset)
+      diagnostic.file = text.title(hidesValue: fault.isSecret)
+      diagnostic.position = text.shownPosition(of: offset)
+      if !fault.isSecret { diagnostic.excerpt = Excerpt(of: text, at: offset) }
     }
     switch fault.expected {
     case .unsaid: break
-    case .described(let words): diagnostic.expected = words
+    case .described(let words): diagnostic.expected = words.printable
     case .oneOf(let words):
-      if words.count <= Self.listedWords { diagnostic.expected = "one of: " + words.joined(separator: ", ") }
-      if let word = fault.word { diagnostic.suggestion = nearestWord(to: word, among: words) }
+      if words.count <= Self.listedWords {
+        diagnostic.expected = ("one of: " + words.joined(separator: ", ")).printable
+      }
+      if let word = fault.word { diagnostic.suggestion = nearestWord(to: word, among: words)?.printable }
     }
     diagnostic.notes = fault.related.compactMap { related in
       self.text(of: related.place).map {
-        let position = $0.position(of: Int(related.place.offset))
-        return Diagnostic.Note(file: $0.title, position: position, message: related.message)
+        let position = $0.shownPosition(of: Int(related.place.offset))
+        return Diagnostic.Note(
+          file: $0.title(hidesValue: false), position: position, message: related.message.printable)
       }
     }
     return diagnostic
@@ -68,9 +71,12 @@ extension SourceText {
   private static let titleLimit = 80
 
   /// What stands before "error:".
-  fileprivate var title: String {
+  fileprivate func title(hidesValue: Bool) -> String {
     guard kind == .argument else { return name }
-    let text = String(decoding: bytes, as: UTF8.self)
-    return "\(name) " + (text.count > Self.titleLimit ? text.prefix(Self.titleLimit) + "…" : text)
+    var text = String(decoding: bytes, as: UTF8.self)
+    if hidesValue { text = text.prefix { $0 != "=" } + "=…" }
+    return "\(name) " + (text.count > Self.titleLimit ? text.prefix(Self.titleLimit) + "…" : text).printable
   }
+
+  fileprivate func shownPosition(of offset: Int) -> SourcePosition? { kind == .file ? position(of: offset) : nil }
 }

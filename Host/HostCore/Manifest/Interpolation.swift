@@ -41,12 +41,14 @@ package struct Expander {
     switch node.content {
     case .scalar(let scalar):
       guard scalar.text.utf8.contains(UInt8(ascii: "$")) else { return node }
+      let faults = log.count
       var expanded = scalar
       expanded.text = expand(scalar.text, at: node.place)
       expanded.written = scalar.text
       if expanded.typed == nil {
         log.add("`\(scalar.text)` does not fit the tag !!\(scalar.tag?.rawValue ?? "")", at: node.place)
       }
+      if log.count > faults { log.settle(node.place) }
       node.content = .scalar(expanded)
     case .list(let items): node.content = .list(items.map { expand($0) })
     case .mapping(let mapping):
@@ -65,41 +67,42 @@ package struct Expander {
 
   private mutating func expand(_ text: String, at place: SourcePlace) -> String {
     var result = ""
-    var rest = text[...]
-    while let dollar = rest.firstIndex(of: "$") {
-      result += rest[..<dollar]
+    // By bytes: an accent behind a brace would make it another Character.
+    var rest = text.utf8[...]
+    while let dollar = rest.firstIndex(of: UInt8(ascii: "$")) {
+      result += Substring(rest[..<dollar])
       rest = rest[dollar...].dropFirst()
       switch rest.first {
-      case "$":
+      case UInt8(ascii: "$"):
         result += "$"
         rest = rest.dropFirst()
-      case "{":
-        guard let end = rest.firstIndex(of: "}") else {
+      case UInt8(ascii: "{"):
+        guard let end = rest.firstIndex(of: UInt8(ascii: "}")) else {
           log.add(
             "`${` has no closing brace", at: sources.place(of: "${", from: place),
             expected: .described("`${NAME}`, or `$$` for a dollar sign"))
           return result
         }
-        result += value(of: String(rest.dropFirst()[..<end]), at: place)
+        result += value(of: String(Substring(rest.dropFirst()[..<end])), at: place)
         rest = rest[end...].dropFirst()
       default: result += "$"
       }
     }
-    return result + rest
+    return result + Substring(rest)
   }
 
   private mutating func value(of reference: String, at place: SourcePlace) -> String {
+    // Once is enough to say so, and no further file is read.
+    guard inserted <= Interpolation.totalLimit else { return "" }
     let place = sources.place(of: "${" + reference, from: place)
     let value =
       reference.hasPrefix("file:")
       ? file(String(reference.dropFirst(5)), at: place)
       : variable(reference, at: place)
     inserted += value.utf8.count
-    guard inserted <= Interpolation.totalLimit else {
-      log.add("the expanded values are longer than \(Interpolation.totalLimit) bytes together", at: place)
-      return ""
-    }
-    return value
+    if inserted <= Interpolation.totalLimit { return value }
+    log.add("the expanded values are longer than \(Interpolation.totalLimit) bytes together", at: place)
+    return ""
   }
 
   private func variable(_ reference: String, at place: SourcePlace) -> String {
@@ -109,6 +112,12 @@ package struct Expander {
       log.add(
         "`${\(reference)}` is neither a variable nor a file", at: place,
         expected: .described("`${NAME}`, `${NAME:-default}`, `${file:PATH}`, or `$$` for a dollar sign"))
+      return ""
+    }
+    guard !rest.contains("${") else {
+      log.add(
+        "the default of `\(name)` holds another variable", at: place,
+        expected: .described("plain text: the first closing brace ends it"))
       return ""
     }
     // As in a shell, `:-` also replaces an empty value.
@@ -122,6 +131,10 @@ package struct Expander {
   }
 
   private func file(_ path: String, at place: SourcePlace) -> String {
+    guard !path.isEmpty else {
+      log.add("`${file:}` names no file", at: place, expected: .described("`${file:PATH}`"))
+      return ""
+    }
     switch values.file(path) {
     case .failure(let problem):
       log.add("the file `\(path)` \(problem.message)", at: place)

@@ -3,16 +3,17 @@ extension ManifestDecoder {
   func cluster(_ node: YamlNode?, at place: SourcePlace) -> ClusterSettings {
     let section = ManifestSection(node, named: "cluster", keys: ["name", "key", "peers"], at: place, log: log)
     let what = "node ids and addresses, such as `2: \"10.0.0.2:60002\"`"
-    let entries = ManifestSection.entries(section["peers"], named: "cluster.peers", of: what, log: log)
+    let entries = ManifestSection.entries(
+      section["peers"], named: "cluster.peers", of: what, limit: ManifestLimits.peers, log: log)
     return ClusterSettings(
       name: section.identifier("name") ?? ManifestDefaults.clusterName,
-      key: section.text("key").map { Secret($0) },
+      key: section.secret("key"),
       peers: entries.compactMap(peer))
   }
 
   private func peer(_ entry: YamlEntry) -> ClusterSettings.Peer? {
     let range = ManifestLimits.identifier
-    let id = Int(entry.key.text).flatMap { range.contains($0) ? UInt32($0) : nil }
+    let id = PeerOverride.identifier(entry.key.text)
     if id == nil {
       log.add(
         "`\(entry.key.text)` is no node id", at: entry.key.place,
@@ -20,9 +21,8 @@ extension ManifestDecoder {
     }
     let endpoint = entry.value.scalar.flatMap { Endpoint($0.text) }
     if endpoint == nil || endpoint?.port == 0 {
-      let shown = entry.value.scalar.map { "`\($0.shown)`" } ?? entry.value.kind
       log.add(
-        "peer \(entry.key.text) is \(shown)", at: entry.value.place,
+        "peer \(entry.key.text) is \(entry.value.shown)", at: entry.value.place,
         expected: .described("host:port, such as 10.0.0.2:60002"))
     }
     guard let id, let endpoint else { return nil }
@@ -30,7 +30,8 @@ extension ManifestDecoder {
   }
 
   func listeners(_ node: YamlNode?, _ shift: InstanceShift) -> [Listener] {
-    let entries = ManifestSection.entries(node, named: "listen", of: "names and addresses", log: log)
+    let entries = ManifestSection.entries(
+      node, named: "listen", of: "names and addresses", limit: ManifestLimits.listeners, log: log)
     let listeners = entries.compactMap { listener($0, shift) }
     findSharedPorts(listeners, entries)
     return listeners
@@ -84,6 +85,7 @@ extension ManifestDecoder {
       certificate: file("certificate") ?? "", key: file("key") ?? "", clientAuthority: file("client_ca"))
   }
 
+  /// `place` is the state folder's, where the socket lies if nothing else is said.
   func control(_ node: YamlNode?, at place: SourcePlace, _ shift: InstanceShift) -> ControlSettings {
     let section = ManifestSection(
       node, named: "control", keys: ["socket", "address", "token", "tls"], at: place, log: log)
@@ -91,7 +93,7 @@ extension ManifestDecoder {
     let socket = shift.socket(written)
     if socket.utf8.count > ManifestLimits.socketPath {
       log.add(
-        "the path of the control socket, \(socket), has \(socket.utf8.count) bytes",
+        "the path of the control socket has \(socket.utf8.count) bytes",
         at: section["socket"]?.place ?? section.place,
         expected: .described("at most \(ManifestLimits.socketPath), the limit of the system"))
     }
@@ -100,7 +102,7 @@ extension ManifestDecoder {
 
   /// Control over TCP can stop the node, so it is never open to whoever finds the port.
   private func remoteControl(_ section: ManifestSection, _ shift: InstanceShift) -> ControlSettings.Remote? {
-    let token = section.text("token")
+    let token = section.secret("token")
     let tls = section["tls"].map { self.tls($0, named: "control.tls") }
     guard section["address"] != nil else {
       for key in ["token", "tls"] {
@@ -118,6 +120,6 @@ extension ManifestDecoder {
       section.missing("tls", expected: "`tls: { certificate: PATH, key: PATH }`: control over TCP needs it")
     }
     guard let address = endpoint("address", of: section, shift), let token, let tls else { return nil }
-    return ControlSettings.Remote(address: address, token: Secret(token), tls: tls)
+    return ControlSettings.Remote(address: address, token: token, tls: tls)
   }
 }

@@ -72,12 +72,11 @@ extension ManifestDecoder {
     case "worker": break
     case _ where group.map(ManifestSection.isName) == true: break
     default:
-      let shown = node.scalar.map { "`\($0.shown)`" } ?? node.kind
-      log.add("`isolation` is \(shown)", at: node.place, expected: .oneOf(words), word: node.scalar?.shown)
+      log.add("`isolation` is \(node.shown)", at: node.place, expected: .oneOf(words), word: node.scalar?.shown)
       return .inProcess
     }
     log.add(
-      "`isolation: \(text)` is not possible: this host runs roles in its own process", at: node.place,
+      "`isolation` is \(node.shown), which is not possible: this host runs roles in its own process", at: node.place,
       expected: .described("`isolation: inproc`, or nothing"))
     return group.map { .group($0) } ?? .worker
   }
@@ -93,7 +92,7 @@ extension ManifestDecoder {
     policy.backoffLimitMilliseconds = limit ?? max(policy.backoffLimitMilliseconds, policy.backoffMilliseconds)
     if let limit, let node = section["backoff_limit_ms"], limit < policy.backoffMilliseconds {
       let least = "at least `backoff_ms`, \(policy.backoffMilliseconds)"
-      log.add("`backoff_limit_ms` is \(limit)", at: node.place, expected: .described(least))
+      log.add("`backoff_limit_ms` is \(node.shown)", at: node.place, expected: .described(least))
     }
     policy.limit = section.integer("limit", in: ManifestLimits.restarts) ?? policy.limit
     return policy

@@ -29,11 +29,17 @@ package struct ManifestDecoder {
     let written = node(top["node"], at: root.place)
     let shift = InstanceShift(of: written)
     let node = shift.shifted(written)
+    if !ManifestSection.isName(node.name) {
+      log.add(
+        "instance \(node.instance) would have a name of \(node.name.utf8.count) letters",
+        at: top["node"]?["name"]?.place ?? root.place,
+        expected: .described("at most \(ManifestLimits.nameLength), the `-\(node.instance)` behind it included"))
+    }
     let manifest = Manifest(
       node: node,
       cluster: cluster(top["cluster"], at: root.place),
       listeners: listeners(top["listen"], shift),
-      control: control(top["control"], at: root.place, shift),
+      control: control(top["control"], at: top["node"]?["state"]?.place ?? root.place, shift),
       plugins: plugins(top["plugins"], at: root.place),
       loops: loops(top),
       log: logLevel(top["log"], at: root.place),
@@ -50,8 +56,7 @@ package struct ManifestDecoder {
       return true
     }
     if node.scalar?.typed == .int(Int64(ManifestLimits.version)) { return true }
-    let shown = node.scalar?.shown ?? node.kind
-    log.add("the manifest's version is `\(shown)`", at: node.place, expected: .described(expected))
+    log.add("the manifest's version is \(node.shown)", at: node.place, expected: .described(expected))
     return false
   }
 
@@ -83,7 +88,9 @@ package struct ManifestDecoder {
       node, named: "plugins", keys: ["folders", "allow", "hot_swap"], at: place, log: log)
     var allow: [String: String] = [:]
     let what = "plugin names and hashes"
-    for entry in ManifestSection.entries(section["allow"], named: "plugins.allow", of: what, log: log) {
+    let entries = ManifestSection.entries(
+      section["allow"], named: "plugins.allow", of: what, limit: ManifestLimits.plugins, log: log)
+    for entry in entries {
       allow[entry.key.text] = hash(entry.value, of: entry.key.text)
     }
     return PluginSettings(

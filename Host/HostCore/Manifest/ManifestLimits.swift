@@ -35,6 +35,10 @@ package enum ManifestLimits {
   package static let milliseconds = 0...86_400_000
   package static let restarts = 0...1_000_000
   package static let roles = 10_000
+  package static let peers = 10_000
+  package static let listeners = 100
+  /// Entries of `plugins.allow`.
+  package static let plugins = 10_000
   /// What a Unix socket's address holds, less its closing zero.
   package static let socketPath = 107
 }

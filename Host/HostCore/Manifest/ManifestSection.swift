@@ -39,12 +39,17 @@ struct ManifestSection {
   }
 
   /// The values of the section whose keys are names.
-  static func entries(_ node: YamlNode?, named name: String, of what: String, log: FaultLog) -> [YamlEntry] {
+  static func entries(
+    _ node: YamlNode?, named name: String, of what: String, limit: Int, log: FaultLog
+  ) -> [YamlEntry] {
     guard let node, !node.isNull else { return [] }
     if node.mapping == nil {
       log.add("`\(name)` is \(node.kind)", at: node.place, expected: .described("a mapping of \(what)"))
     }
-    return node.mapping?.entries ?? []
+    let entries = node.mapping?.entries ?? []
+    if entries.count <= limit { return entries }
+    log.add("`\(name)` has more than \(limit) entries", at: node.place)
+    return []
   }
 
   func missing(_ key: String, expected: String) {
@@ -52,8 +57,7 @@ struct ManifestSection {
   }
 
   func wrong(_ node: YamlNode, _ key: String, expected: String) {
-    let shown = node.scalar.map { "`\($0.shown)`" } ?? node.kind
-    log.add("`\(key)` is \(shown)", at: node.place, expected: .described(expected))
+    log.add("`\(key)` is \(node.shown)", at: node.place, expected: .described(expected))
   }
 }
 
@@ -67,6 +71,18 @@ extension ManifestSection {
       return nil
     }
     return scalar.text
+  }
+
+  /// Text that comes from a file or the environment: a manifest is copied, mailed and committed.
+  func secret(_ key: String) -> Secret? {
+    guard let text = text(key), let node = self[key] else { return nil }
+    if node.scalar?.written?.contains("${") == true { return Secret(text) }
+    var fault = Fault(
+      "`\(name).\(key)` is written out", at: node.place,
+      expected: .described("`${file:PATH}` or `${NAME}`: a secret comes from a file or the environment"))
+    fault.isSecret = true
+    log.add(fault)
+    return nil
   }
 
   /// Letters, digits, `-`, `_` and `.`, so that it can stand in a file's name, an address and a log line.
@@ -120,21 +136,21 @@ extension ManifestSection {
   where Word: RawRepresentable<String> & CaseIterable {
     guard let node = self[key] else { return nil }
     if let text = node.scalar?.text, let word = Word(rawValue: text) { return word }
-    let shown = node.scalar.map { "`\($0.shown)`" } ?? node.kind
     log.add(
-      "`\(key)` is \(shown)", at: node.place, expected: .oneOf(Word.allCases.map(\.rawValue)), word: node.scalar?.shown)
+      "`\(key)` is \(node.shown)", at: node.place, expected: .oneOf(Word.allCases.map(\.rawValue)),
+      word: node.scalar?.shown)
     return nil
   }
 
   /// A list of texts; a single text is a list of one.
-  func texts(_ key: String) -> [(text: String, place: SourcePlace)] {
+  func texts(_ key: String) -> [TextItem] {
     guard let node = self[key], !node.isNull else { return [] }
     return (node.list ?? [node]).compactMap { item in
       guard let scalar = item.scalar, !item.isNull, !scalar.text.isEmpty else {
         wrong(item, key, expected: "a list of texts")
         return nil
       }
-      return (scalar.text, item.place)
+      return TextItem(text: scalar.text, shown: scalar.shown, place: item.place)
     }
   }
 
@@ -144,4 +160,11 @@ extension ManifestSection {
     wrong(node, key, expected: Endpoint.expectation)
     return nil
   }
+}
+
+/// A text in a list, with what messages may show of it.
+struct TextItem {
+  var text: String
+  var shown: String
+  var place: SourcePlace
 }

@@ -8,12 +8,18 @@ package struct PeerOverride: Sendable, Equatable {
 
   package static let expectation = "ID=HOST or ID=HOST:PORT, such as 2=10.0.0.2"
 
+  /// A node id, in the one way to write it: `02` beside `2` would be two peers with one id.
+  static func identifier(_ text: String) -> UInt32? {
+    guard let number = UInt32(text), number > 0, String(number) == text else { return nil }
+    return number
+  }
+
   package init?(argument: String) {
     guard let equals = argument.firstIndex(of: "=") else { return nil }
     id = String(argument[..<equals])
     let address = String(argument[equals...].dropFirst())
     hostOffset = id.utf8.count + 1
-    guard let number = Int(id), ManifestLimits.identifier.contains(number) else { return nil }
+    guard Self.identifier(id) != nil else { return nil }
     if let endpoint = Endpoint(address), endpoint.port > 0 {
       (host, port) = (endpoint.host, endpoint.port)
       return

@@ -20,7 +20,9 @@ extension ManifestRole {
     switch fault.problem {
     case .value(let expected):
       let shown = fault.isSecret ? "not what it should be" : node?.shown ?? "missing"
-      return Fault("`\(name)` is \(shown)", at: place, expected: .described(expected))
+      var located = Fault("`\(name)` is \(shown)", at: place, expected: .described(expected))
+      located.isSecret = fault.isSecret
+      return located
     case .missing(let key, let expected):
       return Fault("`\(name)` lacks the key `\(key)`", at: place, expected: .described(expected))
     case .unknown(let key, let known):
@@ -59,8 +61,6 @@ extension YamlNode {
     }
     return node
   }
-
-  fileprivate var shown: String { scalar.map { "`\($0.shown)`" } ?? kind }
 
   /// As `--set` has it: `upstreams[2].weight`.
   fileprivate static func name(of path: [SchemaFault.Step]) -> String {

@@ -1,19 +1,14 @@
 /// Checks that roles have different names and that `needs` leads to roles and never round.
 struct RoleGraph {
-  private struct Need {
-    var role: String
-    var place: SourcePlace
-  }
-
   private let log: FaultLog
   /// In the order of the manifest, so that the same cycle is always told from the same role.
   private var names: [String] = []
   private var places: [String: SourcePlace] = [:]
-  private var needs: [String: [Need]] = [:]
+  private var needs: [String: [TextItem]] = [:]
 
   init(log: FaultLog) { self.log = log }
 
-  mutating func add(_ name: String, at place: SourcePlace, needs: [(text: String, place: SourcePlace)]) {
+  mutating func add(_ name: String, at place: SourcePlace, needs: [TextItem]) {
     if let first = places[name] {
       log.add(
         "two roles have the name `\(name)`", at: place, expected: .described("a `name` of its own for each role"),
@@ -22,15 +17,15 @@ struct RoleGraph {
     }
     names.append(name)
     places[name] = place
-    self.needs[name] = needs.map { Need(role: $0.text, place: $0.place) }
+    self.needs[name] = needs
   }
 
   func check() {
     for name in names {
-      for need in needs[name] ?? [] where places[need.role] == nil {
+      for need in needs[name] ?? [] where places[need.text] == nil {
         log.add(
-          "`\(name)` needs `\(need.role)`, which is no role here", at: need.place, expected: .oneOf(names),
-          word: need.role)
+          "`\(name)` needs `\(need.shown)`, which is no role here", at: need.place, expected: .oneOf(names),
+          word: need.shown)
       }
     }
     findCycles()
@@ -53,11 +48,11 @@ struct RoleGraph {
         }
         path[path.count - 1].next += 1
         let need = needs[top.next]
-        guard places[need.role] != nil else { continue }
-        switch visits[need.role] {
+        guard places[need.text] != nil else { continue }
+        switch visits[need.text] {
         case nil:
-          visits[need.role] = .open
-          path.append((need.role, 0))
+          visits[need.text] = .open
+          path.append((need.text, 0))
         case .open: logCycle(path.map(\.name), back: need)
         case .done: continue
         }
@@ -65,8 +60,8 @@ struct RoleGraph {
     }
   }
 
-  private func logCycle(_ path: [String], back need: Need) {
-    let cycle = path.drop { $0 != need.role } + [need.role]
+  private func logCycle(_ path: [String], back need: TextItem) {
+    let cycle = path.drop { $0 != need.text } + [need.text]
     let shown = cycle.prefix(Self.shownRoles).joined(separator: " → ")
     log.add("roles need each other in a circle: \(shown)\(cycle.count > Self.shownRoles ? " → …" : "")", at: need.place)
   }

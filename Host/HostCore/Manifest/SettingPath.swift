@@ -14,7 +14,7 @@ package struct SettingPath: Sendable, Equatable {
   /// Where the value begins.
   package var valueOffset: Int
 
-  /// Nil if the argument has no `=`, an empty step, or too many.
+  /// Nil if the argument has no `=`, an empty step, too many steps, or brackets that do not match.
   package init?(argument: String) {
     let bytes = Array(argument.utf8)
     guard let equals = bytes.firstIndex(of: UInt8(ascii: "=")) else { return nil }
@@ -23,6 +23,7 @@ package struct SettingPath: Sendable, Equatable {
     var current: [UInt8] = []
     var start = 0
     var offset = 0
+    var isIndex = false
     func step() -> Step { Step(text: String(decoding: current, as: UTF8.self), offset: start) }
     while offset < equals {
       switch bytes[offset] {
@@ -30,17 +31,20 @@ package struct SettingPath: Sendable, Equatable {
         current.append(bytes[offset + 1])
         offset += 1
       case UInt8(ascii: "."), UInt8(ascii: "["):
-        // `a[0].b`: the dot behind the bracket adds nothing.
-        if !(current.isEmpty && offset > 0 && bytes[offset - 1] == UInt8(ascii: "]")) { steps.append(step()) }
+        guard !isIndex else { return nil }
+        steps.append(step())
         current = []
         start = offset + 1
-      case UInt8(ascii: "]"): break
+        isIndex = bytes[offset] == UInt8(ascii: "[")
+      case UInt8(ascii: "]"):
+        guard isIndex, ".[=".utf8.contains(bytes[offset + 1]) else { return nil }
+        isIndex = false
       default: current.append(bytes[offset])
       }
       offset += 1
     }
     steps.append(step())
-    guard steps.count <= Self.limit, steps.allSatisfy({ !$0.text.isEmpty }) else { return nil }
+    guard !isIndex, steps.count <= Self.limit, steps.allSatisfy({ !$0.text.isEmpty }) else { return nil }
   }
 }
 

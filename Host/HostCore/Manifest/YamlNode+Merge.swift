@@ -17,14 +17,14 @@ extension YamlNode {
   }
 
   private static func merged(_ entries: [YamlEntry], into log: FaultLog) -> [YamlEntry] {
-    guard let merge = entries.first(where: { $0.key.text == mergeKey }) else { return entries }
-    var result = entries.filter { $0.key.text != mergeKey }
+    guard let merge = entries.first(where: \.key.isMerge) else { return entries }
+    var result = entries.filter { !$0.key.isMerge }
     var known = Set(result.map(\.key.text))
     for base in merge.value.list ?? [merge.value] {
       guard let mapping = base.mapping else {
         log.add(
           "`<<` cannot merge \(base.kind)", at: base.alias ?? base.place,
-          expected: .described("an alias of a mapping, or a list of such"))
+          expected: .described("a mapping, such as `*name` stands for, or a list of such"))
         continue
       }
       for entry in mapping.entries where known.insert(entry.key.text).inserted { result.append(entry) }

@@ -40,9 +40,27 @@ package struct YamlNode: Sendable {
   /// What a person calls this kind of value.
   package var kind: String {
     switch content {
-    case .scalar(let scalar): scalar.typed?.kind ?? "a value that does not fit its tag"
+    case .scalar(let scalar):
+      isNull ? "an empty value" : scalar.typed?.kind ?? "a value that does not fit its tag"
     case .list: "a list"
     case .mapping: "a mapping"
+    }
+  }
+
+  /// How a message shows the value: as it was written, and so without what a file or the environment gave. The quotes
+  /// stay, for they may be what is wrong.
+  package var shown: String {
+    guard let scalar else { return kind }
+    if scalar.style == .quoted, !scalar.isExpanded { return "`\"\(scalar.text)\"`" }
+    return scalar.shown.isEmpty ? "empty" : "`\(scalar.shown)`"
+  }
+
+  /// How many lists and mappings stand inside each other.
+  package var height: Int {
+    switch content {
+    case .scalar: 0
+    case .list(let items): 1 + (items.map(\.height).max() ?? 0)
+    case .mapping(let mapping): 1 + (mapping.entries.map(\.value.height).max() ?? 0)
     }
   }
 
@@ -73,10 +91,13 @@ package struct YamlEntry: Sendable {
 package struct YamlKey: Sendable {
   package var text: String
   package var place: SourcePlace
+  /// `<<` without quotes.
+  package var isMerge: Bool
 
-  package init(_ text: String, at place: SourcePlace) {
+  package init(_ text: String, at place: SourcePlace, isMerge: Bool = false) {
     self.text = text
     self.place = place
+    self.isMerge = isMerge
   }
 }
 
@@ -84,7 +105,7 @@ package struct YamlKey: Sendable {
 extension YamlNode: Equatable {
   package static func == (left: Self, right: Self) -> Bool {
     switch (left.content, right.content) {
-    case (.scalar(let left), .scalar(let right)): left.typed == right.typed && left.text == right.text
+    case (.scalar(let left), .scalar(let right)): left.means(right)
     case (.list(let left), .list(let right)): left == right
     case (.mapping(let left), .mapping(let right)): left == right
     default: false
@@ -97,5 +118,12 @@ extension YamlMapping: Equatable {
     guard left.entries.count == right.entries.count else { return false }
     let values = Dictionary(right.entries.map { ($0.key.text, $0.value) }) { first, _ in first }
     return left.entries.allSatisfy { values[$0.key.text] == $0.value }
+  }
+}
+
+extension YamlScalar {
+  fileprivate func means(_ other: Self) -> Bool {
+    // The same text read in the same way is the same value, although `.nan` is not equal to itself.
+    text == other.text && (style == other.style && tag == other.tag || typed == other.typed)
   }
 }

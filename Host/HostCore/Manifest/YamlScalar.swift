@@ -60,7 +60,7 @@ package struct YamlScalar: Sendable {
 extension YamlScalar {
   package static func core(_ text: String) -> JSON {
     switch text {
-    case "", "~", "null", "Null", "NULL", "None": return .null
+    case "", "~", "null", "Null", "NULL": return .null
     case "true", "True", "TRUE": return .bool(true)
     case "false", "False", "FALSE": return .bool(false)
     case ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF": return .double(.infinity)
@@ -76,15 +76,19 @@ extension YamlScalar {
     case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."): break
     default: return nil
     }
-    if text.hasPrefix("0x") { return whole(text.dropFirst(2), radix: 16) }
-    if text.hasPrefix("0o") { return whole(text.dropFirst(2), radix: 8) }
+    if text.hasPrefix("0x") || text.hasPrefix("0o") {
+      let digits = text.dropFirst(2)
+      // A sign may stand before a decimal number only.
+      guard let first = digits.first, first != "+", first != "-" else { return nil }
+      return whole(digits, radix: text.hasPrefix("0x") ? 16 : 8)
+    }
     let unsigned = first == UInt8(ascii: "+") || first == UInt8(ascii: "-") ? text.dropFirst() : text[...]
     if unsigned.utf8.allSatisfy(isDigit) { return whole(text[...], radix: 10) }
     return isDecimal(unsigned.utf8) ? Double(text).map { .double($0) } : nil
   }
 
   private static func whole(_ digits: Substring, radix: Int) -> JSON? {
-    if let number = Int64(digits, radix: radix) { return radix == 10 || number >= 0 ? .int(number) : nil }
+    if let number = Int64(digits, radix: radix) { return .int(number) }
     if let number = UInt64(digits, radix: radix) { return .unsigned(number) }
     return radix == 10 ? Double(digits).map { .double($0) } : nil
   }

@@ -77,15 +77,11 @@ final class ControlServer: DescriptorWatcher {
   // MARK: The socket
 
   private static func listen(_ path: String) throws(Problem) -> Int32 {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    let room = MemoryLayout.size(ofValue: address.sun_path)
-    guard path.utf8.count < room else {
+    guard var address = address(of: path) else {
       throw Problem(
-        text: "control.socket: \(path) is \(path.utf8.count) bytes long, and the system allows \(room - 1); "
-          + "choose a shorter path")
+        text: "control.socket: \(path) is \(path.utf8.count) bytes long, and the system allows "
+          + "\(ManifestLimits.socketPath); choose a shorter path")
     }
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
     let descriptor = socket(
       AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
     guard descriptor >= 0 else { throw Problem(text: "no control socket: \(systemError())") }
@@ -100,8 +96,8 @@ final class ControlServer: DescriptorWatcher {
 
   private static func bind(_ descriptor: Int32, _ address: inout sockaddr_un, _ path: String) throws(Problem) {
     // A socket left by a node that was killed is taken over; one that answers is not.
-    if isAnswered(&address) { throw Problem(text: "another node answers at \(path); stop it, or use --instance") }
-    unlink(path)
+    if isAnswered(path) { throw Problem(text: "another node answers at \(path); stop it, or use --instance") }
+    try removeStale(path)
     let before = umask(0o177)
     defer { umask(before) }
     let size = socklen_t(MemoryLayout<sockaddr_un>.size)
@@ -113,7 +109,27 @@ final class ControlServer: DescriptorWatcher {
     }
   }
 
-  private static func isAnswered(_ address: inout sockaddr_un) -> Bool {
+  /// Only a socket is ours to remove: a path that was mistyped may lead to somebody's file.
+  private static func removeStale(_ path: String) throws(Problem) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return }
+    guard status.st_mode & S_IFMT == S_IFSOCK else {
+      throw Problem(text: "\(path) is there and is not a socket; move it away, or change control.socket")
+    }
+    unlink(path)
+  }
+
+  private static func address(of path: String) -> sockaddr_un? {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    guard path.utf8.count <= ManifestLimits.socketPath else { return nil }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    return address
+  }
+
+  /// Whether somebody listens at a socket.
+  static func isAnswered(_ path: String) -> Bool {
+    guard var address = address(of: path) else { return false }
     let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     defer { Glibc.close(probe) }
     let size = socklen_t(MemoryLayout<sockaddr_un>.size)

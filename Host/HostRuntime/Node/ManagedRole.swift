@@ -11,12 +11,14 @@ final class ManagedRole {
   var generation = 0
   var runningSince: Int64 = 0
   var retryTimer: UInt64?
-  /// Runs while start or drain does, which have a limit.
+  /// Runs while start, drain or stop does, which have a limit.
   var stepTimer: UInt64?
+  /// Why the role is stuck: a step has passed its limit and not returned, and plugin code cannot be interrupted.
+  var overdue: String?
   /// Gone from the manifest: the entry goes when the role has ended.
   var isLeaving = false
-  /// Told once, when the role has come to rest or is running.
-  var whenSettled: [(ManagedRole) -> Void] = []
+  /// Told once, when the role is running, has failed, or has come to rest.
+  var whenDecided: [(ManagedRole) -> Void] = []
 
   init(_ plan: ManifestRole) {
     self.plan = plan
@@ -25,6 +27,13 @@ final class ManagedRole {
 
   var name: String { plan.name }
   var state: RoleLifecycle.State { lifecycle.state }
+
+  /// What went wrong, for those who wait for the role.
+  var trouble: String? { state.failureReason ?? overdue }
+  /// Whether waiting any longer is of no use.
+  var isSettled: Bool { state.isSettled || overdue != nil }
+  /// Whether the present attempt has succeeded or failed; after a failure there may be another.
+  var isDecided: Bool { isSettled || state.failureReason != nil }
 
   /// Ids that other roles must provide before this one starts.
   var neededIDs: [String] {

@@ -33,8 +33,9 @@ extension Node {
       }
     case .restart(let name):
       withRole(name, reply) { [self] role in
+        guard !refusesWhileEnding(reply) else { return }
         restart(role)
-        replyWhenSettled(role, reply)
+        replyWhenDecided(role, reply)
       }
     case .unload(let name): withRole(name, reply) { [self] in unload($0, reply) }
     case .call(let name, let method, let input):
@@ -49,10 +50,11 @@ extension Node {
     reply(.failure(.init(.notFound, "this node has no role `\(name)`\(near ?? names)", place: name)))
   }
 
-  private func replyWhenSettled(_ role: ManagedRole, _ reply: @escaping Reply) {
-    whenSettled(role) { [self] role in
-      if let reason = role.state.failureReason {
-        return reply(.failure(.init(.failedPrecondition, reason, place: role.name)))
+  private func replyWhenDecided(_ role: ManagedRole, _ reply: @escaping Reply) {
+    whenDecided(role) { [self] role in
+      if let reason = role.trouble {
+        let again = role.state.isSettled || role.overdue != nil ? "" : " (will be tried again)"
+        return reply(.failure(.init(.failedPrecondition, reason + again, place: role.name)))
       }
       gatherHealth(of: [role]) { [self] in reply(.json(report(role, $0[0]).json)) }
     }
@@ -60,7 +62,7 @@ extension Node {
 
   private func call(_ role: ManagedRole, _ name: String, _ request: HostCore.CallRequest, _ reply: @escaping Reply) {
     guard let instance = role.instance, role.state == .running else {
-      let reason = role.state.failureReason.map { ": \($0)" } ?? ""
+      let reason = role.trouble.map { ": \($0)" } ?? ""
       return reply(.failure(.init(.unavailable, "it is \(role.state.name)\(reason)", place: role.name)))
     }
     guard let method = instance.method(name) else {
@@ -112,10 +114,10 @@ extension Node {
     // Somebody waits for the first attempt.
     role.lifecycle.policy.when = .never
     begin(role)
-    whenSettled(role) { [self] role in
+    whenDecided(role) { [self] role in
       role.lifecycle.policy = plan.restart
       // A load that failed leaves nothing behind: the one who asked has the reason.
-      guard let reason = role.state.failureReason else { return replyWhenSettled(role, reply) }
+      guard let reason = role.trouble else { return replyWhenDecided(role, reply) }
       remove(role)
       reply(.failure(.init(.failedPrecondition, reason, place: name)))
     }
@@ -143,17 +145,23 @@ extension Node {
       return reply(.failure(.init(.failedPrecondition, message, place: role.name)))
     }
     remove(role)
-    whenSettled(role) { _ in reply(.json(.object(JSONObject()))) }
+    whenDecided(role) { _ in reply(.json(.object(JSONObject()))) }
+  }
+
+  private func refusesWhileEnding(_ reply: Reply) -> Bool {
+    if isEnding { reply(.failure(.init(.unavailable, "the node is draining"))) }
+    return isEnding
   }
 
   private func allowsRuntimeLoading(_ reply: Reply) -> Bool {
+    guard !refusesWhileEnding(reply) else { return false }
     if plan.allowsChanges { return true }
     let remedy = "write `hot_swap: on` under `plugins:` in the manifest, or run the node with --dev"
     reply(.failure(.init(.permissionDenied, "this node does not load or unload roles while it runs; \(remedy)")))
     return false
   }
 
-  func whenSettled(_ role: ManagedRole, _ done: @escaping (ManagedRole) -> Void) {
-    if role.state.isSettled { done(role) } else { role.whenSettled.append(done) }
+  func whenDecided(_ role: ManagedRole, _ done: @escaping (ManagedRole) -> Void) {
+    if role.isDecided { done(role) } else { role.whenDecided.append(done) }
   }
 }

@@ -10,18 +10,31 @@ extension Node {
     /// Roles that have not come to rest yet, and one for the reload itself.
     var pending = 1
     var failures: [String] = []
+    var report: () -> Void = {}
     let done: ControlServer.Reply
 
     init(_ done: @escaping ControlServer.Reply) { self.done = done }
 
     func finishedOne() {
       pending -= 1
-      if pending == 0 { done(failures.isEmpty ? .json(outcome.json) : failure) }
+      guard pending == 0 else { return }
+      report()
+      done(failures.isEmpty ? .json(outcome.json) : failure)
     }
 
     private var failure: ControlReply {
       let reasons = failures.joined(separator: "; and ")
       return .failure(.init(.failedPrecondition, "the manifest was applied, but \(reasons)"))
+    }
+
+    /// In words, for the log.
+    var summary: String {
+      let lists = [
+        ("added", outcome.added), ("removed", outcome.removed), ("reconfigured", outcome.reconfigured),
+        ("restarted", outcome.restarted),
+      ]
+      let changes = lists.filter { !$0.1.isEmpty }.map { "\($0.0) \($0.1.joined(separator: ", "))" }
+      return (changes + ["\(outcome.unchanged) unchanged"]).joined(separator: "; ")
     }
   }
 
@@ -31,19 +44,19 @@ extension Node {
     guard !isEnding else { return reply(.failure(.init(.unavailable, "the node is draining"))) }
     switch readPlan() {
     case .failure(let problem):
-      log(NH_LOG_ERROR, "the manifest is not applied:\n\(problem.text)")
-      reply(
-        .failure(.init(.invalidArgument, "the manifest has errors and is not applied:\n\(problem.text)")))
+      for sentence in problem.sentences { log(NH_LOG_ERROR, "the manifest is not applied: \(sentence)") }
+      let errors = (problem.sentences + ["`nodehost validate` shows the lines"]).joined(separator: "\n")
+      reply(.failure(.init(.invalidArgument, "the manifest has errors and is not applied:\n\(errors)")))
     case .success(let new): apply(new, reply)
     }
   }
 
   private func apply(_ new: NodePlan, _ reply: @escaping ControlServer.Reply) {
-    let changes = Changes { [self] outcome in
-      log(NH_LOG_INFO, "the manifest has been applied")
-      reply(outcome)
-    }
-    let difference = ManifestDifference(from: plan.manifest, to: new.manifest)
+    let changes = Changes(reply)
+    changes.report = { [self, unowned changes] in report(changes) }
+    var before = plan.manifest
+    adopt(new, into: &before)
+    let difference = ManifestDifference(from: before, to: new.manifest)
     adopt(new)
     services.log.setLevel(new.manifest.log)
     changes.outcome.needsNodeRestart = difference.needsRestart
@@ -52,6 +65,14 @@ extension Node {
       if difference.added.contains(role.name) { arrive(role, changes) } else { replan(role, difference, changes) }
     }
     changes.finishedOne()
+  }
+
+  private func report(_ changes: Changes) {
+    log(NH_LOG_INFO, "the manifest has been applied: \(changes.summary)")
+    for failure in changes.failures { log(NH_LOG_ERROR, failure) }
+    for section in changes.outcome.needsNodeRestart {
+      log(NH_LOG_WARNING, "`\(section)` differs in the manifest: that takes effect only when the node starts again")
+    }
   }
 
   private func withRole(_ name: String, _ body: (ManagedRole) -> Void) { role(name).map(body) }
@@ -74,6 +95,7 @@ extension Node {
   private func startAnew(_ role: ManagedRole, as plan: ManifestRole, _ changes: Changes) {
     role.plan = plan
     role.lifecycle.policy = plan.restart
+    role.isLeaving = false
     changes.outcome.restarted.append(role.name)
     restart(role)
     wait(for: role, changes)
@@ -81,11 +103,10 @@ extension Node {
 
   private func replan(_ plan: ManifestRole, _ difference: ManifestDifference, _ changes: Changes) {
     guard let role = role(plan.name) else { return arrive(plan, changes) }
-    if difference.unchanged.contains(plan.name), role.state.failureReason == nil {
+    if difference.unchanged.contains(plan.name), role.state.failureReason == nil, !role.isLeaving {
       changes.outcome.unchanged += 1
     } else if difference.reconfigured.contains(plan.name), role.state == .running {
-      role.plan = plan
-      reconfigure(role, changes)
+      reconfigure(role, as: plan, changes)
     } else {
       // A role that failed gets another chance: what it missed may be there now.
       startAnew(role, as: plan, changes)
@@ -93,32 +114,41 @@ extension Node {
   }
 
   /// The new configuration is checked like that of a new role before the running one sees it.
-  private func reconfigure(_ entry: ManagedRole, _ changes: Changes) {
+  private func reconfigure(_ entry: ManagedRole, as plan: ManifestRole, _ changes: Changes) {
     changes.pending += 1
+    let before = entry.plan
+    entry.plan = plan
     let reference = UncheckedReference(entry), counting = UncheckedReference(changes)
     check(entry) { [self] result in
       switch result {
       case .failure(let refusal):
-        counting.value.failures.append(
-          "\(reference.value.name) keeps its old configuration: \(refusal.reason(for: reference.value.plan))")
+        keep(before, for: reference.value, refusal.reason(for: reference.value.plan), counting.value)
         counting.value.finishedOne()
       case .success(let config):
         ask(
           reference.value,
           { role in Result { () throws(RoleInstance.Failure) in try role.reconfigure(config: config) } }
         ) {
-          self.reconfigured(reference.value, $0, counting.value)
+          self.reconfigured(reference.value, from: before, $0, counting.value)
         }
       }
     }
   }
 
-  private func reconfigured(_ entry: ManagedRole, _ outcome: Result<Bool, RoleInstance.Failure>?, _ changes: Changes) {
+  /// The old plan stays, for the next start of the role and as what the next reload compares with.
+  private func keep(_ before: ManifestRole, for entry: ManagedRole, _ reason: String, _ changes: Changes) {
+    entry.plan = before
+    keepInManifest(before)
+    changes.failures.append("\(entry.name) keeps its old configuration: \(reason)")
+  }
+
+  private func reconfigured(
+    _ entry: ManagedRole, from before: ManifestRole, _ outcome: Result<Bool, RoleInstance.Failure>?, _ changes: Changes
+  ) {
     defer { changes.finishedOne() }
     switch outcome {
     case .success(true): changes.outcome.reconfigured.append(entry.name)
-    case .failure(let failure):
-      changes.failures.append("\(entry.name) keeps its old configuration: \(failure.message)")
+    case .failure(let failure): keep(before, for: entry, failure.message, changes)
     case .success(false), nil:
       changes.outcome.restarted.append(entry.name)
       restart(entry)
@@ -128,8 +158,8 @@ extension Node {
 
   private func wait(for entry: ManagedRole, _ changes: Changes) {
     changes.pending += 1
-    whenSettled(entry) { entry in
-      if let reason = entry.state.failureReason { changes.failures.append("\(entry.name) failed: \(reason)") }
+    whenDecided(entry) { entry in
+      if let reason = entry.trouble { changes.failures.append("\(entry.name) failed: \(reason)") }
       changes.finishedOne()
     }
   }

@@ -34,6 +34,7 @@ extension Node {
     case .failed(let reason, let retries):
       .init(name: role.name, health: .failed, reason: retries ? "\(reason) (will be tried again)" : reason)
     case .idle: .init(name: role.name, health: .failed, reason: "is stopped")
+    case _ where role.overdue != nil: .init(name: role.name, health: .failed, reason: role.overdue!)
     default: .init(name: role.name, health: .degraded, reason: "is \(role.state.name)")
     }
   }
@@ -86,7 +87,7 @@ extension Node {
     status.startedMilliseconds = startedWall / 1_000_000
     status.uptimeMilliseconds = (EventLoop.now() - started) / 1_000_000
     status.manifest = plan.path
-    status.state = isEnding ? "draining" : roles.allSatisfy { $0.state.isSettled } ? "running" : "starting"
+    status.state = isEnding ? "draining" : roles.allSatisfy(\.isSettled) ? "running" : "starting"
     status.health = health.health.rawValue
     status.memoryBytes = UInt64(residentBytes())
     status.loops = loops.map { loop in
@@ -95,8 +96,8 @@ extension Node {
     }
     status.rolesTotal = roles.count
     status.rolesRunning = roles.count { $0.state == .running }
-    status.rolesFailed = roles.count { $0.state.failureReason != nil }
-    status.notes = roles.compactMap(note)
+    status.rolesFailed = roles.count { $0.trouble != nil }
+    status.notes = plan.manifest.withoutEffect + roles.compactMap(note)
     return status
   }
 
@@ -105,7 +106,7 @@ extension Node {
     if let misuses = role.instance?.misuses.load(ordering: .relaxed), misuses > 0 {
       return "\(role.name): its plugin broke the ABI's contract \(misuses) times; see `hostctl logs --level misuse`"
     }
-    return role.state.failureReason.map { "\(role.name): \($0)" }
+    return role.trouble.map { "\(role.name): \($0)" }
   }
 }
 

@@ -20,11 +20,15 @@ package final class Node: @unchecked Sendable {
   private let loaderLoop = EventLoop(index: -1, name: "loader")
   private let loader: PluginLoader
   let loops: [EventLoop]
-  private var threads: [LoopThread] = []
+  private var threads: [(loop: EventLoop, thread: LoopThread)] = []
 
   var roles: [ManagedRole] = []
   private var nextLoop = 0
   private(set) var isEnding = false
+  /// How long stop and destroy may take together before the node ends without them.
+  static let stopLimitMilliseconds = 2_000
+  /// Whether roles that never returned were left behind at the end, with their threads.
+  package private(set) var hasAbandonedRoles = false
   private var hasBeenReady = false
   /// Reads the manifest again; nil for a node without one.
   package var readPlan: (() -> Result<NodePlan, ManifestUnreadable>)?
@@ -39,7 +43,7 @@ package final class Node: @unchecked Sendable {
     services = NodeServices(nodeName: plan.name, nodeID: plan.id, log: log)
     loader = PluginLoader(
       folders: PluginFolders(plan.manifest.plugins.folders, allowsOtherPaths: allowsOtherPlugins),
-      cache: PluginCache(folder: "\(plan.manifest.node.state)/plugins"), executable: executable)
+      cache: plan.cache, executable: executable)
     loops = (1...max(1, plan.loops)).map { EventLoop(index: $0, name: "loop-\($0)") }
   }
 
@@ -49,7 +53,7 @@ package final class Node: @unchecked Sendable {
         control.post { [self] in faulted(role, "\(StatusCode.words(status)): \(message)") }
       }
     }
-    threads = ([loaderLoop] + loops).map { $0.startThread() }
+    threads = ([loaderLoop] + loops).map { ($0, $0.startThread()) }
     roles = plan.manifest.roles.map(ManagedRole.init)
     tellNames()
     for entry in roles { handle(.begin, entry) }
@@ -86,13 +90,16 @@ package final class Node: @unchecked Sendable {
 
   private func stateChanged(_ entry: ManagedRole) {
     startWaiting()
-    if entry.state.isSettled {
-      let waiters = entry.whenSettled
-      entry.whenSettled = []
-      for waiter in waiters { waiter(entry) }
-    }
+    tellIfDecided(entry)
     tellIfReady()
     if isEnding { endNext() }
+  }
+
+  private func tellIfDecided(_ entry: ManagedRole) {
+    guard entry.isDecided else { return }
+    let waiters = entry.whenDecided
+    entry.whenDecided = []
+    for waiter in waiters { waiter(entry) }
   }
 
   private func carryOut(_ directive: RoleLifecycle.Directive, _ entry: ManagedRole) {
@@ -155,7 +162,7 @@ package final class Node: @unchecked Sendable {
   }
 
   private func hopeless(_ providers: [ManagedRole]) -> Bool {
-    let mayCome = providers.contains { !$0.state.isSettled || $0.state == .running }
+    let mayCome = providers.contains { !$0.isSettled || $0.state == .running }
     // Who provides an id is known only once everybody has been loaded.
     return !mayCome && !roles.contains { $0.state == .loading }
   }
@@ -164,16 +171,19 @@ package final class Node: @unchecked Sendable {
     guard let loaded = entry.loaded else { return handle(.startFailed("it was never loaded"), entry) }
     entry.generation += 1
     let instance = RoleInstance(
-      name: entry.name, library: loaded.library, loop: loops[nextLoop % loops.count], node: services,
-      limits: entry.plan.limits)
-    nextLoop += 1
+      name: entry.name, library: loaded.library, loop: homeLoop(), node: services, limits: entry.plan.limits)
     entry.instance = instance
-    let reference = UncheckedReference(entry)
+    let reference = UncheckedReference(entry), ticket = Ticket()
     limit(entry, entry.plan.limits.startMilliseconds) { [self] milliseconds in
-      // It cannot be interrupted: only its own code could say where.
-      log(NH_LOG_ERROR, "create or start has not returned after \(milliseconds) ms", role: entry.name)
+      guard ticket.take() else { return overdue(entry, "create or start has not returned after \(milliseconds) ms") }
+      // It never came to that, so another attempt may do better on another loop.
+      entry.instance = nil
+      let holder = roles.first { $0.overdue != nil && $0.instance?.loop === instance.loop }
+      let name = holder.map { "`\($0.name)`" } ?? "another role"
+      handle(.startFailed("its loop was held by \(name) for \(milliseconds) ms"), entry)
     }
     instance.loop.post { [self] in
+      guard ticket.take() else { return }
       let result = Result { () throws(RoleInstance.Failure) in
         try instance.create(config: loaded.config)
         try instance.start()
@@ -181,6 +191,15 @@ package final class Node: @unchecked Sendable {
       if case .failure = result { instance.end() }
       control.post { [self] in started(reference.value, instance, result) }
     }
+  }
+
+  /// In turn, but for loops that a role holds.
+  private func homeLoop() -> EventLoop {
+    let held = roles.filter { $0.overdue != nil }.compactMap { $0.instance?.loop }
+    let order = loops.indices.map { loops[(nextLoop + $0) % loops.count] }
+    let home = order.first { loop in !held.contains { $0 === loop } } ?? order[0]
+    nextLoop = home.index
+    return home
   }
 
   private func started(
@@ -212,6 +231,13 @@ package final class Node: @unchecked Sendable {
     }
   }
 
+  /// The role holds its loop, and all others there, until its own code returns; the node goes on without it.
+  private func overdue(_ entry: ManagedRole, _ reason: String) {
+    entry.overdue = reason
+    log(NH_LOG_ERROR, reason, role: entry.name)
+    stateChanged(entry)
+  }
+
   /// Runs `late` unless the step ends before.
   private func limit(_ entry: ManagedRole, _ milliseconds: Int, _ late: @escaping (Int) -> Void) {
     unlimit(entry)
@@ -224,16 +250,21 @@ package final class Node: @unchecked Sendable {
   private func unlimit(_ entry: ManagedRole) {
     if let timer = entry.stepTimer { control.cancelTimer(timer) }
     entry.stepTimer = nil
+    entry.overdue = nil
   }
 
   private func stop(_ entry: ManagedRole) {
     unlimit(entry)
     guard let instance = entry.instance else { return handle(.stopped, entry) }
     let reference = UncheckedReference(entry)
+    limit(entry, Self.stopLimitMilliseconds) { [self] in
+      overdue(entry, "a callback, stop or destroy has not returned after \($0) ms")
+    }
     instance.loop.post { [self] in
       instance.end()
       control.post { [self] in
         guard reference.value.instance === instance else { return }
+        unlimit(reference.value)
         reference.value.instance = nil
         handle(.stopped, reference.value)
       }
@@ -267,7 +298,7 @@ package final class Node: @unchecked Sendable {
   private func tellNames() { services.directory.setKnown(Set(roles.map(\.name))) }
 
   private func tellIfReady() {
-    guard !hasBeenReady, !isEnding, roles.allSatisfy({ $0.state.isSettled }) else { return }
+    guard !hasBeenReady, !isEnding, roles.allSatisfy(\.isSettled) else { return }
     hasBeenReady = true
     let running = roles.count { $0.state == .running }
     let milliseconds = (EventLoop.now() - started) / 1_000_000
@@ -299,9 +330,21 @@ package final class Node: @unchecked Sendable {
   /// Takes over what may change while the process runs.
   func adopt(_ new: NodePlan) {
     plan.manifest.roles = new.manifest.roles
-    plan.manifest.plugins.allow = new.manifest.plugins.allow
-    plan.manifest.log = new.manifest.log
+    adopt(new, into: &plan.manifest)
     plan.allowsChanges = new.allowsChanges
+  }
+
+  /// What may change beside the roles.
+  func adopt(_ new: NodePlan, into manifest: inout Manifest) {
+    manifest.plugins.allow = new.manifest.plugins.allow
+    manifest.plugins.hotSwap = new.manifest.plugins.hotSwap
+    manifest.log = new.manifest.log
+  }
+
+  /// A role whose new plan was refused is still the one that it was.
+  func keepInManifest(_ role: ManifestRole) {
+    guard let index = plan.manifest.roles.firstIndex(where: { $0.name == role.name }) else { return }
+    plan.manifest.roles[index] = role
   }
 
   /// Runs on the role's loop and answers on the control loop; nil if there is no instance.
@@ -343,6 +386,7 @@ package final class Node: @unchecked Sendable {
     switch entry.state {
     case .idle: true
     case .failed: entry.retryTimer == nil
+    case .starting, .stopping: entry.overdue != nil
     default: false
     }
   }
@@ -357,17 +401,34 @@ package final class Node: @unchecked Sendable {
     self.whenEnded = nil
     // It holds on to the node, which holds on to the services.
     services.onFault.withLock { $0 = nil }
-    for loop in loops + [loaderLoop] { loop.stop() }
-    for thread in threads { thread.join() }
-    log(NH_LOG_INFO, "ended")
+    let stuck = roles.filter { $0.overdue != nil }
+    hasAbandonedRoles = !stuck.isEmpty
+    for (loop, _) in threads { loop.stop() }
+    for (loop, thread) in threads where !stuck.contains(where: { $0.instance?.loop === loop }) { thread.join() }
+    let names = stuck.map(\.name).joined(separator: ", ")
+    if hasAbandonedRoles { log(NH_LOG_ERROR, "ended without waiting any longer for \(names)") }
+    if !hasAbandonedRoles { log(NH_LOG_INFO, "ended") }
     whenEnded()
   }
 }
 
 /// A manifest that was read again and has errors.
 package struct ManifestUnreadable: Error, Sendable {
+  /// For whoever started the node, with the lines in question.
   package var text: String
-  package init(_ text: String) { self.text = text }
+  /// For the log and for hostctl, one for each error: lines of a manifest may hold secrets.
+  package var sentences: [String]
+
+  package init(_ text: String, sentences: [String]) {
+    self.text = text
+    self.sentences = sentences
+  }
+}
+
+/// Lets one of two threads go on.
+private final class Ticket: Sendable {
+  private let isTaken = Atomic<Bool>(false)
+  func take() -> Bool { !isTaken.exchange(true, ordering: .acquiringAndReleasing) }
 }
 
 /// Carries a reference that belongs to one loop through another and back.

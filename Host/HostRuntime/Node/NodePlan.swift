@@ -19,6 +19,7 @@ package struct NodePlan: Sendable {
     self.allowsChanges = allowsChanges
   }
 
+  var cache: PluginCache { PluginCache(folder: "\(manifest.node.state)/plugins") }
   var name: String { manifest.node.name }
   var id: UInt32 { manifest.node.id }
 }

@@ -10,8 +10,9 @@ package final class NodeRun: DescriptorWatcher {
   private let server: ControlServer
   private let signals: Int32
   private let checks: Bool
-  private var record: String?
-  private var exitCode = ExitCode.success
+  private let lock: StateLock
+  private var record: RecordFile?
+  private var exitCode: ExitCode
   private var hasBeenToldToEnd = false
 
   package struct Problem: Error {
@@ -23,11 +24,17 @@ package final class NodeRun: DescriptorWatcher {
     self.node = node
     self.control = control
     self.checks = checks
+    // A check that is cut short has not succeeded.
+    exitCode = checks ? .failure : .success
     signals = csystem_signalfd([SIGTERM, SIGINT, SIGHUP], 3)
     let plan = node.plan
     guard makeFolder(plan.manifest.node.state, mode: 0o700) else {
       throw Problem(text: "cannot make the state folder \(plan.manifest.node.state): \(systemError()); see node.state")
     }
+    do throws(StateLock.Problem) { lock = try StateLock(plan.manifest.node.state) } catch {
+      throw Problem(text: error.text)
+    }
+    plan.cache.removeUnfinished()
     do throws(ControlServer.Problem) {
       server = try ControlServer(path: plan.manifest.control.socket, loop: control, log: node.services.log) {
         node.answer($0, $1)
@@ -44,7 +51,9 @@ package final class NodeRun: DescriptorWatcher {
     node.whenReady = { [self] in ready() }
     node.whenEnded = { [self] in
       server.close()
-      if let record { unlink(record) }
+      record?.remove()
+      // Threads that a role holds for ever must not be met by the process's own cleaning up.
+      if node.hasAbandonedRoles { _exit(ExitCode.failure.rawValue) }
       control.stop()
     }
     announce()
@@ -59,6 +68,7 @@ package final class NodeRun: DescriptorWatcher {
     node.log(
       NH_LOG_INFO, "\(plan.name) (id \(plan.id)) from \(plan.path), process \(getpid()), control socket \(socket)")
     node.log(NH_LOG_INFO, "other machines reach this node at \(plan.address)")
+    for sentence in plan.manifest.withoutEffect { node.log(NH_LOG_WARNING, sentence) }
   }
 
   // MARK: Signals
@@ -71,7 +81,7 @@ package final class NodeRun: DescriptorWatcher {
         node.reload { _ in }
       case _ where hasBeenToldToEnd:
         node.log(NH_LOG_WARNING, "told to end a second time: ending at once")
-        if let record { unlink(record) }
+        record?.remove()
         unlink(node.plan.manifest.control.socket)
         _exit(ExitCode.failure.rawValue)
       default:
@@ -84,28 +94,17 @@ package final class NodeRun: DescriptorWatcher {
   // MARK: The record for hostctl
 
   private func writeRecord() {
-    let plan = node.plan
-    let folder = RuntimeFolder.path(userID: getuid()) { getenv($0).map { String(cString: $0) } }
-    guard makeFolder(folder, mode: RuntimeFolder.mode), distrust(folder) == nil else {
-      let reason = distrust(folder) ?? systemError()
-      return node.log(NH_LOG_WARNING, "hostctl will not find this node by itself: \(folder): \(reason)")
+    do throws(RecordFile.Problem) {
+      let (written, displaced) = try RecordFile.write(for: node.plan, started: node.startedWall)
+      record = written
+      guard let displaced else { return }
+      node.log(
+        NH_LOG_WARNING,
+        "hostctl finds only one node of this name from now on; the other one, of \(displaced.manifest), "
+          + "is process \(displaced.pid) with the socket \(displaced.socket): give one another node.name")
+    } catch {
+      node.log(NH_LOG_WARNING, "hostctl will not find this node by itself: \(error.text)")
     }
-    let record = NodeRecord(
-      name: plan.name, id: Int64(plan.id), pid: getpid(), socket: plan.manifest.control.socket, manifest: plan.path,
-      startedMilliseconds: node.startedWall / 1_000_000)
-    let path = "\(folder)/\(RuntimeFolder.fileName(of: plan.name))"
-    let temporary = "\(path).\(getpid())"
-    guard writeFile(temporary, record.file, mode: 0o600), rename(temporary, path) == 0 else {
-      return node.log(NH_LOG_WARNING, "hostctl will not find this node by itself: \(path): \(systemError())")
-    }
-    self.record = path
-  }
-
-  private func distrust(_ folder: String) -> String? {
-    var status = stat()
-    guard stat(folder, &status) == 0 else { return systemError() }
-    return RuntimeFolder.distrust(
-      isFolder: status.st_mode & S_IFMT == S_IFDIR, ownerID: status.st_uid, mode: status.st_mode, userID: getuid())
   }
 
   // MARK: --check
@@ -119,6 +118,7 @@ package final class NodeRun: DescriptorWatcher {
     let thread = UncheckedReference(watcher.startThread())
     watcher.post { [self] in
       let listed = Self.runHostctl(["list", "--socket", socket])
+      if !listed { node.log(NH_LOG_ERROR, "hostctl, which lies beside this program, could not list the roles") }
       watcher.stop()
       control.post { [self] in
         thread.value.join()
@@ -130,11 +130,21 @@ package final class NodeRun: DescriptorWatcher {
   }
 
   private static func runHostctl(_ arguments: [String]) -> Bool {
+    // The node blocks the signals that it reads; its child shall hear them.
+    var attributes = posix_spawnattr_t()
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     let folder = ownExecutable[..<(ownExecutable.lastIndex(of: "/") ?? ownExecutable.startIndex)]
     var words: [UnsafeMutablePointer<CChar>?] = (["hostctl"] + arguments).map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
     var process = pid_t()
-    guard posix_spawn(&process, "\(folder)/hostctl", nil, nil, &words, environ) == 0 else { return false }
+    guard posix_spawn(&process, "\(folder)/hostctl", nil, &attributes, &words, environ) == 0 else {
+      return false
+    }
     var status: Int32 = 0
     waitpid(process, &status, 0)
     return status == 0

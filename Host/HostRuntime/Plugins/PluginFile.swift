@@ -87,6 +87,11 @@ package struct PluginCache: Sendable {
 
   package init(folder: String) { self.folder = folder }
 
+  /// Removes what a process left that was killed while it copied. Only for who has the folder to itself.
+  func removeUnfinished() {
+    for name in filesIn(folder) where name.hasPrefix(".") { unlink("\(folder)/\(name)") }
+  }
+
   /// The path of a copy with just these bytes. One that is there already is trusted only if it still
   /// has its hash: a crash may have left it short.
   func keep(_ bytes: [UInt8], sha256: String, source: String) throws(PluginProblem) -> String {

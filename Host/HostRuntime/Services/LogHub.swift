@@ -28,7 +28,9 @@ package struct LogLine: Sendable {
   var text: String {
     let origin = role.isEmpty ? "node" : role
     let tail = fields.isEmpty ? "" : " \(fields)"
-    return "\(Timestamp.text(wallNanoseconds)) \(LogNumber.name(level).padded(to: 7)) \(origin): \(message)\(tail)\n"
+    // Text of a role must not look like another line of the log.
+    let words = TextLayout.harmless("\(origin): \(message)\(tail)")
+    return "\(Timestamp.text(wallNanoseconds)) \(LogNumber.name(level).padded(to: 7)) \(words)\n"
   }
 }
 

@@ -32,9 +32,12 @@ private func readSome(_ descriptor: Int32, _ room: UnsafeMutableBufferPointer<UI
 }
 
 package func readFile(_ path: String, limit: Int) -> [UInt8]? {
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  // Opened without blocking, or a named pipe that nobody writes to would stop the host; read with, or one
+  // that somebody is about to write to would seem to fail.
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
   guard descriptor >= 0 else { return nil }
   defer { close(descriptor) }
+  _ = fcntl(descriptor, F_SETFL, 0)
   return readAll(descriptor, limit: limit)
 }
 

@@ -40,7 +40,14 @@ package enum YamlReader {
       return nil
     }
     guard let root = builder.root else {
-      log.add("the document is empty", at: start)
+      if text.kind == .file {
+        log.add("the document is empty", at: start)
+      } else {
+        let comment = text.bytes.firstIndex { $0 != UInt8(ascii: " ") } ?? 0
+        log.add(
+          "the value is a comment", at: SourcePlace(source: source, offset: comment),
+          expected: .described("quotes around a value that begins with `#`"))
+      }
       return nil
     }
     return builder.hasMerges ? root.resolvingMerges(into: log) : root

@@ -58,11 +58,17 @@ struct YamlMask {
   func unmasked(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
     guard isUsed, bytes.contains(0xEF) else { return String(decoding: bytes, as: UTF8.self) }
     var text = String.UnicodeScalarView()
+    // What was masked always begins with a dollar sign; the same character elsewhere came from an escape.
+    var isReference = false
     for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
       switch scalar.value {
-      case 0xFDD0: text.append("{")
-      case 0xFDD1: text.append("}")
-      case 0xFDD2: text.append(",")
+      case 0xFDD0 where isReference || text.last == "$":
+        text.append("{")
+        isReference = true
+      case 0xFDD1 where isReference:
+        text.append("}")
+        isReference = false
+      case 0xFDD2 where isReference: text.append(",")
       default: text.append(scalar)
       }
     }

@@ -28,6 +28,7 @@ struct YamlTreeBuilder {
   }
 
   private static let smallMapping = 12
+  private static let listedAnchors = 64
 
   private let text: SourceText
   private let source: Int32
@@ -85,7 +86,7 @@ struct YamlTreeBuilder {
       }
       log.add(
         "no anchor `&\(name)` comes before this alias", at: event.place,
-        expected: anchors.isEmpty ? .unsaid : .oneOf(anchors.keys.sorted()), word: name)
+        expected: knownAnchors, word: name)
       let missing = YamlNode(.scalar(YamlScalar("", style: .plain)), at: event.place)
       return try add(missing, size: 1, height: 0)
     }
@@ -93,6 +94,11 @@ struct YamlTreeBuilder {
     var node = anchored.node
     node.alias = event.place
     try add(node, size: anchored.size, height: anchored.height)
+  }
+
+  /// Every fault keeps its list, so it must not be long.
+  private var knownAnchors: Fault.Expectation {
+    anchors.isEmpty || anchors.count > Self.listedAnchors ? .unsaid : .oneOf(anchors.keys.sorted())
   }
 
   private mutating func begin(_ event: YamlEvent) throws(Fault) {
@@ -161,12 +167,13 @@ extension YamlTreeBuilder {
     guard let scalar = node.scalar else {
       throw Fault("\(node.kind) cannot be a key", at: place, expected: .described("text before the colon"))
     }
-    return YamlKey(scalar.text, at: place)
+    return YamlKey(
+      scalar.text, at: place, isMerge: scalar.text == YamlNode.mergeKey && scalar.style == .plain)
   }
 
   private mutating func addEntry(_ entry: YamlEntry, to top: Int) {
     let key = entry.key
-    if key.text == YamlNode.mergeKey { hasMerges = true }
+    if key.isMerge { hasMerges = true }
     if let first = place(ofKey: key.text, in: top) {
       let position = text.position(of: Int(first.offset))
       log.add(

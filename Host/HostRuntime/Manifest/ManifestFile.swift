@@ -1,21 +1,5 @@
+import Glibc
 package import HostCore
-import NodeValues
-
-/// What the command line changes about a manifest, as written there.
-package struct ManifestOverrides: Sendable, Equatable {
-  /// `path=value` of each `--set`, in order.
-  package var settings: [String]
-  /// `ID=HOST[:PORT]` of each `--peer`, in order.
-  package var peers: [String]
-  /// `--instance`.
-  package var instance: Int?
-
-  package init(settings: [String] = [], peers: [String] = [], instance: Int? = nil) {
-    self.settings = settings
-    self.peers = peers
-    self.instance = instance
-  }
-}
 
 /// A manifest with what later errors and `nodehost validate` need.
 package struct LoadedManifest: Sendable {
@@ -32,18 +16,37 @@ package enum ManifestFile {
 
   package static func read(
     path: String, overrides: ManifestOverrides = ManifestOverrides(),
-    environment: @escaping (String) -> String? = YamlFiles.environment
+    environment: @escaping (String) -> String? = ManifestFile.environment
   ) throws(ManifestProblems) -> LoadedManifest {
     let bytes: [UInt8]
-    switch YamlFiles.read(path, limit: YamlLimits().bytes) {
-    case .success(let read): bytes = read
-    case .failure(let problem): throw ManifestProblems([Diagnostic(file: path, message: problem.message)])
+    do throws(Interpolation.FileProblem) {
+      bytes = try contents(of: path, limit: YamlLimits().bytes)
+    } catch {
+      throw ManifestProblems([Diagnostic(file: path, message: error.message)])
     }
     let folder = PathText.folder(of: path)
     let values = Interpolation(variable: environment) { name in
-      YamlFiles.readText(PathText.resolve(name, in: folder), limit: insertedFileLimit)
+      Result { () throws(Interpolation.FileProblem) in try text(of: PathText.resolve(name, in: folder)) }
     }
     return try parse(bytes, named: path, overrides: overrides, values: values)
+  }
+
+  package static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+  private static func contents(of path: String, limit: Int) throws(Interpolation.FileProblem) -> [UInt8] {
+    guard let bytes = readFile(path, limit: limit + 1) else {
+      throw Interpolation.FileProblem("cannot be read: \(systemError())")
+    }
+    if bytes.count > limit { throw Interpolation.FileProblem("is longer than \(limit) bytes") }
+    return bytes
+  }
+
+  private static func text(of path: String) throws(Interpolation.FileProblem) -> String {
+    let bytes = try contents(of: path, limit: insertedFileLimit)
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw Interpolation.FileProblem("is not UTF-8 text")
+    }
+    return text
   }
 
   /// The same for bytes in memory. Relative paths start in the folder of `name`.
@@ -64,11 +67,11 @@ package enum ManifestFile {
   private static func apply(
     _ overrides: ManifestOverrides, to tree: inout YamlNode, _ sources: inout Sources, _ log: FaultLog
   ) {
-    for argument in overrides.settings { set(argument, in: &tree, option: "--set", &sources, log) }
+    for argument in overrides.settings { set(argument, in: &tree, &sources, log) }
     if let instance = overrides.instance {
-      let source = sources.add(SourceText(name: "--instance", bytes: Array(String(instance).utf8), kind: .argument))
+      let source = sources.add(SourceText(name: "--instance", bytes: Array(instance.utf8), kind: .argument))
       let place = SourcePlace(source: source, offset: 0)
-      let value = YamlNode(.scalar(YamlScalar(String(instance), style: .plain)), at: place)
+      let value = YamlNode(.scalar(YamlScalar(instance, style: .plain)), at: place)
       change(&tree, log) { tree throws(Fault) in
         try tree.setting(SettingPath(argument: "node.instance=")!, to: value, source: source)
       }
@@ -86,9 +89,9 @@ package enum ManifestFile {
   }
 
   private static func set(
-    _ argument: String, in tree: inout YamlNode, option: String, _ sources: inout Sources, _ log: FaultLog
+    _ argument: String, in tree: inout YamlNode, _ sources: inout Sources, _ log: FaultLog
   ) {
-    let text = SourceText(name: option, bytes: Array(argument.utf8), kind: .argument)
+    let text = SourceText(name: "--set", bytes: Array(argument.utf8), kind: .argument)
     let source = sources.add(text)
     guard let path = SettingPath(argument: argument) else {
       log.add(
@@ -97,6 +100,12 @@ package enum ManifestFile {
       return
     }
     guard let value = value(of: text, at: path.valueOffset, source, log) else { return }
+    let nesting = YamlLimits().nesting
+    guard path.steps.count + value.height <= nesting else {
+      log.add(
+        "lists and mappings would be nested deeper than \(nesting) levels", at: SourcePlace(source: source, offset: 0))
+      return
+    }
     change(&tree, log) { tree throws(Fault) in try tree.setting(path, to: value, source: source) }
   }
 
@@ -115,26 +124,5 @@ package enum ManifestFile {
     _ tree: inout YamlNode, _ log: FaultLog, _ body: (YamlNode) throws(Fault) -> YamlNode
   ) {
     do throws(Fault) { tree = try body(tree) } catch { log.add(error) }
-  }
-}
-
-/// Feeds any bytes through everything that reads manifests; it must return, whatever they are.
-package func fuzzManifest(_ bytes: UnsafeRawBufferPointer) {
-  let values = Interpolation(
-    variable: { $0.utf8.count % 2 == 0 ? "2\n- x: {" : nil },
-    file: { $0.isEmpty ? .failure(.init("has no name")) : .success("secret\n") })
-  let text = Array(bytes)
-  let overrides = ManifestOverrides(
-    settings: ["roles.0.config.a=[1, {b: c}]", "node.id=7", String(decoding: text.prefix(80), as: UTF8.self)],
-    peers: ["2=::1", "3=host:9"], instance: text.count % 3 + 1)
-  for overrides in [ManifestOverrides(), overrides] {
-    do throws(ManifestProblems) {
-      let loaded = try ManifestFile.parse(text, named: "fuzz.yaml", overrides: overrides, values: values)
-      _ = loaded.tree.rendered
-      _ = ManifestDifference(from: loaded.manifest, to: loaded.manifest)
-    } catch {
-      _ = error.description
-      _ = error.json.description
-    }
   }
 }

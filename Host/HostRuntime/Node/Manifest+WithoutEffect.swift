@@ -1,0 +1,25 @@
+import HostCore
+
+extension Manifest {
+  /// What it asks for and this host does not do yet, in sentences for the log and for `hostctl status`.
+  /// Nobody shall wait for a port that never opens.
+  var withoutEffect: [String] {
+    var sentences = listeners.map {
+      "`listen.\($0.name)` has no effect: this host opens no listeners yet, and nothing answers at \($0.address)"
+    }
+    if let address = control.remote?.address {
+      sentences.append(
+        "`control.address` has no effect: this host is controlled by its socket only, and nothing answers at \(address)"
+      )
+    }
+    let others = cluster.peers.filter { $0.id != node.id }
+    if !others.isEmpty {
+      let list = others.map { "\($0.id) at \($0.address)" }.joined(separator: ", ")
+      sentences.append("`cluster.peers` has no effect: this host has no links to other nodes yet (\(list))")
+    }
+    for role in roles where role.coldStart {
+      sentences.append("`cold_start` of \(role.name) has no effect: this host does not swap running roles yet")
+    }
+    return sentences
+  }
+}

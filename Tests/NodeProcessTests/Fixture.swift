@@ -1,0 +1,1 @@
+../HostRuntimeTests/Fixture.swift
