@@ -324,8 +324,7 @@ package final class Node: @unchecked Sendable {
   private func tellNames() { services.directory.setKnown(Set(roles.map(\.name))) }
 
   private func tellIfReady() {
-    // A role that failed and will be tried again keeps nobody waiting, nor do those that wait for it.
-    guard !hasBeenReady, !isEnding, roles.allSatisfy({ $0.isDecided || $0.state == .waiting }) else { return }
+    guard !hasBeenReady, !isEnding, roles.allSatisfy(\.isSettled) else { return }
     hasBeenReady = true
     let running = roles.count { $0.state == .running }
     let milliseconds = (EventLoop.now() - started) / 1_000_000
