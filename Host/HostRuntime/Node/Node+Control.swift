@@ -37,6 +37,8 @@ extension Node {
         restart(role)
         replyWhenDecided(role, reply)
       }
+    case .swap, .history, .rollback:
+      reply(.failure(.init(.unimplemented, "this node does not swap plugins; restart the role instead")))
     case .unload(let name): withRole(name, reply) { [self] in unload($0, reply) }
     case .call(let name, let method, let input):
       withRole(name, reply) { [self] in call($0, method, input, reply) }
