@@ -74,7 +74,9 @@ package struct RoleHistory: Sendable, Equatable {
 
   /// The process that wrote this is gone, and what ran then has ended.
   package mutating func endAll() {
-    for place in generations.indices where generations[place].outcome == .running { generations[place].outcome = .ended }
+    for place in generations.indices where generations[place].outcome == .running {
+      generations[place].outcome = .ended
+    }
   }
 
   package mutating func add(_ generation: Generation) {

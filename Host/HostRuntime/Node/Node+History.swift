@@ -22,7 +22,8 @@ extension Node {
     archiveLoop.post { done(Kept(history: archive.readHistory(), state: archive.readState())) }
   }
 
-  /// Loads what the manifest names; if that file is cut short or has failed the role before, the last build that served.
+  /// Loads what the manifest names; if that file is cut short or has failed the role before, the last build that
+  /// served.
   func loadForStart(_ role: ManifestRole, _ allow: [String: String], _ history: RoleHistory) throws(PluginRefusal)
     -> (PluginLoader.Loaded, warning: String?)
   {

@@ -26,6 +26,8 @@ package final class Node: @unchecked Sendable {
 
   var roles: [ManagedRole] = []
   private var nextLoop = 0
+  /// There as long as roles may be swapped.
+  var watcher: PluginWatcher?
   private(set) var isEnding = false
   /// How long stop and destroy may take together before the node ends without them.
   static let stopLimitMilliseconds = 2_000
@@ -59,6 +61,7 @@ package final class Node: @unchecked Sendable {
     roles = plan.manifest.roles.map(ManagedRole.init)
     tellNames()
     for entry in roles { handle(.begin, entry) }
+    watchPlugins()
     tellIfReady()
   }
 
@@ -358,6 +361,7 @@ package final class Node: @unchecked Sendable {
     plan.manifest.roles = new.manifest.roles
     adopt(new, into: &plan.manifest)
     plan.allowsChanges = new.allowsChanges
+    watchPlugins()
   }
 
   /// What may change beside the roles.
@@ -391,6 +395,7 @@ package final class Node: @unchecked Sendable {
   package func end() {
     guard !isEnding else { return }
     isEnding = true
+    watchPlugins()
     log(NH_LOG_INFO, "draining")
     endNext()
   }

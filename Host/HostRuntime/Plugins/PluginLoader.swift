@@ -106,6 +106,28 @@ package final class PluginLoader: @unchecked Sendable {
     return (file, try describe(file).description)
   }
 
+  package enum Build: Sendable {
+    case missing
+    case incomplete
+    case whole(sha256: String)
+  }
+
+  /// What lies at a plugin's place now, without checking or running any of it.
+  package func build(of plugin: String) -> Build {
+    guard let path = try? folders.find(plugin), let bytes = readFile(path, limit: PluginFile.sizeLimit) else {
+      return .missing
+    }
+    do throws(ElfImage.Problem) {
+      _ = try ElfImage(reading: bytes)
+    } catch {
+      switch error {
+      case .truncated, .notElf, .malformed: return .incomplete
+      default: break
+      }
+    }
+    return .whole(sha256: PluginFile.sha256(of: bytes))
+  }
+
   private func find(_ plugin: String, _ allow: [String: String], _ wish: Wish) throws(PluginProblem) -> PluginFile {
     let path =
       switch wish.source {
