@@ -18,7 +18,7 @@
 #endif
 #define TICK 7
 #define GIVE_UP 8
-#define MILLISECOND 1000000
+#define MILLISECOND 1000000LL
 
 NH_PLUGIN_NOTE("tally", NH_LANGUAGE_C, NH_NOTE_MAY_UNLOAD);
 
@@ -64,7 +64,7 @@ static nh_status start(void *role, nh_error *error) {
   host->fail(host, NH_INTERNAL, nh_cstr("no use"));
 #endif
 #ifdef GIVES_UP_MS
-  self->timers->once(self->timers->ctx, (int64_t)GIVES_UP_MS * MILLISECOND, GIVE_UP);
+  self->timers->once(self->timers->ctx, GIVES_UP_MS * MILLISECOND, GIVE_UP);
 #endif
   return NH_OK;
 }
