@@ -85,7 +85,7 @@ import Testing
     _ = try live.swap(["b"]).get()
     guard case .error(NH_UNAVAILABLE, let reason) = lost.outcome() else { return #expect(Bool(false)) }
     #expect(reason.contains("was swapped before it answered"))
-    let again = live.send("later", [.int(300)])
+    let again = live.send("later", [.int(1_500)])
     usleep(20_000)
     plugin.build(3)
     _ = try live.swap(["b"]).get()
