@@ -98,8 +98,11 @@ let package = Package(
     module(
       "HostRuntime", in: "Host",
       ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "CYaml", "CFFI", "CCrypto", "CSystem"], settings: fast),
+    // The cases of `nodehost check`, with a host of their own.
+    module("PluginCheck", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem"]),
     .executableTarget(
-      name: "nodehost", dependencies: ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime"],
+      name: "nodehost",
+      dependencies: ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "PluginCheck"],
       path: "Host/nodehost", swiftSettings: strict),
     .executableTarget(
       name: "hostctl", dependencies: ["NodeValues", "NodeSchema", "HostCore", "CSystem"], path: "Host/hostctl",

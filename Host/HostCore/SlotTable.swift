@@ -66,12 +66,17 @@ public struct SlotTable<Element> {
     return element
   }
 
+  /// The handles of all elements, in the order of the places.
+  @inlinable
+  public var handles: [UInt64] {
+    places.indices.compactMap { index in
+      places[index].element == nil ? nil : UInt64(places[index].generation) << 32 | UInt64(index)
+    }
+  }
+
   /// Takes everything out, in the order of the places.
   @inlinable
   public mutating func removeAll() -> [(handle: UInt64, element: Element)] {
-    let handles = places.indices.compactMap { index in
-      places[index].element == nil ? nil : UInt64(places[index].generation) << 32 | UInt64(index)
-    }
-    return handles.compactMap { handle in remove(handle).map { (handle, $0) } }
+    handles.compactMap { handle in remove(handle).map { (handle, $0) } }
   }
 }

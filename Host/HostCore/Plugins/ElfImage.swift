@@ -47,7 +47,7 @@ package struct ElfImage: Sendable {
   }
 }
 
-private struct ElfReader {
+struct ElfReader {
   let bytes: [UInt8]
 
   /// More sections or symbols than this no plugin has; it is where reading stops.

@@ -49,7 +49,7 @@ package func writeFile(_ path: String, _ bytes: [UInt8], mode: UInt32) -> Bool {
   return writeAll(descriptor, bytes)
 }
 
-func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
+package func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
   var rest = bytes[...]
   while !rest.isEmpty {
     let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
