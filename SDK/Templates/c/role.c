@@ -26,7 +26,8 @@ typedef struct hello_role {
   const nh_bus_service *bus;
   const nh_metrics_service *metrics;
   nh_handle tick_timer;
-  nh_handle tick_counter;
+  nh_handle tick_counter; /* 0 if the host has no room for it */
+  nh_handle ping;
   int64_t tick_seconds;
   uint64_t ticks;
   hello_waiting *waiting;
@@ -107,7 +108,8 @@ static nh_status start(void *self, nh_error *error) {
   role->tick_timer = role->timers->every(role->timers->ctx, period_ns, period_ns, 0);
   if (!role->tick_timer)
     return nh_fail(error, NH_RESOURCE_EXHAUSTED, NH_STR(""), NH_STR("the host sets no more timers"));
-  if (!role->bus->subscribe(role->bus->ctx, NH_STR("hello.ping"), 0))
+  role->ping = role->bus->subscribe(role->bus->ctx, NH_STR("hello.ping"), 0);
+  if (!role->ping)
     return nh_fail(error, NH_RESOURCE_EXHAUSTED, NH_STR(""), NH_STR("no subscription to hello.ping"));
   return NH_OK;
 }
@@ -182,7 +184,7 @@ static void tick(hello_role *role) {
   nh_bytes payload = {(const uint8_t *)number, 0};
   role->ticks++;
   payload.len = (uint64_t)snprintf(number, sizeof number, "%" PRIu64, role->ticks);
-  role->metrics->add(role->metrics->ctx, role->tick_counter, 1);
+  if (role->tick_counter) role->metrics->add(role->metrics->ctx, role->tick_counter, 1);
   role->bus->publish(role->bus->ctx, NH_STR("hello-c.tick"), payload);
 }
 
@@ -201,6 +203,9 @@ static void on_timer(void *self, nh_handle timer, uint64_t token) {
     *place = entry->next;
     nh_reply_text(&entry->call, nh_text(entry->text, entry->len));
     free(entry);
+  } else {
+    /* A predecessor's, from before a swap: nobody here waits for it. */
+    role->timers->cancel(role->timers->ctx, timer);
   }
 }
 
@@ -219,6 +224,9 @@ static void on_event(void *self, const nh_event *event) {
   hello_role *role = self;
   if (event->kind == NH_EVENT_CANCELLED) {
     forget(role, event->handle);
+  } else if (event->kind == NH_EVENT_TOPIC && event->handle != role->ping) {
+    /* A predecessor's, from before a swap: its pings come to ours too. */
+    role->bus->unsubscribe(role->bus->ctx, event->handle);
   } else if (event->kind == NH_EVENT_TOPIC) {
     const nh_json no_fields = {NULL, 0};
     char line[128]; /* a longer ping is cut */
