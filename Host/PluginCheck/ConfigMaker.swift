@@ -78,7 +78,8 @@ struct ConfigMaker {
   private func array(_ rule: JSON, _ depth: Int, asLittle: Bool, _ numbers: inout SeededNumbers) -> JSON {
     let least = Int(rule["minItems"]?.int ?? 0), most = max(least, Int(rule["maxItems"]?.int ?? Int64(least + 3)))
     let count = asLittle ? least : Int.random(in: least...min(most, least + 3), using: &numbers)
-    return .array((0..<count).compactMap { _ in value(rule["items"] ?? .null, depth + 1, asLittle: asLittle, &numbers) })
+    return .array(
+      (0..<count).compactMap { _ in value(rule["items"] ?? .null, depth + 1, asLittle: asLittle, &numbers) })
   }
 
   private func number(_ rule: JSON, _ asLittle: Bool, _ numbers: inout SeededNumbers) -> Double {

@@ -64,7 +64,8 @@ struct ProcessState {
     var changes: [String] = []
     for name in Set(environment.keys).union(before.environment.keys).sorted()
     where environment[name] != before.environment[name] {
-      changes.append("the variable \(name) was \(before.environment[name] ?? "unset") and is \(environment[name] ?? "unset")")
+      changes.append(
+        "the variable \(name) was \(before.environment[name] ?? "unset") and is \(environment[name] ?? "unset")")
     }
     if folder != before.folder { changes.append("the working folder was \(before.folder) and is \(folder)") }
     if mask != before.mask {

@@ -62,7 +62,9 @@ struct ValueMaker {
   }
 
   mutating func text() -> String {
-    let edges = ["", " ", "\0", "\n\r\t", "\"\\", "{}", "../..", "%s%n", "a,b;c", "\u{1F469}\u{200D}\u{1F680}", "\u{FEFF}é"]
+    let edges = [
+      "", " ", "\0", "\n\r\t", "\"\\", "{}", "../..", "%s%n", "a,b;c", "\u{1F469}\u{200D}\u{1F680}", "\u{FEFF}é",
+    ]
     if Bool.random(using: &numbers) { return edges.randomElement(using: &numbers)! }
     let letters = Array("abc XYZ09.-_/\"\\{}[]:,äßé日本\u{0}\u{7F}\u{1F600}")
     let length = Int.random(in: 0...Self.textLimit, using: &numbers) >> Int.random(in: 0...8, using: &numbers)

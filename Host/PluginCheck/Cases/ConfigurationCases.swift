@@ -1,3 +1,4 @@
+import CNodeABI
 import HostCore
 import HostRuntime
 import NodeSchema
@@ -9,7 +10,8 @@ enum ConfigurationCases {
 
   static let all = [
     CheckCase(
-      .configuration, "schema", "config_schema is a JSON Schema that this host can check", remedy: "mend the schema; it is JSON Schema draft 2020-12"
+      .configuration, "schema", "config_schema is a JSON Schema that this host can check",
+      remedy: "mend the schema; it is JSON Schema draft 2020-12"
     ) { subject in
       let plugin = try OpenPlugin(subject)
       guard plugin.description.schema != .null else { throw CaseSkip("it takes no configuration") }
@@ -31,7 +33,12 @@ enum ConfigurationCases {
       remedy: "leave everything but reading the configuration and allocating to start", body: noSideEffects),
     CheckCase(
       .configuration, "fuzz", "every configuration that the schema allows creates a role, or is refused with a reason",
-      remedy: "let the schema say all that create demands, and let create fail with nh_fail rather than trap", body: fuzz),
+      remedy: "let the schema say all that create demands, and let create fail with nh_fail rather than trap",
+      body: fuzz),
+    CheckCase(
+      .configuration, "reconfigure",
+      "a role that runs takes every configuration that the schema allows, or says why not",
+      remedy: "on failure the old configuration stays, and nh_fail says what is wrong", body: reconfigure),
   ]
 
   private static func defaults(_ subject: CaseSubject) throws -> String {
@@ -118,6 +125,28 @@ enum ConfigurationCases {
     return ""
   }
 
+  private static func reconfigure(_ subject: CaseSubject) throws -> String {
+    let run = try Runnable(subject)
+    guard run.plugin.table.pointee.reconfigure != nil else { throw CaseSkip("it is restarted for a new configuration") }
+    guard let schema = try run.plugin.schema() else { throw CaseSkip("it takes no configuration") }
+    let maker = ConfigMaker(run.plugin.description.schema, schema)
+    let role = try run.started(on: run.host())
+    defer { role.destroy() }
+    for round in 0..<(fuzzRounds / 2) {
+      var numbers = SeededNumbers(seed: run.seed, stream: 400 + UInt64(round))
+      guard let config = maker.any(&numbers), subject.reaches(round, "the configuration becomes \(config)") else {
+        continue
+      }
+      do {
+        try role.reconfigure(config.description)
+      } catch {
+        guard !error.message.isEmpty else { throw CaseFailure("\(config) is refused without a reason") }
+      }
+      Session(rounds: 1, beats: 2, events: 1).run(role)
+    }
+    return ""
+  }
+
   private static func fuzz(_ subject: CaseSubject) throws -> String {
     let run = try Runnable(subject)
     guard let schema = try run.plugin.schema() else { throw CaseSkip("it takes no configuration") }
@@ -127,7 +156,7 @@ enum ConfigurationCases {
       var numbers = SeededNumbers(seed: run.seed, stream: 100 + UInt64(round))
       guard let config = maker.any(&numbers), subject.begins(round, "the configuration is \(config)") else { continue }
       tried += 1
-      let role = ScriptedRole(run.plugin, on: run.host { $0.edge = .guarded })
+      let role = ScriptedRole(run.plugin, on: run.host())
       defer { role.destroy() }
       do {
         try role.create(config.description)

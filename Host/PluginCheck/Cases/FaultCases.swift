@@ -18,11 +18,13 @@ enum FaultCases {
     ) { subject in
       let run = try Runnable(subject)
       let host = try run.life(Session(rounds: 6), on: run.host())
-      for case .error(let status, let message)? in host.answers {
-        guard StatusCode(rawValue: status) != nil else { throw CaseFailure("an answer has the status \(status)") }
-        // What the caller sent as a reason may be empty.
-        guard !message.isEmpty || status == NH_CANCELLED || hasTextParameter(run) else {
-          throw CaseFailure("an answer is \(StatusCode.words(status)) without a reason")
+      for (answer, method) in zip(host.answers, host.askedMethods) {
+        guard case .error(let status, let message)? = answer else { continue }
+        guard StatusCode(rawValue: status) != nil else {
+          throw CaseFailure("\(method) answers with the status \(status), which is none")
+        }
+        guard !message.isEmpty || handsTextBack(method, run) else {
+          throw CaseFailure("\(method) answers \(StatusCode.words(status)) without a reason")
         }
       }
       return ""
@@ -33,7 +35,7 @@ enum FaultCases {
     ) { subject in
       let run = try Runnable(subject)
       guard !run.plugin.methods.isEmpty else { throw CaseSkip("it has no methods") }
-      let host = run.host { $0.edge = .guarded }
+      let host = run.host()
       let role = try run.started(on: host)
       defer { role.destroy() }
       for round in 0..<rounds {
@@ -118,8 +120,10 @@ enum FaultCases {
     },
   ]
 
-  /// A method such as `fail(text)` hands the caller's words back.
-  private static func hasTextParameter(_ run: Runnable) -> Bool {
-    run.plugin.methods.contains { $0.description.signature.parameters.contains(.text) }
+  /// A method such as `fail(text)` may hand the caller's words back, and those may be empty.
+  private static func handsTextBack(_ method: String, _ run: Runnable) -> Bool {
+    run.plugin.methods.contains {
+      $0.description.name == method && $0.description.signature.parameters.contains(.text)
+    }
   }
 }

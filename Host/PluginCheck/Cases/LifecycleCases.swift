@@ -5,6 +5,8 @@ import HostRuntime
 /// From create to destroy, in fair weather and foul.
 enum LifecycleCases {
   static let rounds = 1000
+  /// Enough to tell what gathers from what has filled up.
+  private static let sessions = 20
   /// A role that calls the host more often than this in one session is tried at this many of its calls.
   private static let failingCallLimit = 400
   /// What still runs after destroy has this long to give itself away.
@@ -67,6 +69,9 @@ enum LifecycleCases {
       return ""
     },
     CheckCase(
+      .lifecycle, "long-life", "in a long life timers, subscriptions and open calls do not gather",
+      remedy: "cancel what is no longer waited for, and answer every call", body: longLife),
+    CheckCase(
       .lifecycle, "after-stop", "after stop the role leaves the host alone",
       remedy: "timers, subscriptions and open calls end by themselves; join your threads in stop", body: afterStop),
   ]
@@ -85,7 +90,8 @@ enum LifecycleCases {
       if let misuse = host.breaches.first(where: { !$0.detail.isEmpty }), sound.breaches.isEmpty {
         throw CaseFailure("after \(name) failed, the role calls \(misuse.function.name) and \(misuse.detail.withoutIt)")
       }
-      let forgotten = zip(sound.answers, host.answers).contains { $0 != ScriptedHost.Answer.none && $1 == ScriptedHost.Answer.none }
+      let none = ScriptedHost.Answer.none
+      let forgotten = zip(sound.answers, host.answers).contains { $0 != none && $1 == none }
       guard !started || !forgotten || host.failure != nil else {
         throw CaseFailure("after \(name) failed, a call is never answered")
       }
@@ -125,9 +131,30 @@ enum LifecycleCases {
     return nil
   }
 
+  private static func longLife(_ subject: CaseSubject) throws -> String {
+    let run = try Runnable(subject)
+    let host = run.host { $0.keepsTranscript = false }
+    let role = try run.started(on: host)
+    defer { role.destroy() }
+    func held() -> [(what: String, count: Int)] {
+      [
+        ("timers", host.timers.count), ("subscriptions", host.subscriptions.count),
+        ("calls of other roles", host.outgoing.count),
+      ]
+    }
+    for _ in 0..<sessions { Session(rounds: 1, beats: 2).run(role) }
+    let before = held()
+    for _ in 0..<sessions { Session(rounds: 1, beats: 2).run(role) }
+    for (before, after) in zip(before, held()) where after.count >= before.count + sessions / 2 {
+      throw CaseFailure(
+        "after \(sessions) sessions it has \(before.count) \(before.what), and after \(2 * sessions) \(after.count)")
+    }
+    return ""
+  }
+
   private static func afterStop(_ subject: CaseSubject) throws -> String {
     let run = try Runnable(subject)
-    let host = run.host { $0.edge = .guarded }
+    let host = run.host { $0.tableEdge = .mapped }
     let role = try run.started(on: host)
     Session().run(role)
     // Calls that wait for something are open when the end comes.
@@ -150,7 +177,8 @@ enum LifecycleCases {
 
   static func requireSame(_ left: [String], _ right: [String], _ what: String) throws {
     guard left != right else { return }
-    let place = zip(left, right).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(left.count, right.count)
+    let differing = zip(left, right).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+    let place = differing ?? min(left.count, right.count)
     func line(_ lines: [String]) -> String { place < lines.count ? "\"\(lines[place].prefix(100))\"" : "nothing" }
     throw CaseFailure("\(what): \(line(right)) where that does \(line(left))")
   }

@@ -121,6 +121,6 @@ enum NegotiationCases {
     guard plugin.askWithoutError(change: change).status != NH_OK else {
       throw CaseFailure("it accepts \(host) if that has no room for an error")
     }
-    return answer.message
+    return ""
   }
 }

@@ -4,6 +4,8 @@ import Glibc
 enum Edge: Sendable {
   /// Zeroes, as it happens to be in most memory: a plugin that reads too far is not found out.
   case slack
+  /// The same, in pages of its own, so that it can be forbidden later.
+  case mapped
   /// A page that nobody may touch: reading one byte too far crashes.
   case guarded
   /// Bytes that are no address and no text: a newer host's fields, of which nothing is known.
@@ -20,7 +22,7 @@ final class EdgeMemory {
   private let mapping: (start: UnsafeMutableRawPointer, size: Int)?
 
   init(size: Int, edge: Edge) {
-    guard case .guarded = edge else {
+    guard edge == .guarded || edge == .mapped else {
       start = .allocate(byteCount: size + Self.margin, alignment: 16)
       start.initializeMemory(as: UInt8.self, repeating: 0, count: size)
       let filling: UInt8 = if case .poisoned = edge { Self.poison } else { 0 }
@@ -32,9 +34,9 @@ final class EdgeMemory {
     let room = (max(size, 1) + page - 1) / page * page
     let block = mmap(nil, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     precondition(block != MAP_FAILED, "no memory for a guarded page")
-    mprotect(block! + room, page, PROT_NONE)
+    if edge == .guarded { mprotect(block! + room, page, PROT_NONE) }
     mapping = (block!, room + page)
-    start = block! + room - size
+    start = edge == .guarded ? block! + room - size : block!
   }
 
   convenience init(_ bytes: some Collection<UInt8>, edge: Edge) {

@@ -18,7 +18,8 @@ final class RoleTables {
     let context = Unmanaged.passUnretained(role).toOpaque()
     var memory: [EdgeMemory] = []
     func place<Table: BitwiseCopyable>(_ table: Table) -> UnsafePointer<Table> {
-      let room = EdgeMemory(size: MemoryLayout<Table>.size, edge: settings.hasLargerTables ? .poisoned : settings.edge)
+      let edge = settings.hasLargerTables ? .poisoned : settings.tableEdge ?? settings.edge
+      let room = EdgeMemory(size: MemoryLayout<Table>.size, edge: edge)
       memory.append(room)
       let pointer = room.start.bindMemory(to: Table.self, capacity: 1)
       pointer.initialize(to: table)
@@ -45,7 +46,7 @@ final class RoleTables {
 
   func table(of service: String) -> UnsafeRawPointer? { services[service] }
 
-  /// Whoever uses a table from here on crashes; only with guarded memory.
+  /// Whoever uses a table from here on crashes; only where tables have pages of their own.
   func forbid() { for room in memory { room.forbid() } }
 
   private static func hostTable(_ context: UnsafeMutableRawPointer, _ role: nh_str, _ node: nh_str) -> nh_host {

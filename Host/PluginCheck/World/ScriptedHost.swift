@@ -14,6 +14,8 @@ final class ScriptedHost: @unchecked Sendable {
     var seed: UInt64 = 0
     /// Behind all that the plugin is lent.
     var edge = Edge.slack
+    /// Behind its tables, if that is to differ.
+    var tableEdge: Edge?
     var revision = NH_ABI_REVISION
     var withholds = Withheld.nothing
     /// The Nth call of a function that can fail does; 0 is none.
@@ -87,6 +89,8 @@ final class ScriptedHost: @unchecked Sendable {
   var sequence: UInt64 = 0
 
   private(set) var answers: [Answer?] = []
+  /// Which method each was asked of.
+  private(set) var askedMethods: [String] = []
   private(set) var transcript: [String] = []
   var serviceRequests: [ServiceRequest] = []
   /// Calls so far of functions that can fail.
@@ -156,6 +160,7 @@ final class ScriptedHost: @unchecked Sendable {
 
   func newCall(_ method: String, _ result: ValueType) -> nh_handle {
     answers.append(nil)
+    askedMethods.append(method)
     let call = OpenCall(
       number: answers.count - 1, method: method, result: result, deadline: clock + Self.callTimeout)
     return openCalls.insert(call) ?? 0

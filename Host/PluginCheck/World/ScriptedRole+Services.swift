@@ -30,7 +30,9 @@ extension ScriptedRole {
     guard permits(.log) else { return }
     let words = String(message), json = String(fields)
     if level > NH_LOG_ERROR { misuse(.log, "there is no level \(level) for a plugin") }
-    if !json.isEmpty, (try? JSON(parsing: json))?.object == nil { misuse(.log, "its fields are no JSON object: \(json)") }
+    if !json.isEmpty, (try? JSON(parsing: json))?.object == nil {
+      misuse(.log, "its fields are no JSON object: \(json)")
+    }
     if host.isOnLoop { host.record("log \(level) \(words) \(json)") }
   }
 

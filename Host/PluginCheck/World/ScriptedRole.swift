@@ -111,11 +111,20 @@ final class ScriptedRole: @unchecked Sendable {
     return sink.bytes
   }
 
-  func load(_ state: [UInt8], version: UInt32) throws(RoleFailure) {
+  /// Takes a new configuration while it runs; only where the plugin has such a function.
+  func reconfigure(_ config: String) throws(RoleFailure) {
+    let failure = attempt("reconfigure") { error in
+      host.lender.json(config) { config in
+        host.timed("reconfigure") { table.pointee.reconfigure?(pointer, config, error) ?? NH_OK }
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  func load(_ state: [UInt8], version: UInt32, edge: Edge = .slack) throws(RoleFailure) {
     phase = .creating
     let failure = attempt("load") { error in
-      // Always guarded: what lies behind a state is nobody's.
-      Lender(edge: .guarded).bytes(state) { state in
+      Lender(edge: edge).bytes(state) { state in
         host.timed("load") { table.pointee.load?(pointer, version, state, error) ?? NH_OK }
       }
     }

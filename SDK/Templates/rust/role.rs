@@ -275,7 +275,7 @@ unsafe extern "C" fn on_timer(self_: *mut c_void, timer: nh_handle, _token: u64)
 }
 
 unsafe fn tick(hello: &mut Hello) {
-    hello.ticks += 1;
+    hello.ticks = hello.ticks.wrapping_add(1);
     if let Some(services) = &hello.services {
         if hello.tick_counter != 0 {
             ((*services.metrics).add)((*services.metrics).ctx, hello.tick_counter, 1.0);
