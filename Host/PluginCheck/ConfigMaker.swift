@@ -32,7 +32,8 @@ struct ConfigMaker {
 
   private func checked(_ value: JSON) -> JSON? {
     let (filled, faults) = schema.check(value)
-    return faults.isEmpty ? filled : nil
+    // Nil alone would be a null of JSON's.
+    return faults.isEmpty ? filled : Optional.none
   }
 
   private func value(_ rule: JSON, _ depth: Int, asLittle: Bool, _ numbers: inout SeededNumbers) -> JSON? {

@@ -9,6 +9,36 @@ struct ValueMaker {
 
   init(seed: UInt64, stream: UInt64 = 2) { numbers = SeededNumbers(seed: seed, stream: stream) }
 
+  /// All ways to put the edges of the parameters' types together; a few of them if they are many.
+  static func edges(of signature: Signature, limit: Int) -> [[Value]] {
+    let choices = signature.parameters.map(edges)
+    let count = choices.reduce(1) { $0.multipliedReportingOverflow(by: $1.count).overflow ? .max : $0 * $1.count }
+    let tried = min(count, limit)
+    return (0..<tried).map { number in
+      // Spread over all of them, and each number written in digits of its own base.
+      var rest = count == tried ? number : number * (count / tried) + number
+      return choices.map { values in
+        defer { rest /= values.count }
+        return values[rest % values.count]
+      }
+    }
+  }
+
+  private static func edges(_ type: ValueType) -> [Value] {
+    switch type {
+    case .nothing: [.nothing]
+    case .int32: [0, 1, -1, Int64(Int32.max), Int64(Int32.min)].map(Value.int)
+    case .int64: [0, 1, -1, .max, .min].map(Value.int)
+    case .uint32: [0, 1, UInt64(UInt32.max)].map(Value.unsigned)
+    case .uint64: [0, 1, .max].map(Value.unsigned)
+    case .double: [0, -1, .nan, .infinity, .greatestFiniteMagnitude].map(Value.double)
+    case .bool: [.bool(false), .bool(true)]
+    case .text: ["", "a", "\0\"\\\u{1F600}", String(repeating: "long ", count: 4000)].map(Value.text)
+    case .bytes: [[], [0], [UInt8](repeating: 0xFF, count: 20_000)].map(Value.bytes)
+    case .json: ["null", "{}", "[]", "-1", "1e300", "{\"a\":[{\"b\":null}]}"].map(Value.json)
+    }
+  }
+
   /// Tame ones are small and friendly, as a person would try first.
   mutating func arguments(of signature: Signature, isTame: Bool) -> [Value] {
     var values: [Value] = []

@@ -37,7 +37,7 @@ __asm__(".text\n.p2align 3\n.quad relocated\n");
 #endif
 #ifdef CASE_STATIC_TLS
 static __thread int counted __attribute__((tls_model("initial-exec")));
-__attribute__((used)) static int count(void) { return counted++; }
+__attribute__((used)) static int count_up(void) { return counted++; }
 #endif
 #ifdef CASE_UNIQUE_SYMBOL
 __asm__(".data\n.globl unique_name\n.type unique_name, @gnu_unique_object\n.size unique_name, 8\n"
@@ -151,7 +151,7 @@ static nh_status create(const nh_host *host, nh_json config, void **out, nh_erro
 #elif defined(CASE_COUNTS_INSTANCES)
   if (atomic_fetch_add(&instances, 1) >= 2) abort();
 #elif defined(CASE_NEEDS_TERMINATOR)
-  if (strlen(config.ptr) == 0) abort();
+  if (strlen(config.ptr) != config.len) abort();
 #endif
   *out = self;
   return NH_OK;
@@ -187,8 +187,6 @@ static nh_status start(void *context, nh_error *error) {
   if (*(volatile const uint64_t *)(self->timers + 1) == 1) self->level++;
 #elif defined(CASE_LEAKS_IN_FAILED_START)
   void *volatile kept = malloc(48);
-#elif defined(CASE_CALLS_OFF_THREAD)
-  pthread_create(&self->thread, NULL, elsewhere, self);
 #elif defined(CASE_COUNTS_INSTANCES)
   usleep(2000);
 #endif
@@ -199,8 +197,10 @@ static nh_status start(void *context, nh_error *error) {
   if (self->tick) self->news = self->bus->subscribe(self->bus->ctx, NH_STR("checked.news"), 0);
   if (!self->tick || !self->news)
     return nh_fail(error, NH_RESOURCE_EXHAUSTED, NH_STR(""), NH_STR("no timer or subscription is left"));
-#ifdef CASE_LEAKS_IN_FAILED_START
+#if defined(CASE_LEAKS_IN_FAILED_START)
   free(kept);
+#elif defined(CASE_CALLS_OFF_THREAD)
+  pthread_create(&self->thread, NULL, elsewhere, self);
 #endif
   return NH_OK;
 }
@@ -252,7 +252,7 @@ static void add(void *context, const nh_call *call, int64_t a, int64_t b) {
 #elif defined(CASE_SLOW_METHOD)
   usleep(300000);
 #elif defined(CASE_TRAPS_ON_EDGE)
-  if (a == INT64_MIN && b == -1) abort();
+  if (a == INT64_MIN && b == INT64_MIN) abort();
 #elif defined(CASE_LEAKS_IN_METHOD)
   void *volatile lost = malloc(40);
   lost = NULL;
@@ -347,9 +347,10 @@ static void on_event(void *context, const nh_event *event) {
   if (event->kind == NH_EVENT_CANCELLED) {
     forget(self, event->handle);
   } else if (event->kind == NH_EVENT_TOPIC) {
-    if (event->handle != self->news) self->bus->unsubscribe(self->bus->ctx, event->handle);
 #ifdef CASE_GATHERS_SUBSCRIPTIONS
-    else self->bus->subscribe(self->bus->ctx, NH_STR("checked.more"), 0);
+    if (event->handle == self->news) self->bus->subscribe(self->bus->ctx, NH_STR("checked.more"), 0);
+#else
+    if (event->handle != self->news) self->bus->unsubscribe(self->bus->ctx, event->handle);
 #endif
   }
 #ifdef CASE_CRASHES_ON_NEW_KIND

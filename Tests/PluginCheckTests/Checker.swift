@@ -35,6 +35,14 @@ struct Checker {
     let cases = try #require((try? JSON(parsing: run.output))?["plugins"]?[0]?["cases"]?.array, "\(run)")
     return Dictionary(uniqueKeysWithValues: cases.map { ($0["id"]?.string ?? "", $0) })
   }
+
+  static func report(_ plugin: CheckedPlugin, _ options: [String] = []) throws -> [String: JSON] {
+    try withExtendedLifetime(plugin) { try report(plugin.path, options) }
+  }
+
+  init(_ arguments: [String], _ plugin: CheckedPlugin) {
+    self = withExtendedLifetime(plugin) { Checker(arguments + [plugin.path]) }
+  }
 }
 
 /// A folder for one test.

@@ -19,14 +19,14 @@ import Testing
   }
 
   @Test func theFixtureKeepsEveryRule() throws {
-    let cases = try Checker.report(CheckedPlugin().path)
+    let cases = try Checker.report(CheckedPlugin())
     let others = cases.filter { $0.value["verdict"]?.string != "passed" && $0.key != "configuration.reconfigure" }
     #expect(others.isEmpty, "\(others.values.map(\.description))")
     #expect(cases.count == CheckCatalogue.cases.count)
   }
 
   @Test(arguments: BrokenRule.all) func aBrokenRuleIsToldByItsCases(_ rule: BrokenRule) throws {
-    let cases = try Checker.report(CheckedPlugin(rule.flags).path, rule.options)
+    let cases = try Checker.report(CheckedPlugin(rule.flags), rule.options)
     let bad = cases.compactMapValues(\.["verdict"]?.string).filter { $0.value != "passed" && $0.value != "skipped" }
     #expect(bad == rule.verdicts, "\(cases.values.filter { $0["found"] != nil })")
     let found = rule.verdicts.keys.sorted().compactMap { cases[$0]?["found"]?.string }
@@ -62,7 +62,7 @@ import Testing
     let place = try #require(bytes.indices.first { bytes[$0...].starts(with: name) })
     bytes[place + 6] = UInt8(ascii: "9")
     #expect(writeFile(plugin.path, bytes, mode: 0o755))
-    let cases = try Checker.report(plugin.path, ["--only", "static"])
+    let cases = try Checker.report(plugin, ["--only", "static"])
     #expect(cases["static.glibc"]?["found"]?.string?.hasPrefix("it needs glibc 9.") == true)
     #expect(cases["static.symbols"]?["found"]?.string?.contains("GLIBC_9.") == true)
   }
@@ -72,13 +72,13 @@ import Testing
       #"{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"level\"],"#
       + #"\"properties\":{\"level\":{\"type\":\"integer\",\"multipleOf\":7,\"minimum\":1}}}"#
     let plugin = CheckedPlugin(["-DSCHEMA=\"\(schema)\""])
-    let without = try Checker.report(plugin.path)
+    let without = try Checker.report(plugin)
     #expect(without["configuration.defaults"]?["note"]?.string?.contains("--config") == true)
     #expect(without["lifecycle.life"]?["verdict"] == "skipped")
-    let with = try Checker.report(plugin.path, ["--config", #"{"level": 14}"#])
+    let with = try Checker.report(plugin, ["--config", #"{"level": 14}"#])
     #expect(with.values.allSatisfy { $0["verdict"] == "passed" || $0["verdict"] == "skipped" })
     #expect(with["lifecycle.life"]?["verdict"] == "passed")
-    let wrong = try Checker.report(plugin.path, ["--config", #"{"level": 15}"#])
+    let wrong = try Checker.report(plugin, ["--config", #"{"level": 15}"#])
     #expect(wrong["configuration.defaults"]?["verdict"] == "failed")
   }
 }
@@ -87,20 +87,20 @@ import Testing
 @Suite struct CheckCommandTests {
   @Test func aFailureComesWithTheCommandThatRepeatsItAlone() throws {
     let plugin = CheckedPlugin(["-DCASE_FORGETS_CALL"])
-    let run = Checker(["check", "--seed", "42", "--only", "lifecycle.nth-call-fails", plugin.path])
+    let run = Checker(["check", "--seed", "42", "--only", "lifecycle.nth-call-fails"], plugin)
     #expect(run.code == 1)
     #expect(run.output.contains("  found     after nh_timer_service.once failed, a call is never answered\n"))
     #expect(run.output.contains("\n  expected  whichever host call fails"))
     let repetition = try #require(run.output.split(separator: "\n").first { $0.hasPrefix("  repeat    nodehost ") })
     let words = repetition.split(separator: " ").dropFirst(2).map(String.init)
     #expect(words.count == 6 && words[2].hasPrefix("lifecycle.nth-call-fails:") && words[4] == "42")
-    #expect(Checker(words).output.contains("after nh_timer_service.once failed"))
+    #expect(withExtendedLifetime(plugin) { Checker(words) }.output.contains("after nh_timer_service.once failed"))
     let other = words.map { $0.hasPrefix("lifecycle") ? "lifecycle.nth-call-fails:1" : $0 }
-    #expect(Checker(other).code == 0)
+    #expect(withExtendedLifetime(plugin) { Checker(other) }.code == 0)
   }
 
   @Test func whatACrashingPluginPrintedIsTold() throws {
-    let run = Checker(["check", "--only", "lifecycle.life", CheckedPlugin(["-DCASE_CRASHES_IN_METHOD"]).path])
+    let run = Checker(["check", "--only", "lifecycle.life"], CheckedPlugin(["-DCASE_CRASHES_IN_METHOD"]))
     #expect(run.output.contains("lifecycle  life  crashed"))
     #expect(run.output.contains("crashed with SIGABRT (Aborted)"))
   }
@@ -108,7 +108,7 @@ import Testing
   @Test func inProcessEndsAsTheCasesSay() {
     let good = Checker(["check", "--in-process", "--seed", "3", "\(Checker.products)/libhello-c.so"])
     #expect(good.code == 0, "\(good.output)")
-    let bad = Checker(["check", "--in-process", "--only", "faults", CheckedPlugin(["-DCASE_ODD_STATUS"]).path])
+    let bad = Checker(["check", "--in-process", "--seed", "1", "--only", "faults"], CheckedPlugin(["-DCASE_ODD_STATUS"]))
     #expect(bad.code == 1)
   }
 
@@ -124,13 +124,13 @@ import Testing
     let file = "\(plugin.folder.path)/report.xml"
     let run = Checker(
       ["check", "--junit", file, "--only", "static.one-export", "--only", "state.empty", "--only", "static.elf"]
-        + ["--only", "configuration.reconfigure", plugin.path])
+        + ["--only", "configuration.reconfigure"], plugin)
     #expect(run.code == 1)
     let report = plugin.folder.text("report.xml")
     #expect(report.contains("tests=\"4\" failures=\"1\" errors=\"1\" skipped=\"1\""), "\(report)")
     #expect(report.contains("<failure type=\"failed\" message=\"it also exports second_export\">"))
     #expect(report.contains("<error type=\"crashed\" message=\"crashed with SIGABRT (Aborted)\">"))
-    #expect(Checker(["check", "--junit", "/no/such/folder/x", "--only", "static.elf", plugin.path]).code == 1)
+    #expect(Checker(["check", "--junit", "/no/such/folder/x", "--only", "static.elf"], plugin).code == 1)
   }
 
   @Test(

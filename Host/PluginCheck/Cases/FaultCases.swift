@@ -6,6 +6,8 @@ import NodeValues
 /// Errors, traps and hangs.
 enum FaultCases {
   private static let rounds = 40
+  /// Of the ways to put the edges of types together, as many are tried for each method.
+  private static let edgeLimit = 250
   /// Longer, and everything else on the role's loop waits visibly.
   private static let callbackLimitMilliseconds: Int64 = 250
   /// A machine may have been busy with something else; not every time.
@@ -17,7 +19,7 @@ enum FaultCases {
       remedy: "answer with one of the NH_ codes, and with a sentence that ends in what to do"
     ) { subject in
       let run = try Runnable(subject)
-      let host = try run.life(Session(rounds: 6), on: run.host())
+      let host = try run.life(Session(rounds: rounds / 4), on: run.host())
       for (answer, method) in zip(host.answers, host.askedMethods) {
         guard case .error(let status, let message)? = answer else { continue }
         guard StatusCode(rawValue: status) != nil else {
@@ -38,15 +40,19 @@ enum FaultCases {
       let host = run.host()
       let role = try run.started(on: host)
       defer { role.destroy() }
-      for round in 0..<rounds {
-        for (index, method) in run.plugin.methods.enumerated()
-        where subject.begins(round * run.plugin.methods.count + index, "\(method.description.name) is called") {
-          var values = ValueMaker(seed: run.seed, stream: 300 + UInt64(round))
-          role.call(index, values.arguments(of: method.description.signature, isTame: false))
+      for (index, method) in run.plugin.methods.enumerated() {
+        let signature = method.description.signature
+        var calls = ValueMaker.edges(of: signature, limit: edgeLimit)
+        var values = ValueMaker(seed: run.seed, stream: 300 + UInt64(index))
+        for _ in 0..<rounds { calls.append(values.arguments(of: signature, isTame: false)) }
+        for (round, arguments) in calls.enumerated()
+        where subject.begins(index * (edgeLimit + rounds) + round, "\(shown(method.description.name, arguments))") {
+          role.call(index, arguments)
+          host.settle(role)
         }
         host.advance(by: ScriptedHost.callTimeout, role)
       }
-      return "\(rounds * run.plugin.methods.count) calls"
+      return "\(host.answers.count) calls"
     },
     CheckCase(
       .faults, "hangs", "no function of the role keeps its loop for \(callbackLimitMilliseconds) ms",
@@ -119,6 +125,11 @@ enum FaultCases {
       return ""
     },
   ]
+
+  private static func shown(_ method: String, _ arguments: [Value]) -> String {
+    let words = arguments.map { String("\($0)".prefix(30)) }.joined(separator: ", ")
+    return "\(method)(\(words)) is called"
+  }
 
   /// A method such as `fail(text)` may hand the caller's words back, and those may be empty.
   private static func handsTextBack(_ method: String, _ run: Runnable) -> Bool {

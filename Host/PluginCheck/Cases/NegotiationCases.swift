@@ -38,7 +38,6 @@ enum NegotiationCases {
       try requireAccepted(answer, by: run, "a host of revisions 1 to 99")
       try run.life(
         on: run.host {
-          $0.edge = .poisoned
           $0.hasLargerTables = true
           $0.revision = 99
         })

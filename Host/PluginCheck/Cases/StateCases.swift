@@ -29,9 +29,10 @@ enum StateCases {
     ) { subject in
       let run = try runnable(subject)
       let role = try run.started(on: run.host())
+      // It stays while the other lives, so that the two have different addresses.
+      defer { role.destroy() }
       Session().run(role)
       let first = try role.save(), second = try role.save()
-      role.destroy()
       guard first == second else {
         throw CaseFailure("it saves \(shown(first)), and asked again \(shown(second))")
       }
