@@ -105,7 +105,8 @@ static int64_t number_behind(nh_json config, const char *key, int64_t otherwise)
   int64_t number = 0;
   if (!place) return otherwise;
   for (place += strlen(key); place < config.ptr + config.len && (*place < '0' || *place > '9');) place++;
-  for (; place < config.ptr + config.len && *place >= '0' && *place <= '9'; place++) number = number * 10 + *place - '0';
+  for (; place < config.ptr + config.len && *place >= '0' && *place <= '9'; place++)
+    number = number * 10 + *place - '0';
   return number;
 }
 

@@ -108,7 +108,8 @@ import Testing
   @Test func inProcessEndsAsTheCasesSay() {
     let good = Checker(["check", "--in-process", "--seed", "3", "\(Checker.products)/libhello-c.so"])
     #expect(good.code == 0, "\(good.output)")
-    let bad = Checker(["check", "--in-process", "--seed", "1", "--only", "faults"], CheckedPlugin(["-DCASE_ODD_STATUS"]))
+    let plugin = CheckedPlugin(["-DCASE_ODD_STATUS"])
+    let bad = Checker(["check", "--in-process", "--seed", "1", "--only", "faults"], plugin)
     #expect(bad.code == 1)
   }
 
