@@ -68,6 +68,17 @@ let plugins = [
   Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
 ]
 
+// libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
+let fuzzers: [Target] =
+  Context.environment["NODEHOST_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "fuzz", dependencies: ["HostCore", "HostRuntime"], path: "Tests/Fuzz",
+      exclude: ["corpus", "make-plugin-seeds", "run"],
+      swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+  ]
+
 let package = Package(
   name: "nodehost",
   products: [
@@ -119,12 +130,12 @@ let package = Package(
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
     module("FuzzSupport", in: "Tests", []),
-    tests("HostCoreTests", ["NodeValues", "NodeSchema", "HostCore"]),
+    tests("HostCoreTests", ["NodeValues", "NodeSchema", "HostCore", "FuzzSupport"]),
     tests("HostctlTests", ["NodeValues", "HostCore"]),
     tests(
       "HostRuntimeTests",
       ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "FuzzSupport"]),
     tests("PluginCheckTests", ["NodeValues", "HostCore", "HostRuntime", "PluginCheck"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
-  ] + plugins.map(\.target)
+  ] + plugins.map(\.target) + fuzzers
 )

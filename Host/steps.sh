@@ -40,13 +40,13 @@ install_build_tools() {
   command -v rustc >/dev/null || install_missing rustc
 }
 
-# build_rust_template CONFIGURATION: the package manager does not know Rust.
+# build_rust_template CONFIGURATION [SCRATCH_FOLDER]: the package manager does not know Rust.
 build_rust_template() {
-  folder=SDK/Templates/rust
-  library=".build/$1/libhello-rust.so"
-  [ "$library" -nt "$folder/role.rs" ] && [ "$library" -nt "$folder/nodehost.rs" ] && return 0
+  rust_folder=SDK/Templates/rust
+  library="${2:-.build}/$1/libhello-rust.so"
+  [ "$library" -nt "$rust_folder/role.rs" ] && [ "$library" -nt "$rust_folder/nodehost.rs" ] && return 0
   rustc --edition 2021 --crate-type cdylib --crate-name hello_rust -O -C panic=unwind -C strip=debuginfo \
-    -o "$library" "$folder/role.rs"
+    -o "$library" "$rust_folder/role.rs"
 }
 
 # build_all CONFIGURATION [ARGUMENT...]

@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -66,12 +67,35 @@ int csystem_random(void *room, size_t length) {
   return 0;
 }
 
-int csystem_start_child(const char *path, char *const arguments[], int channel) {
+/* The environment without Swift's own crash report: whoever starts a child reports its crash, and
+ * the helper that prints Swift's would make it late and could outlive it. Null without memory. */
+static char **child_environment(void) {
   extern char **environ;
+  static char no_report[] = "SWIFT_BACKTRACE=enable=no";
+  size_t count = 0;
+  while (environ[count] != NULL) count++;
+  char **copy = malloc((count + 2) * sizeof *copy);
+  if (copy == NULL) return NULL;
+  size_t kept = 0;
+  for (size_t i = 0; i < count; i++)
+    if (strncmp(environ[i], "SWIFT_BACKTRACE=", 16) != 0) copy[kept++] = environ[i];
+  copy[kept++] = no_report;
+  copy[kept] = NULL;
+  return copy;
+}
+
+int csystem_start_child(const char *path, char *const arguments[], int channel) {
+  char **environment = child_environment();
+  if (environment == NULL) return -1;
   pid_t parent = getpid();
   /* vfork: the host may be large, and copying its page tables would cost more than the child. */
   pid_t child = vfork();
-  if (child != 0) return child;
+  if (child != 0) {
+    int reason = errno;
+    free(environment);
+    errno = reason;
+    return child;
+  }
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -86,7 +110,7 @@ int csystem_start_child(const char *path, char *const arguments[], int channel) 
   } else {
     dup2(channel, 3);
   }
-  execve(path, arguments, environ);
+  execve(path, arguments, environment);
   _exit(127);
 }
 

@@ -66,17 +66,19 @@ public struct SlotTable<Element> {
     return element
   }
 
-  /// The handles of all elements, in the order of the places.
+  /// All elements with their handles, in the order of the places.
   @inlinable
-  public var handles: [UInt64] {
+  public var elements: [(handle: UInt64, element: Element)] {
     places.indices.compactMap { index in
-      places[index].element == nil ? nil : UInt64(places[index].generation) << 32 | UInt64(index)
+      places[index].element.map { (UInt64(places[index].generation) << 32 | UInt64(index), $0) }
     }
   }
 
   /// Takes everything out, in the order of the places.
   @inlinable
   public mutating func removeAll() -> [(handle: UInt64, element: Element)] {
-    handles.compactMap { handle in remove(handle).map { (handle, $0) } }
+    let all = elements
+    for (handle, _) in all { remove(handle) }
+    return all
   }
 }

@@ -32,7 +32,7 @@ struct Session {
   }
 
   private func patterns(_ host: ScriptedHost) -> [String] {
-    Set(host.subscriptions.handles.compactMap { host.subscriptions[$0]?.pattern }).sorted()
+    Set(host.subscriptions.elements.map(\.element.pattern)).sorted()
   }
 
   /// A topic that the pattern matches.

@@ -92,6 +92,42 @@ enum CommandTable {
     Command(name: "unload", summary: "Drain and end a role", arguments: [role]),
     Command(name: "restart", summary: "End a role and start it anew", arguments: [role]),
     Command(
+      name: "swap", summary: "Exchange the plugin of a running role, with its state",
+      discussion: """
+        The new build is tried beside the running one, takes over its state, and the calls that came meanwhile; \
+        none is lost. For a while after that it is on probation: if it fails, the build before it comes back, \
+        and the one that failed is quarantined by its hash. Roles that are given together, and those of --all, \
+        change together or not at all.
+
+        Without PLUGIN.so the node takes the file that it finds in its plugin folders. The node allows it if \
+        its manifest says hot_swap: on, or if it was started with --dev.
+        """,
+      arguments: [
+        Argument("ROLE", .optional, help: "The role's name; with --all none"),
+        Argument("PLUGIN.so", .optional, help: "The build to take", completion: .file),
+      ],
+      options: [
+        Option(long: "all", help: "Every role whose plugin's file has changed"),
+        Option(long: "force", help: "Try a quarantined build once more"),
+      ],
+      examples: [
+        Named("hostctl swap hello", "Take the new file in the plugin folder"),
+        Named("hostctl swap hello build/libhello.so", "Take this one"),
+      ]),
+    Command(
+      name: "history", summary: "Show which builds a role has run, and how each ended",
+      discussion: """
+        BUILD is the beginning of the plugin file's SHA-256, PAUSE how long calls waited for the swap, STATE what \
+        went along. Builds that failed are quarantined; hostctl swap --force tries one again.
+        """,
+      arguments: [role]),
+    Command(
+      name: "rollback", summary: "Go back to an earlier build of a role, with its state",
+      arguments: [
+        role, Argument("GENERATION", .optional, help: "As in hostctl history; else the last build that served"),
+      ],
+      examples: [Named("hostctl rollback hello 2", "The build of generation 2")]),
+    Command(
       name: "reload", summary: "Let the node read its manifest again and apply what changed",
       discussion: "What needs a new start of the whole node is named and left as it is."),
   ]

@@ -17,6 +17,10 @@ struct ValidateCommand {
   private let scratch = ScratchFolder()
 
   static func run(_ invocation: Invocation) -> ExitCode {
+    if let misuse = PlanReader.misuse(of: invocation) {
+      Console.complain("nodehost validate: \(misuse)\n")
+      return .usage
+    }
     let command = ValidateCommand(
       overrides: ManifestOverrides(invocation), checksPlugins: !invocation.has("without-plugins"))
     let verdicts = invocation.arguments.map(command.verdict)

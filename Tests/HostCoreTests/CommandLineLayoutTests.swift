@@ -69,6 +69,14 @@ import Testing
   }
 
   @Test(arguments: [
+    (0, "0µs"), (999, "999µs"), (1000, "1ms"), (1499, "1.4ms"), (9999, "9.9ms"), (10_000, "10ms"), (-2000, "-2ms"),
+    (2_500_000, "2s"),
+  ])
+  func shortDurationsForPeople(_ microseconds: Int64, _ text: String) {
+    #expect(HumanUnits.duration(microseconds: microseconds) == text)
+  }
+
+  @Test(arguments: [
     (0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1_258_291, "1.2 MiB"), (1_048_575, "1 MiB"),
     (UInt64.max, "16 EiB"),
   ])

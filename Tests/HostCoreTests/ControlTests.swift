@@ -22,6 +22,9 @@ import Testing
     .call(role: "r", method: "m", CallRequest(.words(["2", "\"é"]), timeoutMilliseconds: 5)),
     .call(role: "r", method: "m", CallRequest(.arguments([1, nil, ["a": true]]))),
     .load(LoadRequest(role: "hello", name: "hi", plugin: "/p.so", config: ["a": [1]])), .load(LoadRequest(role: "x")),
+    .swap(SwapRequest(all: true)), .swap(SwapRequest(roles: ["a", "b/é"], force: true)),
+    .swap(SwapRequest(roles: ["a"], plugin: "/p/liba.so")), .history("a/b"), .rollback("a", generation: 2),
+    .rollback("b", generation: nil),
   ])
   func survivesTheWire(_ sent: ControlRequest) throws {
     let head = try HTTPRequestHead(method: sent.method, target: sent.target)
@@ -55,6 +58,18 @@ import Testing
     ("POST", "/v1/roles/a/call/b", #"{"timeout_ms":0}"#, "timeout_ms is a whole number from 1 to 3600000"),
     ("POST", "/v1/load", "{}", "\"role\" is missing: the id of the role to load"),
     ("POST", "/v1/load", #"{"role":1}"#, "\"role\" is text, not a whole number"),
+    ("POST", "/v1/swap", "{}", #"give either "roles" or "all": true"#),
+    ("POST", "/v1/swap", #"{"roles":["a"],"all":true}"#, #"give either "roles" or "all": true"#),
+    ("POST", "/v1/swap", #"{"roles":["a","a"]}"#, #""roles" is a list of names, each once"#),
+    ("POST", "/v1/swap", #"{"roles":["a",1]}"#, #""roles" is a list of names, each once"#),
+    ("POST", "/v1/swap", #"{"roles":["a","b"],"plugin":"/x"}"#, #""plugin" goes with exactly one role"#),
+    ("POST", "/v1/swap", #"{"all":true,"plugin":"/x"}"#, #""plugin" goes with exactly one role"#),
+    ("POST", "/v1/swap", #"{"roles":["a"],"plugin":"x.so"}"#, #""plugin" is a file's absolute path, not "x.so""#),
+    ("POST", "/v1/swap", #"{"all":1}"#, #""all" is true or false, not a whole number"#),
+    (
+      "POST", "/v1/roles/a/rollback", #"{"generation":0}"#,
+      "generation is a whole number from 1; GET /v1/roles/a/history lists them"
+    ),
     ("GET", "/v1/logs?lines=x", "", "lines is a whole number from 0 to 10000, not \"x\""),
     ("GET", "/v1/logs?level=warn", "", "level is one of trace, debug, info, warning, error, misuse, not \"warn\""),
     ("GET", "/v1/logs?role=a&folow=1", "", "logs does not know the setting \"folow\"; did you mean follow?"),
@@ -103,6 +118,21 @@ import Testing
     #expect(
       keys(ReloadOutcome().json)
         == ["added", "removed", "reconfigured", "restarted", "unchanged", "needs_node_restart"])
+  }
+
+  @Test func swapsAndHistoriesHaveTheirKeys() {
+    let entry = SwapOutcome.Entry(
+      role: "hello", generation: 3, version: "1.0.1", sha256: "ab", pauseMicroseconds: 210, stateBytes: 12)
+    #expect(
+      SwapOutcome(swapped: [entry], unchanged: ["b"], probationMilliseconds: 5000).json.description
+        == #"{"swapped":[{"role":"hello","generation":3,"version":"1.0.1","sha256":"ab","pause_us":210,"#
+        + #""state_bytes":12}],"unchanged":["b"],"probation_ms":5000}"#)
+    var history = RoleHistory()
+    history.quarantine("cd", because: "it crashed")
+    #expect(
+      history.report(role: "hello").description
+        == #"{"role":"hello","generations":[],"quarantine":{"cd":"it crashed"}}"#)
+    #expect(RoleHistory(history.report(role: "hello")) == history)
   }
 
   private func keys(_ json: JSON) -> [String] { json.object?.members.map(\.key) ?? [] }

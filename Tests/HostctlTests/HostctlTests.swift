@@ -10,6 +10,25 @@ private let broken = RoleEntry(
   name: "broken", role: "hello", plugin: "hello-swift", version: "1.0.0", language: "Swift", state: "failed",
   health: "failed", reason: "start: no\u{1B}[2J", loop: 1)
 
+private func history() -> RoleHistory {
+  var history = RoleHistory()
+  var now = timespec()
+  clock_gettime(CLOCK_REALTIME, &now)
+  func add(_ number: Int, _ digit: String, _ cause: Generation.Cause, _ outcome: Generation.Outcome) {
+    var generation = Generation(
+      number: number, sha256: String(repeating: digit, count: 64), version: "1.0.\(number)", copy: "/x",
+      began: Int64(now.tv_sec - 3_600_000 / number) * 1000, cause: cause)
+    generation.outcome = outcome
+    if cause == .swap { (generation.pauseMicroseconds, generation.stateBytes) = (Int64(number) * 700, 12) }
+    history.add(generation)
+  }
+  add(1, "a", .start, .replaced)
+  add(2, "b", .swap, .reverted("hello: health: failed\u{1B}"))
+  add(3, "a", .rollback, .running)
+  history.quarantine(String(repeating: "b", count: 64), because: "it gave up on probation")
+  return history
+}
+
 @Sendable private func answer(_ request: ControlRequest) throws -> FakeNode.Answer {
   switch request {
   case .roles: return .json(RoleEntry.list([hello, broken], node: "a"))
@@ -49,6 +68,20 @@ private let broken = RoleEntry(
     outcome.needsNodeRestart = ["node.id"]
     return .json(outcome.json)
   case .load, .restart: return .json(hello.json)
+  case .swap(let request):
+    let entry = SwapOutcome.Entry(
+      role: "hello", generation: 3, version: "1.0.1", sha256: "ab", pauseMicroseconds: 210, stateBytes: 12)
+    return .json(
+      SwapOutcome(
+        swapped: request.roles == ["broken"] ? [] : [entry], unchanged: request.all ? ["broken"] : [],
+        probationMilliseconds: 5000
+      ).json)
+  case .rollback(let role, let generation):
+    let entry = SwapOutcome.Entry(
+      role: role, generation: 4, version: "1.0.0", sha256: "cd", pauseMicroseconds: 12_345, stateBytes: 2048)
+    guard generation != 9 else { throw ControlFailure(.notFound, "there is no generation 9", place: role) }
+    return .json(SwapOutcome(swapped: [entry], probationMilliseconds: 0).json)
+  case .history(let role): return .json(history().report(role: role))
   case .unload: return .json([:])
   case .version: return .json(VersionReport.json(abiMajor: 1, abiRevision: 1))
   default: throw ControlFailure(.unavailable, "not here")
@@ -163,6 +196,65 @@ private let broken = RoleEntry(
         == "hostctl: --config is not JSON: byte 1: expected a key in quotes\n")
   }
 
+  @Test func swapSaysWhatHappened() throws {
+    let node = bench.node("a", answer)
+    let probation = "on probation for 5s: a fault brings back what ran before\n"
+    let swapped = "hello is swapped: version 1.0.1, generation 3, pause 210µs, state 12 B\n"
+    #expect(bench.run("swap", "hello") == .init(code: 0, output: swapped + probation, errors: ""))
+    #expect(node.requests.last == .swap(SwapRequest(roles: ["hello"])))
+    #expect(
+      bench.run("swap", "--all", "--force").output
+        == swapped + "broken is unchanged: it runs this build already\n" + probation)
+    #expect(node.requests.last == .swap(SwapRequest(all: true, force: true)))
+    #expect(bench.run("swap", "broken", "/p/new.so").output == "there is nothing to exchange\n")
+    #expect(node.requests.last == .swap(SwapRequest(roles: ["broken"], plugin: "/p/new.so")))
+    // Where the node runs is not where hostctl runs.
+    #expect(bench.run("swap", "hello", "new.so").code == 0)
+    let plugin = node.requests.last?.body?["plugin"]?.string
+    #expect(plugin?.hasPrefix("/") == true && plugin?.hasSuffix("/new.so") == true)
+    #expect(try JSON(parsing: bench.run("swap", "hello", "--json").output)["probation_ms"] == 5000)
+  }
+
+  @Test func rollbackSaysWhatHappened() {
+    let node = bench.node("a", answer)
+    #expect(
+      bench.run("rollback", "hello").output
+        == "hello is rolled back: version 1.0.0, generation 4, pause 12ms, state 2 KiB\n")
+    #expect(node.requests.last == .rollback("hello", generation: nil))
+    #expect(bench.run("rollback", "hello", "2").code == 0)
+    #expect(node.requests.last == .rollback("hello", generation: 2))
+    #expect(bench.run("rollback", "hello", "9").errors == "hostctl: hello: NOT_FOUND: there is no generation 9\n")
+    #expect(
+      bench.run("rollback", "hello", "two")
+        == .init(
+          code: 64, output: "",
+          errors: "hostctl: GENERATION is a whole number from 1, not \"two\"\n  hostctl history hello lists them.\n"))
+  }
+
+  @Test func swapNeedsARoleOrAll() {
+    #expect(bench.run("swap").errors.hasPrefix("hostctl: swap needs ROLE or --all\n"))
+    #expect(bench.run("swap", "--all", "hello").errors.hasPrefix("hostctl: --all takes no role\n"))
+    #expect(bench.run("swap").code == 64)
+  }
+
+  @Test func historyIsATable() throws {
+    bench.node("a", answer)
+    #expect(
+      bench.run("history", "hello")
+        == .init(
+          code: 0,
+          output: """
+            GEN         WHEN  VERSION  BUILD         CAUSE     PAUSE  STATE  OUTCOME
+              1  41d 16h ago  1.0.1    aaaaaaaaaaaa  start         -      -  replaced
+              2  20d 20h ago  1.0.2    bbbbbbbbbbbb  swap      1.4ms   12 B  reverted
+              3  13d 21h ago  1.0.3    aaaaaaaaaaaa  rollback      -      -  running
+            2 reverted: hello: health: failed\\u{1b}
+            bbbbbbbbbbbb is quarantined: it gave up on probation
+
+            """, errors: ""))
+    #expect(try JSON(parsing: bench.run("history", "hello", "--json").output)["role"] == "hello")
+  }
+
   @Test func noColourInAPipeNorWhenRefused() {
     bench.node("a", answer)
     #expect(!bench.run("list").output.contains("\u{1B}"))
@@ -241,7 +333,7 @@ private let broken = RoleEntry(
     let lines = result.output.split(separator: "\n")
     #expect(lines.count == 3)
     #expect(lines[1].hasPrefix("a      1  4711  running  "))
-    #expect(lines[2].hasPrefix("dead   1  4711  gone             -  "))
+    #expect(lines[2].split(separator: " ").prefix(5).elementsEqual(["dead", "1", "4711", "gone", "-"]))
     #expect(result.errors == "hostctl: warning: \(bench.folder)/junk.json is ignored: it is not a node's record\n")
     #expect(
       bench.run("--node", "dead", "list").errors.contains(

@@ -118,7 +118,7 @@ import Testing
     #expect(result.code == 1)
     for (place, error) in [
       ("7:30", "`hello-c` needs `nobody`, which is no role here"), ("8:13", "two roles have the name `hello-c`"),
-      ("9:37", "`isolation: worker` is not possible: this host runs roles in its own process"),
+      ("9:37", "`isolation` is `worker`, which is not possible: this host runs roles in its own process"),
       ("10:7", "unknown key `nme`; did you mean `name`?"), ("11:1", "unknown key `pluginz`; did you mean `plugins`?"),
     ] {
       #expect(result.errors.contains("node.yaml:\(place): error: \(error)"), "\(result.errors)")
@@ -146,18 +146,18 @@ import Testing
 
   @Test func whatThisHostDoesNotDoYetIsSaidAtTheStart() throws {
     machine.manifest(
-      ["role: hello-c, cold_start: true"],
+      ["role: hello-c"],
       more: """
         listen: { data: { address: "127.0.0.1:50051" }, peers: { address: "127.0.0.1:60001" } }
         cluster: { peers: { 1: "127.0.0.1:60001", 2: "127.0.0.2:60001" } }
-        control: { address: "127.0.0.1:7000", token: abc, tls: { certificate: a.pem, key: b.pem } }
+        control: { address: "127.0.0.1:7000", token: "${TOKEN:-abc}", tls: { certificate: a.pem, key: b.pem } }
         """)
     let node = try machine.ready()
     let sentences = [
       "`listen.data` has no effect: this host opens no listeners yet, and nothing answers at 127.0.0.1:50051",
       "`listen.peers` has no effect",
       "`cluster.peers` has no effect: this host has no links to other nodes yet (2 at 127.0.0.2:60001)",
-      "`control.address` has no effect", "`cold_start` of hello-c has no effect",
+      "`control.address` has no effect",
     ]
     let status = machine.hostctl("status").output
     for sentence in sentences {

@@ -15,6 +15,14 @@ package enum HumanUnits {
     return rest == 0 ? large : "\(large) \(rest)\(units[first + 1].1)"
   }
 
+  /// `210µs`, `1.4ms`; from ten milliseconds as above.
+  package static func duration(microseconds: Int64) -> String {
+    if (0..<1000).contains(microseconds) { return "\(microseconds)µs" }
+    guard (1000..<10_000).contains(microseconds) else { return duration(milliseconds: microseconds / 1000) }
+    let tenth = microseconds % 1000 / 100
+    return "\(microseconds / 1000)" + (tenth == 0 ? "ms" : ".\(tenth)ms")
+  }
+
   /// Powers of 1024 with one decimal: `1.2 MiB`.
   package static func bytes(_ count: UInt64) -> String {
     if count < 1024 { return "\(count) B" }

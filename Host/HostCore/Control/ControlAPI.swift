@@ -90,6 +90,10 @@ package enum ControlRequest: Sendable, Equatable {
   case load(LoadRequest)
   case unload(String)
   case restart(String)
+  case swap(SwapRequest)
+  case history(String)
+  /// To a generation, or to the newest that served before.
+  case rollback(String, generation: Int?)
   case reload
   case health
   case logs(LogQuery)

@@ -5,7 +5,7 @@ extension ControlRequest {
   /// How a client sends it.
   package var method: String {
     switch self {
-    case .call, .load, .unload, .restart, .reload: "POST"
+    case .call, .load, .unload, .restart, .reload, .swap, .rollback: "POST"
     default: "GET"
     }
   }
@@ -22,6 +22,8 @@ extension ControlRequest {
     switch self {
     case .call(_, _, let call): call.json
     case .load(let load): load.json
+    case .swap(let swap): swap.json
+    case .rollback(_, let generation): generation.map { ["generation": JSON($0)] } ?? [:]
     case .unload, .restart, .reload: [:]
     default: nil
     }
@@ -37,6 +39,9 @@ extension ControlRequest {
     case .load: ["load"]
     case .unload(let name): ["roles", name, "unload"]
     case .restart(let name): ["roles", name, "restart"]
+    case .swap: ["swap"]
+    case .history(let name): ["roles", name, "history"]
+    case .rollback(let name, _): ["roles", name, "rollback"]
     case .reload: ["reload"]
     case .health: ["health"]
     case .logs: ["logs"]
@@ -80,6 +85,7 @@ extension ControlRequest {
     case "status" where path.count == 1: return .status
     case "load" where path.count == 1: return .load(LoadRequest(role: ""))
     case "reload" where path.count == 1: return .reload
+    case "swap" where path.count == 1: return .swap(SwapRequest())
     case "health" where path.count == 1: return .health
     case "logs" where path.count == 1: return .logs(LogQuery())
     case "metrics" where path.count == 1: return .metrics(json: false)
@@ -88,10 +94,12 @@ extension ControlRequest {
       if path.count == 2, !path[1].isEmpty { return .role(path[1]) }
       if path.count == 3, path[2] == "unload" { return .unload(path[1]) }
       if path.count == 3, path[2] == "restart" { return .restart(path[1]) }
+      if path.count == 3, path[2] == "history" { return .history(path[1]) }
+      if path.count == 3, path[2] == "rollback" { return .rollback(path[1], generation: nil) }
       if path.count == 4, path[2] == "call" { return .call(role: path[1], method: path[3], CallRequest(.words([]))) }
     default: break
     }
-    let known = ["version", "status", "roles", "load", "reload", "health", "logs", "metrics"]
+    let known = ["version", "status", "roles", "load", "reload", "swap", "health", "logs", "metrics"]
     let near = path.count == 1 ? nearestWord(to: path[0], among: known) : nil
     let hint = near.map { "; did you mean /\(ControlAPI.version)/\($0)?" } ?? ""
     throw ControlFailure(.notFound, "there is nothing at \(fields.head.target)\(hint)", place: "http")
@@ -102,6 +110,8 @@ extension ControlRequest {
     switch self {
     case .call(let role, let method, _): .call(role: role, method: method, try fields.call("\(role).\(method)"))
     case .load: .load(try fields.load())
+    case .swap: .swap(try fields.swap())
+    case .rollback(let name, _): .rollback(name, generation: try fields.generation(name))
     case .logs: .logs(try fields.logs())
     case .metrics: .metrics(json: try fields.format() == "json")
     default: self
@@ -161,19 +171,65 @@ private struct ControlFields {
 
   func load() throws(ControlFailure) -> LoadRequest {
     let object = try object("load", known: ["role", "name", "plugin", "config"])
-    guard let role = try text(object, "role"), !role.isEmpty else {
+    guard let role = try text(object, "role", "load"), !role.isEmpty else {
       throw ControlFailure(.invalidArgument, "\"role\" is missing: the id of the role to load", place: "load")
     }
     return LoadRequest(
-      role: role, name: try text(object, "name"), plugin: try text(object, "plugin"), config: object["config"])
+      role: role, name: try text(object, "name", "load"), plugin: try text(object, "plugin", "load"),
+      config: object["config"])
   }
 
-  private func text(_ object: JSONObject, _ key: String) throws(ControlFailure) -> String? {
+  private func text(_ object: JSONObject, _ key: String, _ place: String) throws(ControlFailure) -> String? {
     guard let value = object[key], value != .null else { return nil }
     guard let text = value.string else {
-      throw ControlFailure(.invalidArgument, "\"\(key)\" is text, not \(value.kind)", place: "load")
+      throw ControlFailure(.invalidArgument, "\"\(key)\" is text, not \(value.kind)", place: place)
     }
     return text
+  }
+
+  func swap() throws(ControlFailure) -> SwapRequest {
+    let object = try object("swap", known: ["roles", "all", "plugin", "force"])
+    let request = SwapRequest(
+      roles: try names(object, "roles"), all: try flag(object, "all"), plugin: try text(object, "plugin", "swap"),
+      force: try flag(object, "force"))
+    guard request.all == request.roles.isEmpty else {
+      throw ControlFailure(.invalidArgument, "give either \"roles\" or \"all\": true", place: "swap")
+    }
+    guard let plugin = request.plugin else { return request }
+    guard request.roles.count == 1 else {
+      throw ControlFailure(.invalidArgument, "\"plugin\" goes with exactly one role", place: "swap")
+    }
+    guard plugin.hasPrefix("/") else {
+      throw ControlFailure(.invalidArgument, "\"plugin\" is a file's absolute path, not \"\(plugin)\"", place: "swap")
+    }
+    return request
+  }
+
+  private func names(_ object: JSONObject, _ key: String) throws(ControlFailure) -> [String] {
+    guard let value = object[key], value != .null else { return [] }
+    let names = value.array?.compactMap(\.string)
+    guard let names, names.count == value.array?.count, Set(names).count == names.count else {
+      throw ControlFailure(.invalidArgument, "\"\(key)\" is a list of names, each once", place: "swap")
+    }
+    return names
+  }
+
+  private func flag(_ object: JSONObject, _ key: String) throws(ControlFailure) -> Bool {
+    guard let value = object[key], value != .null else { return false }
+    guard let flag = value.bool else {
+      throw ControlFailure(.invalidArgument, "\"\(key)\" is true or false, not \(value.kind)", place: "swap")
+    }
+    return flag
+  }
+
+  func generation(_ role: String) throws(ControlFailure) -> Int? {
+    let object = try object(role, known: ["generation"])
+    guard let value = object["generation"], value != .null else { return nil }
+    guard let number = value.int, number >= 1 else {
+      throw ControlFailure(
+        .invalidArgument, "generation is a whole number from 1; GET /v1/roles/\(role)/history lists them", place: role)
+    }
+    return Int(number)
   }
 
   func logs() throws(ControlFailure) -> LogQuery {

@@ -7,6 +7,7 @@ package func fuzzControlHTTP(_ bytes: [UInt8]) {
   let split = requests(in: bytes, pieces: Int(bytes.first ?? 0) % 7 + 1)
   precondition(whole == split, "a request in pieces was read differently from the same in one")
   for case .request(let head, let body) in whole {
+    precondition(body.count <= HTTPLimits.body && head.headers.fields.count <= HTTPLimits.headerCount)
     guard let request = try? ControlRequest(head, body: body) else { continue }
     guard let again = try? HTTPRequestHead(method: request.method, target: request.target) else {
       preconditionFailure("a request is written in a way that cannot be read")
@@ -17,7 +18,18 @@ package func fuzzControlHTTP(_ bytes: [UInt8]) {
       copy?.target == request.target && copy?.body?.description == request.body?.description,
       "a request does not survive being written and read")
   }
-  precondition(response(in: bytes, pieces: max(1, bytes.count)) == response(in: bytes, pieces: 3))
+  for isToHead in [false, true] {
+    let whole = response(in: bytes, pieces: max(1, bytes.count), isToHead)
+    precondition(whole == response(in: bytes, pieces: 3, isToHead), "a response in pieces was read differently")
+    if isToHead { precondition(!whole.contains { $0.isFullBody }, "a response to HEAD has a body") }
+  }
+}
+
+extension HTTPResponseParser.Step {
+  fileprivate var isFullBody: Bool {
+    if case .body(let bytes) = self { return !bytes.isEmpty }
+    return false
+  }
 }
 
 private func requests(in bytes: [UInt8], pieces: Int) -> [HTTPRequestParser.Step] {
@@ -37,8 +49,8 @@ private func requests(in bytes: [UInt8], pieces: Int) -> [HTTPRequestParser.Step
 }
 
 /// The steps of one response, its body in one piece.
-private func response(in bytes: [UInt8], pieces: Int) -> [HTTPResponseParser.Step] {
-  var parser = HTTPResponseParser()
+private func response(in bytes: [UInt8], pieces: Int, _ isToHead: Bool) -> [HTTPResponseParser.Step] {
+  var parser = HTTPResponseParser(toHead: isToHead)
   var found: [HTTPResponseParser.Step] = []
   var body: [UInt8] = []
   var rest = bytes[...]

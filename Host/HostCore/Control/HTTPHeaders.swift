@@ -24,7 +24,14 @@ package struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral 
 
   /// The members of a comma-separated field, in lower case.
   package func tokens(_ name: String) -> [String] {
-    all(name).flatMap { $0.split(separator: ",") }.map { trimmed($0).lowercased() }
+    all(name).flatMap { $0.split(separator: ",") }.map { lowercasedASCII(trimmed($0)) }
+  }
+
+  /// Beyond ASCII there are letters whose lower case is an ASCII letter, and two readers would disagree on them.
+  private func lowercasedASCII(_ text: Substring) -> String {
+    var bytes = Array(text.utf8)
+    for place in bytes.indices where (0x41...0x5A).contains(bytes[place]) { bytes[place] |= 0x20 }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   private func trimmed(_ text: Substring) -> Substring {

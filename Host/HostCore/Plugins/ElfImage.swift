@@ -2,13 +2,18 @@
 ///
 /// Everything is bounds-checked: the bytes come from whoever wrote the file. Nothing is trusted but
 /// what has been found whole.
-package struct ElfImage: Sendable {
+package struct ElfImage: Sendable, Equatable {
   package var machine: UInt16
   package var note: PluginNote?
   /// Whether the dynamic symbol table defines nh_plugin_query as a function.
   package var exportsQuery: Bool
-  /// The names of all functions and data that the library defines for others.
+  /// The first names that the library defines for others, functions and data, for messages.
   package var exports: [String]
+
+  /// No message shows more names, or more of one. A file may claim a million symbols that all share one name of
+  /// many megabytes, so neither may depend on the file alone.
+  package static let exportLimit = 16
+  package static let exportNameLimit = 128
 
   package enum Problem: Error, Equatable, Sendable {
     case notElf(firstBytes: [UInt8])
@@ -42,8 +47,7 @@ package struct ElfImage: Sendable {
     machine = try reader.header()
     let sections = try reader.sections()
     note = try reader.note(in: sections)
-    exports = try reader.exports(in: sections)
-    exportsQuery = exports.contains("nh_plugin_query")
+    (exports, exportsQuery) = try reader.exports(in: sections)
   }
 }
 
@@ -61,6 +65,7 @@ struct ElfReader {
     var offset: Int
     var size: Int
     var link: Int
+    var range: Range<Int> { offset..<(offset + size) }
   }
 
   func integer<Number: FixedWidthInteger>(_ offset: Int, as: Number.Type) throws(ElfImage.Problem) -> Number {
@@ -110,18 +115,19 @@ struct ElfReader {
 
   func note(in sections: [Section]) throws(ElfImage.Problem) -> PluginNote? {
     for section in sections where section.type == 7 && section.size >= 24 && section.size <= Self.noteLimit {
-      if let note = try PluginNote(reading: Array(bytes[section.offset..<(section.offset + section.size)])) {
+      if let note = try PluginNote(reading: Array(bytes[section.range])) {
         return note
       }
     }
     return nil
   }
 
-  func exports(in sections: [Section]) throws(ElfImage.Problem) -> [String] {
-    guard let symbols = sections.first(where: { $0.type == 11 }) else { return [] }
+  func exports(in sections: [Section]) throws(ElfImage.Problem) -> (names: [String], query: Bool) {
+    guard let symbols = sections.first(where: { $0.type == 11 }) else { return ([], false) }
     guard sections.indices.contains(symbols.link) else { throw .malformed("its symbols have no names") }
-    let names = sections[symbols.link]
+    let text = bytes[sections[symbols.link].range]
     var found: [String] = []
+    var hasQuery = false
     for index in 0..<min(symbols.size / 24, Self.symbolLimit) {
       let offset = symbols.offset + index * 24
       let binding = bytes[offset + 4] >> 4, kind = bytes[offset + 4] & 15
@@ -129,14 +135,12 @@ struct ElfReader {
       guard binding == 1 || binding == 2 || binding == 10, kind == 1 || kind == 2 || kind == 10, home != 0 else {
         continue
       }
-      found.append(try string(at: Int(try integer(offset, as: UInt32.self)), in: names))
+      let place = Int(try integer(offset, as: UInt32.self))
+      guard place < text.count else { throw .malformed("a symbol's name lies outside the name table") }
+      let name = text[(text.startIndex + place)...].prefix(ElfImage.exportNameLimit).prefix { $0 != 0 }
+      if kind != 1, name.elementsEqual("nh_plugin_query".utf8) { hasQuery = true }
+      if found.count < ElfImage.exportLimit { found.append(String(decoding: name, as: UTF8.self)) }
     }
-    return found
-  }
-
-  func string(at offset: Int, in section: Section) throws(ElfImage.Problem) -> String {
-    guard offset < section.size else { throw .malformed("a symbol's name lies outside the name table") }
-    let tail = bytes[(section.offset + offset)..<(section.offset + section.size)]
-    return String(decoding: tail.prefix { $0 != 0 }, as: UTF8.self)
+    return (found, hasQuery)
   }
 }

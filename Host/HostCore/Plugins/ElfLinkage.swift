@@ -56,11 +56,17 @@ package struct ElfLinkage: Sendable {
 }
 
 extension ElfReader {
+  private func string(at offset: Int, in section: Section) throws(ElfImage.Problem) -> String {
+    guard offset < section.size else { throw .malformed("a name lies outside the name table") }
+    let name = bytes[section.range].dropFirst(offset).prefix(ElfImage.exportNameLimit).prefix { $0 != 0 }
+    return String(decoding: name, as: UTF8.self)
+  }
+
   fileprivate func uniqueSymbols(in sections: [Section]) throws(ElfImage.Problem) -> [String] {
     guard let symbols = sections.first(where: { $0.type == 11 }) else { return [] }
     guard sections.indices.contains(symbols.link) else { throw .malformed("its symbols have no names") }
     var found: [String] = []
-    for index in 0..<min(symbols.size / 24, Self.symbolLimit) {
+    for index in 0..<min(symbols.size / 24, Self.symbolLimit) where found.count < ElfImage.exportLimit {
       let offset = symbols.offset + index * 24
       guard bytes[offset + 4] >> 4 == 10, try integer(offset + 6, as: UInt16.self) != 0 else { continue }
       found.append(try string(at: Int(try integer(offset, as: UInt32.self)), in: sections[symbols.link]))

@@ -21,17 +21,21 @@ package final class RoleCall: @unchecked Sendable {
   let deadline: Int64
   /// Called once, on the target's loop.
   let completion: @Sendable (CallOutcome) -> Void
-  let target: RoleInstance
+  let target: RoleSeat
+  /// Keeps the method, which is of the build that served when the call was made.
+  private let library: PluginLibrary
 
   // The target's loop.
-  var openHandle: UInt64 = 0
+  /// Who has taken it, and under which handle.
+  var taken: (by: RoleInstance, handle: UInt64)?
   var isCancelled = false
 
   package init(
     _ target: RoleInstance, _ method: PreparedMethod, _ arguments: PackedValues, deadline: Int64,
     completion: @escaping @Sendable (CallOutcome) -> Void
   ) {
-    self.target = target
+    self.target = target.seat
+    library = target.library
     self.method = method
     self.arguments = arguments
     self.deadline = deadline
@@ -40,7 +44,7 @@ package final class RoleCall: @unchecked Sendable {
 
   /// Sends the call. A full queue answers at once, on this thread.
   package func send() {
-    if !target.enqueue({ $0.begin(self) }) {
+    if !target.enqueue({ [self] in begin($0) }) {
       completion(
         .failure(
           NH_RESOURCE_EXHAUSTED,
@@ -48,11 +52,18 @@ package final class RoleCall: @unchecked Sendable {
     }
   }
 
+  /// The build may be another than that which served when the call was made.
+  func begin(_ role: RoleInstance?) {
+    guard let role else { return completion(.failure(NH_UNAVAILABLE, "\(target.name) has stopped")) }
+    role.begin(self)
+  }
+
   /// Gives the call up. Its completion still comes, once. Any thread.
   package func cancel() {
     target.loop.post { [self] in
       isCancelled = true
-      target.cancelOpen(openHandle, .failure(NH_CANCELLED, "the caller gave up"))
+      guard let (role, handle) = taken else { return }
+      role.cancelOpen(handle, .failure(NH_CANCELLED, "the caller gave up"))
     }
   }
 }

@@ -18,15 +18,12 @@ extension RoleInstance {
   func subscribe(_ pattern: nh_str, _ token: UInt64) -> nh_handle {
     guard permits([.starting, .running], "bus.subscribe") else { return 0 }
     let pattern = String(pattern)
-    guard TopicPattern.isPattern(pattern), let handle = subscriptions.insert(pattern) else { return 0 }
-    node.bus.subscribe(self, pattern, handle: handle, token: token)
-    return handle
+    guard TopicPattern.isPattern(pattern) else { return 0 }
+    return seat.subscribe(self, pattern, token: token) ?? 0
   }
 
   func unsubscribe(_ subscription: nh_handle) -> nh_status {
     guard permits([.starting, .running], "bus.unsubscribe") else { return NH_FAILED_PRECONDITION }
-    guard subscriptions.remove(subscription) != nil else { return NH_NOT_FOUND }
-    node.bus.unsubscribe(self, handle: subscription)
-    return NH_OK
+    return seat.unsubscribe(self, subscription) ? NH_OK : NH_NOT_FOUND
   }
 }

@@ -9,10 +9,44 @@ extension RoleInstance {
   /// Takes a call off the queue. The home loop.
   func begin(_ request: RoleCall) {
     if request.isCancelled { return request.completion(.failure(NH_CANCELLED, "the caller gave up")) }
+    guard let method = own(request.method) else {
+      let text = "\(name) has been swapped, and the new build has no such method `\(request.method.description.name)`"
+      return request.completion(.failure(NH_UNIMPLEMENTED, text))
+    }
     let handle = call(
-      request.method, request.arguments.slots, deadline: request.deadline, request: request,
-      completion: request.completion)
-    request.openHandle = handle
+      method, request.arguments.slots, deadline: request.deadline, request: request, completion: request.completion)
+    request.taken = handle == 0 ? nil : (self, handle)
+  }
+
+  /// The method as this build has it: a call may have been made to the build before.
+  private func own(_ method: PreparedMethod) -> PreparedMethod? {
+    let place = Int(method.index)
+    if library.methods.indices.contains(place), library.methods[place] === method { return method }
+    return self.method(method.description.name).flatMap {
+      $0.description.signature == method.description.signature ? $0 : nil
+    }
+  }
+
+  /// A swap waits no longer. Idempotent calls are given back, to be made again; all others end.
+  func cutShort() -> [RoleCall] {
+    whenQuiet = nil
+    for (handle, call) in outgoingCalls.elements {
+      answered(handle, .failure(NH_CANCELLED, "\(name) is being swapped"))
+      call.request?.cancel()
+    }
+    var again: [RoleCall] = []
+    for (handle, call) in openCalls.elements {
+      if call.method.description.isIdempotent, let request = call.request, openCalls.remove(handle) != nil {
+        if let timer = call.deadlineTimer { loop.cancelTimer(timer) }
+        request.taken = nil
+        deliverCancelled(handle)
+        again.append(request)
+      } else {
+        let text = "\(name) was swapped before it answered; it may or may not have done what was asked"
+        cancelOpen(handle, .failure(NH_UNAVAILABLE, text))
+      }
+    }
+    return again
   }
 
   /// Calls a method; the completion comes on this loop, perhaps before this returns. The handle is 0
@@ -55,6 +89,7 @@ extension RoleInstance {
     deliverCancelled(handle)
     finish(call, outcome)
     tellIfDrained()
+    tellIfQuiet()
   }
 
   func finish(_ call: OpenCall, _ outcome: CallOutcome) {
@@ -93,6 +128,7 @@ extension RoleInstance {
       finish(call, .failure(NH_INTERNAL, "\(name).\(method.name) answered with the wrong type"))
     }
     tellIfDrained()
+    tellIfQuiet()
     return NH_OK
   }
 
@@ -100,6 +136,7 @@ extension RoleInstance {
     guard let call = openCalls.remove(handle) else { return NH_NOT_FOUND }
     finish(call, outcome)
     tellIfDrained()
+    tellIfQuiet()
     return NH_OK
   }
 }

@@ -35,23 +35,18 @@ extension RoleInstance {
   // MARK: Timers
 
   func setTimer(_ delay: Int64, _ period: Int64, _ token: UInt64) -> nh_handle {
-    guard permits([.starting, .running], "timer"), timers.count < Self.timerLimit,
-      let timer = loop.setTimer(after: delay, period: period, self, token: token)
-    else { return 0 }
-    timers[timer] = UInt64(period)
-    return timer
+    guard permits([.starting, .running], "timer") else { return 0 }
+    return seat.setTimer(self, delay: delay, period: period, token: token) ?? 0
   }
 
   func cancelTimer(_ timer: nh_handle) -> nh_status {
     guard permits([.starting, .running], "timer.cancel") else { return NH_FAILED_PRECONDITION }
-    guard timers.removeValue(forKey: timer) != nil else { return NH_NOT_FOUND }
-    loop.cancelTimer(timer)
-    return NH_OK
+    return seat.cancelTimer(self, timer) ? NH_OK : NH_NOT_FOUND
   }
 
   func remaining(of timer: nh_handle) -> Int64 {
-    guard permits([.running], "timer.remaining"), timers[timer] != nil else { return -1 }
-    return loop.remaining(of: timer) ?? -1
+    guard permits([.running], "timer.remaining") else { return -1 }
+    return seat.remaining(self, of: timer) ?? -1
   }
 
   // MARK: Random numbers
@@ -80,6 +75,7 @@ extension RoleInstance {
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 25, 100,
   ]
   private static let boundLimit = 64
+  private static let labelLimit = 64
 
   func metric(
     _ kind: MetricRegistry.Kind, _ name: nh_str, _ help: nh_str, _ labels: nh_pair_list, _ bounds: nh_value_list
@@ -88,15 +84,17 @@ extension RoleInstance {
   {
     guard permits([.starting, .running], "metrics") else { return 0 }
     let name = String(name)
-    let pairs = UnsafeBufferPointer(start: labels.items, count: labels.items == nil ? 0 : Int(labels.count))
+    guard let pairs = UnsafeBufferPointer(labels.items, labels.count, limit: Self.labelLimit),
+      let items = UnsafeBufferPointer(bounds.items, bounds.count, limit: Self.boundLimit)
+    else { return 0 }
     let own = pairs.map { (name: String($0.name), value: String($0.value)) }
-    guard MetricRegistry.isName(name), own.allSatisfy({ MetricRegistry.isName($0.name) }),
+    guard MetricRegistry.isName(name), !name.hasPrefix(MetricRegistry.reservedPrefix),
+      own.allSatisfy({ MetricRegistry.isName($0.name) }),
       metrics.count < Self.metricLimit
     else { return 0 }
-    let items = UnsafeBufferPointer(start: bounds.items, count: bounds.items == nil ? 0 : Int(bounds.count))
     var limits = items.map { Double(bitPattern: $0.slot.lo) }
     if kind == .histogram, limits.isEmpty { limits = Self.defaultBounds }
-    guard limits.count <= Self.boundLimit, zip(limits, limits.dropFirst()).allSatisfy({ $0 < $1 }),
+    guard zip(limits, limits.dropFirst()).allSatisfy({ $0 < $1 }),
       let series = node.metrics.series(kind, name, help: String(help), labels: metricLabels(own), bounds: limits)
     else { return 0 }
     if let place = metrics.firstIndex(where: { $0 === series }) { return UInt64(place + 1) }
@@ -111,12 +109,5 @@ extension RoleInstance {
       return nil
     }
     return metrics[Int(handle - 1)]
-  }
-}
-
-extension RoleInstance: TimerTarget {
-  func timerFired(_ timer: UInt64, token: UInt64) {
-    if timers[timer] == 0 { timers[timer] = nil }
-    deliverTimer(timer, token: token)
   }
 }

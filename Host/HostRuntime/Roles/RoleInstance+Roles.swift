@@ -22,7 +22,7 @@ extension RoleInstance {
       request.send()
     } catch {
       // Always asynchronous: no on_reply while the role is still inside call.
-      loop.post { [self] in answered(handle, .failure(error.status, error.message)) }
+      comeBack(handle, .failure(error.status, error.message))
     }
     return handle
   }
@@ -44,8 +44,13 @@ extension RoleInstance {
     let milliseconds = Int64(role.limits.callTimeoutMilliseconds)
     let wait = timeout > 0 ? timeout : milliseconds * 1_000_000
     return RoleCall(role, method, PackedValues(values), deadline: EventLoop.now() &+ wait) { [self] outcome in
-      loop.post { [self] in answered(handle, outcome) }
+      comeBack(handle, outcome)
     }
+  }
+
+  /// Any thread.
+  private func comeBack(_ handle: UInt64, _ outcome: CallOutcome) {
+    loop.post { [self] in seat.pass(.quieting) { [self] in answered(handle, outcome) } }
   }
 
   private func unknown(_ target: String) -> Refusal {
@@ -60,11 +65,11 @@ extension RoleInstance {
     -> [Value]
   {
     let types = method.signature.parameters
-    let items = UnsafeBufferPointer(start: arguments.items, count: arguments.items == nil ? 0 : Int(arguments.count))
-    guard items.count == types.count else {
+    let items = UnsafeBufferPointer(arguments.items, arguments.count, limit: Signature.parameterLimit)
+    guard let items, items.count == types.count else {
       throw Refusal(
         status: NH_INVALID_ARGUMENT,
-        message: "\(role).\(method.name) takes \(types.count) arguments, got \(items.count)")
+        message: "\(role).\(method.name) takes \(types.count) arguments, got \(arguments.count)")
     }
     var values: [Value] = []
     for (place, type) in types.enumerated() {
@@ -86,8 +91,9 @@ extension RoleInstance {
     return NH_OK
   }
 
-  private func answered(_ handle: UInt64, _ outcome: CallOutcome) {
+  func answered(_ handle: UInt64, _ outcome: CallOutcome) {
     guard let call = outgoingCalls.remove(handle) else { return }
+    defer { tellIfQuiet() }
     var reply = nh_reply()
     reply.struct_size = UInt32(MemoryLayout<nh_reply>.size)
     reply.revision = NH_ABI_REVISION

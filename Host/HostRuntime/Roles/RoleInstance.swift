@@ -23,8 +23,8 @@ package final class NodeServices: Sendable {
   }
 }
 
-/// A role that exists: its plugin's state pointer, its loop, and everything it owns there. All of it
-/// is touched on the home loop only, but what is marked otherwise.
+/// A role that exists: one build of its plugin, with that build's state pointer and open calls, in the role's seat. All
+/// of it is touched on the home loop only, but what is marked otherwise.
 package final class RoleInstance: @unchecked Sendable {
   static let timerLimit = 1024
   static let subscriptionLimit = 256
@@ -45,8 +45,10 @@ package final class RoleInstance: @unchecked Sendable {
     static let faulted = Phase(rawValue: 32)
   }
 
-  package let name: String
+  let seat: RoleSeat
   package let library: PluginLibrary
+  // The seat's, kept here because every call looks at them.
+  package let name: String
   package let loop: EventLoop
   let node: NodeServices
   let limits: LimitSettings
@@ -56,7 +58,6 @@ package final class RoleInstance: @unchecked Sendable {
 
   // Any thread.
   private let phaseBits = Atomic<UInt8>(Phase.creating.rawValue)
-  private let queued = Atomic<Int>(0)
   let misuses = Atomic<Int>(0)
 
   // The home loop.
@@ -65,18 +66,19 @@ package final class RoleInstance: @unchecked Sendable {
   var isDraining = false
   var openCalls: SlotTable<OpenCall>
   var outgoingCalls = SlotTable<OutgoingCall>(limit: RoleInstance.outgoingCallLimit)
-  var timers: [UInt64: UInt64] = [:]
-  var subscriptions = SlotTable<String>(limit: RoleInstance.subscriptionLimit)
   var metrics: [MetricSeries] = []
   var whenDrained: (() -> Void)?
+  /// Told once, when no call to it or by it is open.
+  var whenQuiet: (() -> Void)?
 
-  package init(name: String, library: PluginLibrary, loop: EventLoop, node: NodeServices, limits: LimitSettings) {
-    self.name = name
+  package init(_ seat: RoleSeat, library: PluginLibrary) {
+    self.seat = seat
     self.library = library
     plugin = library.table
-    self.loop = loop
-    self.node = node
-    self.limits = limits
+    name = seat.name
+    loop = seat.loop
+    node = seat.node
+    limits = seat.limits
     openCalls = SlotTable(limit: limits.calls)
     tables = HostTables(role: self)
   }
@@ -100,6 +102,11 @@ package final class RoleInstance: @unchecked Sendable {
     let outcome = ErrorRoom.collect { plugin.pointee.start(role, $0) }
     if outcome.status == NH_OK { enter(.running) }
     try Self.check(outcome, "start")
+  }
+
+  /// Serves from now on: the first build in its seat.
+  package func takeSeat() {
+    seat.current = self
     node.directory.put(self)
   }
 
@@ -123,6 +130,14 @@ package final class RoleInstance: @unchecked Sendable {
     done()
   }
 
+  var isQuiet: Bool { openCalls.count == 0 && outgoingCalls.count == 0 }
+
+  func tellIfQuiet() {
+    guard isQuiet, let done = whenQuiet else { return }
+    whenQuiet = nil
+    done()
+  }
+
   /// Ends the role for good. Safe in every phase, also after a create or start that failed.
   package func end() {
     node.directory.remove(self)
@@ -134,14 +149,14 @@ package final class RoleInstance: @unchecked Sendable {
     enter(.stopped)
     if created { plugin.pointee.destroy(role) }
     role = nil
+    if seat.current === self { seat.vacate() }
   }
 
   /// Everything that the role holds at the host.
   private func releaseAll() {
     whenDrained = nil
-    node.bus.unsubscribeAll(self)
-    for timer in timers.keys { loop.cancelTimer(timer) }
-    timers = [:]
+    whenQuiet = nil
+    seat.release(self)
     for (_, call) in openCalls.removeAll() { finish(call, .failure(NH_UNAVAILABLE, "\(name) has stopped")) }
     for (_, call) in outgoingCalls.removeAll() { call.request?.cancel() }
   }
@@ -156,6 +171,33 @@ package final class RoleInstance: @unchecked Sendable {
     }
     try Self.check(outcome, "save")
     return state
+  }
+
+  /// What the role is to have when it starts anew; nil if it cannot save or has given up.
+  func finalState() -> [UInt8]? { isLive ? (try? save()) ?? nil : nil }
+
+  /// Takes over a state that was saved as `version`. Between create and start.
+  package func load(_ state: [UInt8], version: UInt32) throws(Failure) {
+    guard let load = plugin.pointee.load else { return }
+    let outcome = state.withUnsafeBufferPointer { state in
+      ErrorRoom.collect { load(role, version, nh_bytes(ptr: state.baseAddress, len: UInt64(state.count)), $0) }
+    }
+    try Self.check(outcome, "load")
+  }
+
+  /// The same at a start, with the state of an earlier run. A role that may begin anew does so if it refuses.
+  func load(_ saved: SavedState, mayColdStart: Bool) throws(Failure) {
+    do throws(Failure) {
+      try load(saved.bytes, version: saved.version)
+    } catch {
+      guard mayColdStart else {
+        throw Failure(
+          status: error.status,
+          message: "its state of version \(saved.version) is refused (\(error.message)); "
+            + "write `cold_start: on` at the role to let it begin anew")
+      }
+      node.log.write(NH_LOG_WARNING, role: name, "begins anew: it refuses its state (\(error.message))")
+    }
   }
 
   /// Nil if the role has to be restarted for it.
@@ -219,38 +261,13 @@ package final class RoleInstance: @unchecked Sendable {
     node.onFault.withLock { $0 }?(self, status, message)
   }
 
-  /// Runs `work` on the home loop in its turn; false if the role's queue is full. Any thread.
-  func enqueue(_ work: @escaping @Sendable (RoleInstance) -> Void) -> Bool {
-    guard queued.add(1, ordering: .relaxed).newValue <= limits.queue else {
-      queued.subtract(1, ordering: .relaxed)
-      return false
-    }
-    loop.post { [self] in
-      queued.subtract(1, ordering: .relaxed)
-      work(self)
-    }
-    return true
-  }
-
   // MARK: Callbacks
-
-  func receive(_ event: BusEvent, handle: UInt64, token: UInt64) {
-    let queued = enqueue { role in
-      guard role.isLive, role.subscriptions[handle] != nil else { return }
-      role.deliver(event, handle: handle, token: token)
-    }
-    if !queued { droppedEvents.add(1) }
-  }
-
-  private lazy var droppedEvents = node.metrics.series(
-    .counter, "nodehost_events_dropped_total", help: "Events that met a full queue.",
-    labels: metricLabels([]), bounds: [])!
 
   func metricLabels(_ own: [(name: String, value: String)]) -> [(name: String, value: String)] {
     [("node", node.nodeName), ("role", name)] + own
   }
 
-  private func deliver(_ event: BusEvent, handle: UInt64, token: UInt64) {
+  func deliver(_ event: BusEvent, handle: UInt64, token: UInt64) {
     guard let callback = plugin.pointee.on_event else {
       return misuse("it subscribes to topics and has no on_event", "fill in on_event")
     }

@@ -23,9 +23,8 @@ final class Bus: Sendable {
 
   private struct Subscription {
     var pattern: String
-    var role: RoleInstance
+    var role: RoleSeat
     var handle: UInt64
-    var token: UInt64
   }
   private struct State {
     var subscriptions: [Subscription] = []
@@ -34,18 +33,12 @@ final class Bus: Sendable {
   }
   private let state = Mutex(State())
 
-  func subscribe(_ role: RoleInstance, _ pattern: String, handle: UInt64, token: UInt64) {
-    state.withLock {
-      $0.subscriptions.append(Subscription(pattern: pattern, role: role, handle: handle, token: token))
-    }
+  func subscribe(_ role: RoleSeat, _ pattern: String, handle: UInt64) {
+    state.withLock { $0.subscriptions.append(Subscription(pattern: pattern, role: role, handle: handle)) }
   }
 
-  func unsubscribe(_ role: RoleInstance, handle: UInt64) {
+  func unsubscribe(_ role: RoleSeat, handle: UInt64) {
     state.withLock { $0.subscriptions.removeAll { $0.role === role && $0.handle == handle } }
-  }
-
-  func unsubscribeAll(_ role: RoleInstance) {
-    state.withLock { $0.subscriptions.removeAll { $0.role === role } }
   }
 
   func publish(_ topic: String, source: String, payload: [UInt8]) {
@@ -55,6 +48,6 @@ final class Bus: Sendable {
       let event = BusEvent(topic: topic, source: source, sequence: sequence, payload: payload)
       return (event, state.subscriptions.filter { TopicPattern.matches($0.pattern, topic) })
     }
-    for listener in listeners { listener.role.receive(event, handle: listener.handle, token: listener.token) }
+    for listener in listeners { listener.role.receive(event, handle: listener.handle) }
   }
 }

@@ -50,7 +50,8 @@ package enum LogNumber {
 package final class LogHub: Sendable {
   /// Lines kept for those who ask later.
   static let ringLimit = 2000
-  /// A message beyond this is cut, as nh_host.log promises.
+  /// A message beyond this is cut, as nh_host.log promises. Fields beyond it, which cut would not be JSON, are
+  /// left out.
   static let lineLimit = 8 << 10
 
   private struct State {
@@ -74,7 +75,8 @@ package final class LogHub: Sendable {
 
   package func write(_ level: UInt32, role: String = "", _ message: String, fields: String = "") {
     guard isEnabled(level) else { return }
-    let message = message.utf8.count > Self.lineLimit ? String(message.prefix(Self.lineLimit)) + "…" : message
+    let message = message.utf8.count > Self.lineLimit ? Self.cut(message) : message
+    let fields = fields.utf8.count > Self.lineLimit ? "" : fields
     let (line, follower) = state.withLock { state in
       let line = LogLine(
         number: state.next, wallNanoseconds: Timestamp.now(), level: level, role: role, message: message,
@@ -87,6 +89,11 @@ package final class LogHub: Sendable {
     }
     if writesToStandardError { _ = writeAll(2, Array(line.text.utf8)) }
     follower?()
+  }
+
+  /// By bytes: a single character may be of any length.
+  private static func cut(_ message: String) -> String {
+    String(decoding: message.utf8.prefix(lineLimit), as: UTF8.self) + "…"
   }
 
   /// The lines after `number`, at most the latest `limit`.

@@ -22,6 +22,16 @@ final class MetricSeries: Sendable {
 
   // One writer: a load and a store are enough, and cheaper than a compare-and-swap.
   func add(_ amount: Double) { set(read() + amount) }
+  /// For the host's own counts of what several loops do.
+  func addFromAnyThread(_ amount: Double) {
+    var seen = value.load(ordering: .relaxed)
+    while true {
+      let sum = (Double(bitPattern: seen) + amount).bitPattern
+      let (done, found) = value.compareExchange(expected: seen, desired: sum, ordering: .relaxed)
+      if done { return }
+      seen = found
+    }
+  }
   func set(_ number: Double) { value.store(number.bitPattern, ordering: .relaxed) }
   func read() -> Double { Double(bitPattern: value.load(ordering: .relaxed)) }
 
@@ -56,6 +66,9 @@ final class MetricRegistry: Sendable {
   }
 
   private let families = Mutex<[String: Family]>([:])
+
+  /// Names that begin so are the host's own.
+  static let reservedPrefix = "nodehost_"
 
   /// The series of a name with these labels, made if need be; nil if the name is another kind's.
   func series(_ kind: Kind, _ name: String, help: String, labels: [(name: String, value: String)], bounds: [Double])
@@ -125,12 +138,13 @@ final class MetricRegistry: Sendable {
 
   private static func escaped(_ text: String, quote: Bool) -> String {
     var out = ""
-    for character in text {
-      switch character {
+    // By scalars: CR LF is one character, and would begin a line of its own.
+    for scalar in text.unicodeScalars {
+      switch scalar {
       case "\\": out += "\\\\"
       case "\n": out += "\\n"
       case "\"" where quote: out += "\\\""
-      default: out.append(character)
+      default: out.unicodeScalars.append(scalar)
       }
     }
     return out

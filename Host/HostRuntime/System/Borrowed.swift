@@ -38,6 +38,14 @@ extension Array where Element == UInt8 {
   }
 }
 
+extension UnsafeBufferPointer {
+  /// A borrowed list: empty if its address is missing, nil if it is longer than any that is read.
+  init?(_ start: UnsafePointer<Element>?, _ count: UInt64, limit: Int) {
+    guard count <= UInt64(limit) else { return nil }
+    self.init(start: start, count: start == nil ? 0 : Int(count))
+  }
+}
+
 /// Room for an nh_error, and what a callee wrote into it.
 struct ErrorRoom {
   /// As much of a message and of a place as anybody reads.

@@ -90,7 +90,7 @@ enum FaultCases {
         for (index, method) in run.plugin.methods.enumerated() {
           role.call(index, values.arguments(of: method.description.signature, isTame: true))
         }
-        for handle in host.openCalls.handles {
+        for handle in host.openCalls.elements.map(\.handle) {
           _ = host.settle(handle, .none)
           role.deliverCancelled(handle)
           // A cancellation may meet one of another loop on its way.

@@ -8,13 +8,17 @@ enum SwapCases {
   private static let swaps = 100
   /// When the first swaps have settled, and leftovers of theirs have had the time to go.
   private static let settled = 10
+  private static let undoneRounds = 5
   private static let hour: Int64 = 3_600_000_000_000
 
   static let all = [
     CheckCase(
-      .swap, "self", "\(swaps) swaps for itself lose no call, and leave no timer or subscription behind",
-      remedy: "end timers and subscriptions that come back with a handle that you do not know: they are a "
-        + "predecessor's", body: swapSelf)
+      .swap, "self", "\(swaps) swaps for itself lose no call, and timers and subscriptions do not gather",
+      remedy: "load whatever save writes, also after a long life, and set in start the same timers each time",
+      body: swapSelf),
+    CheckCase(
+      .swap, "undone", "a swap that is undone leaves the old role as it was",
+      remedy: "save changes nothing in the role, and two instances share nothing", body: undone),
   ]
 
   private static func swapSelf(_ subject: CaseSubject) throws -> String {
@@ -25,8 +29,10 @@ enum SwapCases {
     var before = (timers: 0, subscriptions: 0)
     for number in 1...swaps where subject.reaches(number, "swap \(number)") {
       load(role, &values)
-      role = try swap(role, run)
-      load(role, &values)
+      let new = try successor(of: role, run)
+      host.endHandover(to: new)
+      role.destroy(keepsPlace: true)
+      role = new
       if number == settled { before = (host.timers.count, host.subscriptions.count) }
     }
     load(role, &values)
@@ -47,35 +53,72 @@ enum SwapCases {
     return "\(host.answers.count) calls"
   }
 
-  /// Calls, beats and news, so that every timer of a predecessor runs out at least once.
+  /// A role whose swaps are all undone does the same as one that is never swapped.
+  private static func undone(_ subject: CaseSubject) throws -> String {
+    let run = try Runnable(subject)
+    let alone = try transcript(of: run, swaps: false), swapped = try transcript(of: run, swaps: true)
+    try LifecycleCases.requireSame(alone, swapped, "after a swap that was undone the role does otherwise")
+    return ""
+  }
+
+  private static func transcript(of run: Runnable, swaps: Bool) throws -> [String] {
+    let host = run.host()
+    let role = try run.started(on: host)
+    for _ in 0..<undoneRounds {
+      Session().run(role)
+      quiet(role)
+      guard swaps else { continue }
+      let numbers = host.numbers, seen = host.transcript.count
+      let new = try successor(of: role, run)
+      host.endHandover(to: role)
+      new.destroy(keepsPlace: true)
+      // What the other did is its own affair.
+      host.numbers = numbers
+      host.forget(after: seen)
+    }
+    Session().run(role)
+    role.destroy()
+    return host.transcript
+  }
+
+  /// Calls, beats and news.
   private static func load(_ role: ScriptedRole, _ values: inout ValueMaker) {
     Session(rounds: 0, beats: 0, events: 1).run(role)
-    for (index, method) in role.plugin.methods.enumerated() {
-      role.call(index, values.arguments(of: method.description.signature, isTame: true))
-    }
-    let last = role.host.timerHandles.compactMap { role.host.timers.deadline(of: $0) }.max() ?? role.host.clock
-    role.host.advance(by: min(max(0, last - role.host.clock), hour), role)
+    callAll(role, &values)
+    let host = role.host
+    let last = host.setTimers.keys.compactMap { host.timers.deadline(of: $0) }.max() ?? host.clock
+    host.advance(by: min(max(0, last - host.clock), hour), role)
     // Some are open when the swap begins.
+    callAll(role, &values)
+  }
+
+  private static func callAll(_ role: ScriptedRole, _ values: inout ValueMaker) {
     for (index, method) in role.plugin.methods.enumerated() {
       role.call(index, values.arguments(of: method.description.signature, isTame: true))
     }
   }
 
-  private static func swap(_ old: ScriptedRole, _ run: Runnable) throws -> ScriptedRole {
+  /// What is under way ends first, or its callers give up.
+  private static func quiet(_ role: ScriptedRole) {
+    while role.host.openCalls.count > 0 { role.host.advance(by: ScriptedHost.callTimeout, role) }
+  }
+
+  /// Another instance that has the old one's state and has started; which of the two stays is not decided yet.
+  private static func successor(of old: ScriptedRole, _ run: Runnable) throws -> ScriptedRole {
     let host = old.host
     let new = ScriptedRole(run.plugin, on: host)
     try new.create(run.config)
+    quiet(old)
+    host.handover = Handover(old: old, new: new)
     do {
-      // Calls under way end first, or their callers give up.
-      while host.openCalls.count > 0 { host.advance(by: ScriptedHost.callTimeout, old) }
       if old.hasState { try new.load(try old.save(), version: run.plugin.table.pointee.state_version) }
       try new.start()
     } catch {
+      host.endHandover(to: old)
       new.destroy(keepsPlace: true)
       old.destroy()
       throw error
     }
-    old.destroy(keepsPlace: true)
     return new
   }
 

@@ -19,7 +19,8 @@ extension ScriptedHost {
       // A periodic timer is set again behind this moment, so that this ends.
       while let (handle, timer) = timers.next(by: clock), deliveries < Self.deliveryLimit {
         deliveries += 1
-        if !timer.repeats { timerHandles.remove(handle) }
+        // A timer that was handed over keeps the token: it is the same in both.
+        if !timer.repeats { setTimers[handle] = nil }
         role.deliverTimer(handle, timer.token)
       }
     } while deliveries < Self.deliveryLimit
@@ -46,7 +47,7 @@ extension ScriptedHost {
 
   private func overdueCalls() -> [nh_handle] {
     guard openCalls.count > 0 else { return [] }
-    return openCalls.handles.filter { (openCalls[$0]?.deadline ?? .max) <= clock }
+    return openCalls.elements.filter { $0.element.deadline <= clock }.map(\.handle)
   }
 
   /// There are no other roles here, and each call of one learns so.
@@ -61,7 +62,8 @@ extension ScriptedHost {
   /// Hands an event to every subscription that matches.
   func publish(_ topic: String, _ payload: [UInt8], _ role: ScriptedRole) {
     sequence += 1
-    for handle in subscriptions.handles {
+    for (handle, _) in subscriptions.elements {
+      // It may have ended meanwhile.
       guard let subscription = subscriptions[handle], TopicPattern.matches(subscription.pattern, topic) else {
         continue
       }

@@ -7,8 +7,8 @@ import Synchronization
 /// A host whose every table, answer and moment a case decides: one role's place on a node that is not
 /// there. Time stands still until it is moved, nothing is random but by the seed.
 ///
-/// Timers, subscriptions, metrics and open calls belong to the place, not to the instance that fills it,
-/// so that they survive a swap as they do on a node.
+/// Metrics and open calls belong to the place; timers and subscriptions to the instance that fills it, until
+/// another takes over those that it sets again.
 final class ScriptedHost: @unchecked Sendable {
   struct Settings {
     var seed: UInt64 = 0
@@ -43,7 +43,16 @@ final class ScriptedHost: @unchecked Sendable {
     var layout: UInt64
   }
 
+  /// A timer that is set, and what it was set with.
+  struct SetTimer {
+    unowned var owner: ScriptedRole
+    var delay: Int64
+    var period: Int64
+    var token: UInt64
+  }
+
   struct Subscription {
+    unowned var owner: ScriptedRole
     var pattern: String
     var token: UInt64
   }
@@ -78,9 +87,12 @@ final class ScriptedHost: @unchecked Sendable {
   var loop = pthread_self()
 
   var clock: Int64 = 1_000_000_000
-  var timers = TimerQueue<(token: UInt64, repeats: Bool)>(limit: ScriptedHost.timerLimit)
-  var timerHandles: Set<UInt64> = []
-  var subscriptions = SlotTable<Subscription>(limit: ScriptedHost.subscriptionLimit)
+  // Two builds may be there at a time.
+  var timers = TimerQueue<(token: UInt64, repeats: Bool)>(limit: 2 * ScriptedHost.timerLimit)
+  var setTimers: [UInt64: SetTimer] = [:]
+  var subscriptions = SlotTable<Subscription>(limit: 2 * ScriptedHost.subscriptionLimit)
+  /// While one instance takes another's place.
+  var handover: Handover?
   var outgoing = SlotTable<UInt64>(limit: ScriptedHost.outgoingLimit)
   var unanswered: [UInt64] = []
   var openCalls = SlotTable<OpenCall>(limit: ScriptedHost.callLimit)
@@ -144,6 +156,8 @@ final class ScriptedHost: @unchecked Sendable {
     if settings.keepsTranscript { transcript.append(line()) }
   }
 
+  func forget(after lines: Int) { transcript.removeSubrange(min(lines, transcript.count)...) }
+
   /// Calls a function of the plugin, and sees how long it takes.
   func timed<R>(_ name: @autoclosure () -> String, _ body: () -> R) -> R {
     var before = timespec(), after = timespec()
@@ -204,9 +218,9 @@ final class ScriptedHost: @unchecked Sendable {
 
   /// What ends with the role.
   func releaseAll() {
-    timers = TimerQueue(limit: Self.timerLimit)
-    timerHandles = []
-    subscriptions = SlotTable(limit: Self.subscriptionLimit)
+    timers = TimerQueue(limit: 2 * Self.timerLimit)
+    setTimers = [:]
+    subscriptions = SlotTable(limit: 2 * Self.subscriptionLimit)
     outgoing = SlotTable(limit: Self.outgoingLimit)
     unanswered = []
     takeInbox()

@@ -81,20 +81,24 @@ extension ScriptedRole {
     guard permits(function) else { return 0 }
     if delay < 0 || period < 0 { misuse(function, "it waits for \(min(delay, period)) ns") }
     let repeats = function == .timerEvery
+    let period = repeats ? max(1_000_000, period) : 0
+    if let handle = host.inheritedTimer(self, delay, period, token) { return handle }
     let deadline = host.clock.addingReportingOverflow(max(0, delay))
-    guard host.timers.count < ScriptedHost.timerLimit,
+    guard host.timers.count < ScriptedHost.timerLimit * host.instances,
       let handle = host.timers.add(
-        deadline: deadline.overflow ? .max : deadline.partialValue, period: repeats ? max(1_000_000, period) : 0,
-        (token: token, repeats: repeats))
+        deadline: deadline.overflow ? .max : deadline.partialValue, period: period, (token: token, repeats: repeats))
     else { return 0 }
-    host.timerHandles.insert(handle)
+    host.setTimers[handle] = .init(owner: self, delay: delay, period: period, token: token)
     return handle
   }
 
   func cancelTimer(_ timer: nh_handle) -> nh_status {
     guard permits(.timerCancel) else { return NH_NOT_FOUND }
-    guard host.timerHandles.remove(timer) != nil, host.timers.cancel(timer) != nil else { return NH_NOT_FOUND }
-    return NH_OK
+    guard let held = host.setTimers[timer] else { return NH_NOT_FOUND }
+    // What it would have inherited is still the predecessor's, should the swap be undone.
+    guard held.owner === self else { return host.handover?.timers.remove(timer) == nil ? NH_NOT_FOUND : NH_OK }
+    host.setTimers[timer] = nil
+    return host.timers.cancel(timer) == nil ? NH_NOT_FOUND : NH_OK
   }
 
   func remaining(of timer: nh_handle) -> Int64 {
@@ -136,12 +140,19 @@ extension ScriptedRole {
     guard permits(.subscribe) else { return 0 }
     let pattern = String(topic)
     guard TopicPattern.isPattern(pattern) else { return 0 }
-    return host.subscriptions.insert(.init(pattern: pattern, token: token)) ?? 0
+    if let handle = host.inheritedSubscription(self, pattern, token) { return handle }
+    guard host.subscriptions.count < ScriptedHost.subscriptionLimit * host.instances else { return 0 }
+    return host.subscriptions.insert(.init(owner: self, pattern: pattern, token: token)) ?? 0
   }
 
   func unsubscribe(_ subscription: nh_handle) -> nh_status {
     guard permits(.unsubscribe) else { return NH_NOT_FOUND }
-    return host.subscriptions.remove(subscription) == nil ? NH_NOT_FOUND : NH_OK
+    guard let held = host.subscriptions[subscription] else { return NH_NOT_FOUND }
+    guard held.owner === self else {
+      return host.handover?.subscriptions.removeValue(forKey: subscription) == nil ? NH_NOT_FOUND : NH_OK
+    }
+    host.subscriptions.remove(subscription)
+    return NH_OK
   }
 
   // MARK: Other roles

@@ -65,7 +65,8 @@ final class ScriptedRole: @unchecked Sendable {
     let failure = attempt("start") { error in host.timed("start") { table.pointee.start(pointer, error) } }
     phase = failure == nil ? .running : .stopped
     if let failure {
-      host.releaseAll()
+      // In a swap the place is still the predecessor's.
+      if host.handover == nil { host.releaseAll() }
       throw failure
     }
   }

@@ -27,7 +27,6 @@ typedef struct hello_role {
   const nh_metrics_service *metrics;
   nh_handle tick_timer;
   nh_handle tick_counter; /* 0 if the host has no room for it */
-  nh_handle ping;
   int64_t tick_seconds;
   uint64_t ticks;
   hello_waiting *waiting;
@@ -108,8 +107,7 @@ static nh_status start(void *self, nh_error *error) {
   role->tick_timer = role->timers->every(role->timers->ctx, period_ns, period_ns, 0);
   if (!role->tick_timer)
     return nh_fail(error, NH_RESOURCE_EXHAUSTED, NH_STR(""), NH_STR("the host sets no more timers"));
-  role->ping = role->bus->subscribe(role->bus->ctx, NH_STR("hello.ping"), 0);
-  if (!role->ping)
+  if (!role->bus->subscribe(role->bus->ctx, NH_STR("hello.ping"), 0))
     return nh_fail(error, NH_RESOURCE_EXHAUSTED, NH_STR(""), NH_STR("no subscription to hello.ping"));
   return NH_OK;
 }
@@ -203,9 +201,6 @@ static void on_timer(void *self, nh_handle timer, uint64_t token) {
     *place = entry->next;
     nh_reply_text(&entry->call, nh_text(entry->text, entry->len));
     free(entry);
-  } else {
-    /* A predecessor's, from before a swap: nobody here waits for it. */
-    role->timers->cancel(role->timers->ctx, timer);
   }
 }
 
@@ -224,9 +219,6 @@ static void on_event(void *self, const nh_event *event) {
   hello_role *role = self;
   if (event->kind == NH_EVENT_CANCELLED) {
     forget(role, event->handle);
-  } else if (event->kind == NH_EVENT_TOPIC && event->handle != role->ping) {
-    /* A predecessor's, from before a swap: its pings come to ours too. */
-    role->bus->unsubscribe(role->bus->ctx, event->handle);
   } else if (event->kind == NH_EVENT_TOPIC) {
     const nh_json no_fields = {NULL, 0};
     char line[128]; /* a longer ping is cut */

@@ -60,7 +60,6 @@ struct Hello {
     tick_timer: nh_handle,
     /// 0 if the host has no room for it.
     tick_counter: nh_handle,
-    ping: nh_handle,
     ticks: u64,
     waiting: Vec<Waiting>,
 }
@@ -168,7 +167,6 @@ unsafe extern "C" fn create(
             tick_seconds,
             tick_timer: 0,
             tick_counter: 0,
-            ping: 0,
             ticks: 0,
             waiting: Vec::new(),
         };
@@ -197,8 +195,7 @@ unsafe extern "C" fn start(self_: *mut c_void, error: *mut nh_error) -> nh_statu
         if hello.tick_timer == 0 {
             return Err(Failure(NH_RESOURCE_EXHAUSTED, "the host sets no more timers"));
         }
-        hello.ping = ((*bus).subscribe)((*bus).ctx, text("hello.ping"), 0);
-        if hello.ping == 0 {
+        if ((*bus).subscribe)((*bus).ctx, text("hello.ping"), 0) == 0 {
             return Err(Failure(NH_RESOURCE_EXHAUSTED, "no subscription to hello.ping"));
         }
         hello.services = Some(Services { timers, bus, metrics });
@@ -266,9 +263,6 @@ unsafe extern "C" fn on_timer(self_: *mut c_void, timer: nh_handle, _token: u64)
         } else if let Some(place) = hello.waiting.iter().position(|waiting| waiting.timer == timer) {
             let done = hello.waiting.swap_remove(place);
             reply_text(&done.call, &done.text);
-        } else if let Some(services) = &hello.services {
-            // A predecessor's, from before a swap: nobody here waits for it.
-            ((*services.timers).cancel)((*services.timers).ctx, timer);
         }
         Ok(())
     });
@@ -290,11 +284,6 @@ unsafe extern "C" fn on_event(self_: *mut c_void, event: *const nh_event) {
         let (hello, event) = (role(self_), &*event);
         if event.kind == NH_EVENT_CANCELLED {
             forget(hello, event.handle);
-        } else if event.kind == NH_EVENT_TOPIC && event.handle != hello.ping {
-            // A predecessor's, from before a swap: its pings come to ours too.
-            if let Some(services) = &hello.services {
-                ((*services.bus).unsubscribe)((*services.bus).ctx, event.handle);
-            }
         } else if event.kind == NH_EVENT_TOPIC {
             let ping = String::from_utf8_lossy(borrowed(event.payload.ptr, event.payload.len));
             let line = format!("ping: {}", ping);

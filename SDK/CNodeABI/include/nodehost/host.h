@@ -48,7 +48,7 @@ typedef struct nh_host {
                                                     uint64_t layout);
   /**
    * Writes a log line. `level` is an NH_LOG_ constant; `fields` is empty or a JSON object that goes
-   * with the line. Lines over the limit of 8 KiB are cut. [any]
+   * with the line. A message over the limit of 8 KiB is cut, and such fields are left out. [any]
    */
   void (*log)(const struct nh_host *host, uint32_t level, nh_str message, nh_json fields);
   /**

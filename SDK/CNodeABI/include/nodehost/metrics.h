@@ -3,7 +3,8 @@
  *
  * Served in Prometheus' text form with the labels node and role added. Creating a metric twice with
  * the same name and labels gives the same handle, also after a swap, so that counts go on. A handle
- * costs a few nanoseconds to use; create it once. At most 1,024 series a role.
+ * costs a few nanoseconds to use; create it once. At most 1,024 series a role, and 64 labels a series.
+ * Names that begin with nodehost_ are the host's own.
  */
 #ifndef NODEHOST_METRICS_H
 #define NODEHOST_METRICS_H

@@ -1,0 +1,33 @@
+import HostCore
+import HostRuntime
+
+/// What libFuzzer's `main` tries. Set once, before the first input.
+nonisolated(unsafe) private var target: ([UInt8]) -> Void = { _ in }
+
+/// Takes the target's name, the first argument, out of the arguments; the rest is for libFuzzer.
+@c(LLVMFuzzerInitialize)
+public func initialize(
+  _ count: UnsafeMutablePointer<Int32>, _ words: UnsafeMutablePointer<UnsafeMutablePointer<UnsafePointer<CChar>?>>
+) -> Int32 {
+  let name = count.pointee > 1 ? words.pointee[1].map { String(cString: $0) } : nil
+  switch name {
+  case "http": target = fuzzControlHTTP
+  case "call": target = fuzzCallArguments
+  case "plugin": target = fuzzPluginFile
+  case "json": target = fuzzJSON
+  case "signature": target = fuzzSignature
+  case "schema": target = fuzzSchema
+  case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
+  default: fatalError("usage: fuzz http|call|plugin|json|signature|schema|manifest [ARGUMENT OF LIBFUZZER...]")
+  }
+  words.pointee[1] = words.pointee[0]
+  words.pointee += 1
+  count.pointee -= 1
+  return 0
+}
+
+@c(LLVMFuzzerTestOneInput)
+public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+  target(Array(UnsafeBufferPointer(start: start, count: count)))
+  return 0
+}
