@@ -108,7 +108,7 @@ struct BrokenRule: Sendable, CustomTestStringConvertible {
       "CRASHES_WITHOUT_TIMER", ["lifecycle.nth-call-fails": "crashed"], "nh_timer_service.every"),
     BrokenRule("FORGETS_CALL", ["lifecycle.nth-call-fails": "failed"], "nh_timer_service.once failed"),
     BrokenRule("LEAKS_IN_FAILED_START", ["lifecycle.failed-start": "failed"], "failed starts leave"),
-    BrokenRule("GATHERS_SUBSCRIPTIONS", ["lifecycle.long-life": "failed", "swap.self": "failed"], "subscriptions"),
+    BrokenRule("GATHERS_SUBSCRIPTIONS", ["lifecycle.long-life": "failed"], "subscriptions"),
     BrokenRule("CANCELS_IN_DESTROY", ["lifecycle.after-stop": "failed"], "nh_timer_service.cancel"),
     BrokenRule(
       "USES_HOST_LATE", ["lifecycle.after-stop": "crashed"], "SIGSEGV", .only(["lifecycle.after-stop"])),
@@ -151,7 +151,11 @@ struct BrokenRule: Sendable, CustomTestStringConvertible {
     BrokenRule("CALLS_OFF_THREAD", ["threads.brackets": "failed"], "on another thread"),
     BrokenRule("THREAD_LOCAL", ["threads.one-after-another": "crashed"], "SIGSEGV"),
     BrokenRule("COUNTS_INSTANCES", ["threads.side-by-side": "crashed"], "SIGABRT"),
-    BrokenRule("KEEPS_OLD_TIMERS", ["swap.self": "failed"], "timers"),
+    BrokenRule("GATHERS_TIMERS", ["swap.self": "failed"], "timers"),
+    BrokenRule("REFUSES_OLD_AGE", ["swap.self": "failed", "swap.undone": "failed"], "too old"),
+    BrokenRule(
+      "SAVE_EMPTIES",
+      ["swap.undone": "failed", "state.same-bytes": "failed", "state.short-writes": "failed"], "undone"),
     BrokenRule("NO_REASON", ["faults.errors": "failed"], "without a reason"),
     BrokenRule("ODD_STATUS", ["faults.errors": "failed"], "status 99"),
     BrokenRule(

@@ -1,3 +1,5 @@
+import HostCore
+
 /// Two instances in one place: what goes over from the old to the new, as timer.h and bus.h say.
 struct Handover {
   let old: ScriptedRole
