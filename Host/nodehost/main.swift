@@ -14,7 +14,7 @@ func run(_ words: [String]) -> ExitCode {
   // Nor this: the process of one case of `check`.
   if words == ["check-case"] { CaseChild.run() }
   switch program.parse(CommandTable.completed(words)) {
-  case .version: Console.write("nodehost \(productVersion)\n")
+  case .version: Console.write("nodehost \(HostVersion.text)\n")
   case .help(let command, let long):
     Console.write(program.help(command: command, long: long, width: Console.width, style: Console.style))
   case .misused(let error):

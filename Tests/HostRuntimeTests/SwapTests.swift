@@ -127,7 +127,8 @@ import Testing
     let seat = before.seat
     #expect(live.onLoop(seat) { $0.timers.count == 1 && $0.subscriptions.count == 1 })
     usleep(450_000)
-    #expect(try live.call("ticked", on: "b") == .value(.int(1)))
+    guard case .value(.int(let ticks)) = try live.call("ticked", on: "b") else { return #expect(Bool(false)) }
+    #expect(ticks >= 1, "its timer goes on")
   }
 
   @Test func aBuildThatFailedIsNotTriedAgainUnlessForced() throws {

@@ -376,10 +376,10 @@ private func history() -> RoleHistory {
   }
 
   @Test func versionNeedsNoNode() {
-    #expect(bench.run("version") == .init(code: 0, output: "hostctl \(productVersion)\n", errors: ""))
-    #expect(bench.run("--version").output == "hostctl \(productVersion)\n")
+    #expect(bench.run("version") == .init(code: 0, output: "hostctl \(HostVersion.text)\n", errors: ""))
+    #expect(bench.run("--version").output == "hostctl \(HostVersion.text)\n")
     bench.node("a", answer)
-    #expect(bench.run("version").output == "hostctl \(productVersion)\nnode    \(productVersion) (ABI 1 revision 1)\n")
+    #expect(bench.run("version").output == "hostctl \(HostVersion.text)\nnode    \(HostVersion.text) (ABI 1 revision 1)\n")
   }
 
   @Test func becomesTheNodehostBesideIt() {
