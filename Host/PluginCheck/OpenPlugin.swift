@@ -81,7 +81,7 @@ final class OpenPlugin: @unchecked Sendable {
       message: room.start.assumingMemoryBound(to: CChar.self), message_capacity: 256, message_len: 0, place: nil,
       place_capacity: 0, place_len: 0)
     return lender.text("nodehost") { name in
-      lender.text(productVersion) { version in
+      lender.text(HostVersion.text) { version in
         var offer = nh_host_offer(
           struct_size: UInt32(MemoryLayout<nh_host_offer>.size), revision: NH_ABI_REVISION,
           abi_major_least: NH_ABI_MAJOR, abi_major_most: NH_ABI_MAJOR, revision_least: HostABI.revisionLeast,
