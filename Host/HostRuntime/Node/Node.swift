@@ -21,6 +21,7 @@ package final class Node: @unchecked Sendable {
   /// Writes what roles leave behind, one after the other.
   let archiveLoop = EventLoop(index: -3, name: "archive")
   let loader: PluginLoader
+  let stateFolder: String
   let loops: [EventLoop]
   private var threads: [(loop: EventLoop, thread: LoopThread)] = []
 
@@ -44,6 +45,7 @@ package final class Node: @unchecked Sendable {
   package init(_ plan: NodePlan, control: EventLoop, log: LogHub, allowsOtherPlugins: Bool, executable: String) {
     self.plan = plan
     self.control = control
+    stateFolder = plan.manifest.node.state
     services = NodeServices(nodeName: plan.name, nodeID: plan.id, log: log)
     loader = PluginLoader(
       folders: PluginFolders(plan.manifest.plugins.folders, allowsOtherPaths: allowsOtherPlugins),
@@ -60,6 +62,7 @@ package final class Node: @unchecked Sendable {
     threads = (loops + [loaderLoop, archiveLoop]).map { ($0, $0.startThread()) }
     roles = plan.manifest.roles.map(ManagedRole.init)
     tellNames()
+    removeOldCopies()
     for entry in roles { handle(.begin, entry) }
     watchPlugins()
     tellIfReady()
@@ -131,7 +134,8 @@ package final class Node: @unchecked Sendable {
     let reference = UncheckedReference(entry)
     readKept(entry) { [self] kept in
       loaderLoop.post { [self] in
-        let result = Result { () throws(PluginRefusal) in try loadForStart(role, allow, kept.history) }
+        let result = Result { () throws(PluginRefusal) in try loadForStart(role, allow, kept) }
+        tidyCopies()
         control.post { [self] in loaded(reference.value, kept, result) }
       }
     }
@@ -152,7 +156,6 @@ package final class Node: @unchecked Sendable {
     _ entry: ManagedRole, _ kept: Kept, _ result: Result<(PluginLoader.Loaded, warning: String?), PluginRefusal>
   ) {
     entry.history = kept.history
-    entry.history.endAll()
     switch result {
     case .success(let (loaded, warning)):
       if let warning { log(NH_LOG_WARNING, warning, role: entry.name) }
