@@ -141,11 +141,14 @@ static nh_status load(void *context, uint32_t version, nh_bytes bytes, nh_error 
 static nh_status save(void *context, const nh_sink *sink, nh_error *error) {
   role *self = context;
   if (goes_wrong("save")) return refuse(error, "not saved today");
-  static uint8_t bytes[sizeof(state) + STATE_BYTES];
+  const uint64_t size = sizeof(state) + STATE_BYTES;
+  uint8_t *bytes = malloc(size);
   self->state.check = check_of(&self->state);
   memcpy(bytes, &self->state, sizeof(state));
-  for (uint64_t place = sizeof(state); place < sizeof bytes; place++) bytes[place] = (uint8_t)place;
-  return sink->write(sink->ctx, (nh_bytes){bytes, sizeof bytes});
+  for (uint64_t place = sizeof(state); place < size; place++) bytes[place] = (uint8_t)place;
+  nh_status status = sink->write(sink->ctx, (nh_bytes){bytes, size});
+  free(bytes);
+  return status;
 }
 
 static nh_status start(void *context, nh_error *error) {

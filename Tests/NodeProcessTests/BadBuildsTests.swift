@@ -143,7 +143,7 @@ import Testing
 
   @Test func aBuildThatNeverReturnsIsToldOfAndDoesNotComeBack() throws {
     machine.install(1)
-    machine.manifest(["role: swapper, limits: { start_ms: 300 }", "role: swapper, name: free"], plugins: Machine.whereOn)
+    machine.manifest(["role: swapper, limits: { start_ms: 300 }", "role: hello-c"], plugins: Machine.whereOn)
     var node = try machine.ready()
     #expect(machine.ask("next") == 1)
     machine.install(2, "-DAT=\"start\"", "-DDOES=HANG", "-DIN_TRIAL=0")
@@ -155,6 +155,7 @@ import Testing
     node.send(SIGKILL)
     _ = node.end()
     node = try machine.ready()
-    #expect(machine.ask("build") == 1 && machine.ask("count") == 1)
+    #expect(machine.ask("build") == 1)
+    #expect(machine.ask("count") == 1, "\(node.errors)")
   }
 }

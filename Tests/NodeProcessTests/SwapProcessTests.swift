@@ -71,9 +71,10 @@ import Testing
     #expect(machine.hostctl("swap", "swapper").output == "swapper is unchanged: it runs this build already\n")
     #expect(machine.hostctl("swap", "swapper", "--force").output.contains("version 1.0.1, generation 4"))
     let all = machine.hostctl("swap", "--all").output
-    #expect(all.split(separator: "\n").count { $0.hasSuffix("is unchanged: it runs this build already") } == 3, "\(all)")
+    #expect(all.split(separator: "\n").count { $0.contains(" is unchanged: ") } == 3, "\(all)")
 
-    #expect(machine.hostctl("rollback", "swapper").output.contains("swapper is rolled back: version 1.0.2, generation 5"))
+    let back = machine.hostctl("rollback", "swapper")
+    #expect(back.output.contains("swapper is rolled back: version 1.0.2, generation 5"), "\(back.all)")
     #expect(machine.hostctl("rollback", "swapper", "1").output.contains("version 1.0.1, generation 6"))
     #expect(machine.hostctl("rollback", "swapper", "6").output.contains("is unchanged"))
     let nowhere = machine.hostctl("rollback", "swapper", "99")
@@ -100,12 +101,14 @@ import Testing
     try node.waits(for: "not swapped: ")
     #expect(machine.exists(machine.path("mark")))
     for (count, role) in ["a", "b", "c"].enumerated() {
-      #expect(machine.ask("build", role: role) == 2 && machine.ask("count", role: role) == count)
+      #expect(machine.ask("build", role: role) == 2)
+      #expect(machine.ask("count", role: role) == count, "\(role): \(node.errors)")
     }
     let swapped = machine.hostctl("swap", "--all", "--force")
     #expect(swapped.output.split(separator: "\n").count { $0.contains(" is swapped: version 1.0.3") } == 3)
     for (count, role) in ["a", "b", "c"].enumerated() {
-      #expect(machine.ask("build", role: role) == 3 && machine.ask("count", role: role) == count)
+      #expect(machine.ask("build", role: role) == 3)
+      #expect(machine.ask("count", role: role) == count, "\(role): \(node.errors)")
     }
   }
 

@@ -6,7 +6,7 @@ import Testing
 
 /// Builds of the fixture role `swapper`, and what a test asks of it.
 extension Machine {
-  static let whereOn = "folders: [./plugins], hot_swap: on"
+  static let whereOn = "folders: [./plugins, \(Place.products)], hot_swap: on"
 
   /// Compiles a build where nobody watches. A linker of another name than the compiler's usual one may be asked for,
   /// and another place.
@@ -14,8 +14,10 @@ extension Machine {
     builds += 1
     let path = place ?? self.path("build-\(builds).so")
     let include = "\(Place.repository)/SDK/CNodeABI/include", source = "\(Place.repository)/Tests/Fixtures/swapper.c"
-    let words = ["cc", "-std=gnu11", "-O1", "-fPIC", "-fvisibility=hidden", "-shared", "-I", include, "-o", path, source]
-    let (code, output) = run(words + ["-DBUILD=\(build)"] + defines + (linker.map { ["-fuse-ld=\($0)"] } ?? []))
+    var words = ["cc", "-std=gnu11", "-O1", "-fPIC", "-fvisibility=hidden", "-shared"]
+    words += ["-I", include, "-o", path, source, "-DBUILD=\(build)"] + defines
+    if let linker { words.append("-fuse-ld=\(linker)") }
+    let (code, output) = run(words)
     precondition(code == 0, output)
     return path
   }

@@ -55,7 +55,8 @@ extension Node {
     do throws(PluginRefusal) {
       return (try loader.load(role, allow: allow, wish), nil)
     } catch {
-      guard case .plugin(let problem) = error, problem.kind.allowsFallback, let last = history.lastGood, last.sha256 != problem.build,
+      guard case .plugin(let problem) = error, problem.kind.allowsFallback, let last = history.lastGood,
+        last.sha256 != problem.build,
         let loaded = try? loader.load(role, allow: allow, PluginLoader.Wish(source: .copy(last.copy)))
       else { throw error }
       return (loaded, "runs its last good build, of generation \(last.number), since \(problem)")
