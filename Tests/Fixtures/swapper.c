@@ -1,6 +1,6 @@
 /*
- * A role to be swapped: it counts, answers later, keeps an alarm, and hands its state on. -D says which build it is, and
- * at which step of its life it goes wrong, and how:
+ * A role to be swapped: it counts, answers later, keeps an alarm, and hands its state on. -D says which build it is,
+ * and at which step of its life it goes wrong, and how:
  *
  *   -DBUILD=2                      the build's number, and the last of its version's three
  *   -DSTATE_VERSION=1  -DSTATE_BYTES=0   what it saves, and how much lies behind it

@@ -76,7 +76,10 @@ import Testing
 
   @Test func eachLinkerWritesOneBuild() throws {
     let node = try begin()
-    for (place, linker) in ["bfd", "gold", "lld"].enumerated() {
+    // Tests/run installs what is missing.
+    let linkers = ["bfd", "gold", "lld"].filter { run(["sh", "-c", "command -v ld.\($0)"]).code == 0 }
+    #expect(linkers.count > 1)
+    for (place, linker) in linkers.enumerated() {
       // The linker finds a file there, and is itself slow to write when there is much.
       _ = machine.swapper(place + 2, ["-g3", "-DSTATE_BYTES=3000000"], linker: linker, to: target)
       try expectOneSwap(node, to: place + 2)

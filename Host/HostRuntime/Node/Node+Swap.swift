@@ -93,7 +93,7 @@ extension Node {
     case .failure(let refusal):
       let reason = refusal.reason(for: member.role.plan)
       if case .plugin(let problem) = refusal, problem.kind.condemnsBuild, let build = problem.build {
-        update(member.role) { $0.quarantine(build, because: reason) }
+        condemn(build, reason, of: member, swap)
       }
       handle(.failed(member.name, reason: reason), swap)
     case .success(let loaded) where isSame(loaded, member.oldLoaded) && !swap.isForced:
@@ -296,8 +296,15 @@ extension Node {
     guard let member = swap.members.first(where: { $0.name == name }), let loaded = member.loaded,
       [.creating, .moving, .probation].contains(step)
     else { return }
-    update(member.role) { $0.quarantine(loaded.library.file.sha256, because: reason) }
+    condemn(loaded.library.file.sha256, reason, of: member, swap)
     if step != .probation { record(member, swap, .refused(reason)) }
+  }
+
+  /// The roles of a plugin go over together or not at all, so none of them tries it again, also at the next start.
+  private func condemn(_ build: String, _ reason: String, of member: RoleSwap.Member, _ swap: RoleSwap) {
+    for other in swap.members where other.role.plan.plugin == member.role.plan.plugin {
+      update(other.role) { $0.quarantine(build, because: reason) }
+    }
   }
 
   private func record(
