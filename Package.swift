@@ -66,6 +66,8 @@ struct Plugin {
 let plugins = [
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
+  // Swapped by Tests/Benchmarks/run.
+  Plugin(name: "ballast", path: "Tests/Benchmarks/Ballast", language: .swift),
 ]
 
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
@@ -124,7 +126,7 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "NodeValues", "HostCore", "HostRuntime"], path: "Tests/Benchmarks",
-      exclude: ["run"], swiftSettings: strict),
+      exclude: ["run", "Ballast"], swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),

@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
 #include "csystem.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -9,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -152,4 +155,30 @@ uint64_t csystem_heap_in_use(void) {
 void csystem_no_core_dump(void) {
   const struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
+}
+
+/* Text that the loader had to patch is no longer what the file has. */
+static int is_patched(const ElfW(Dyn) *entry) {
+  for (; entry->d_tag != DT_NULL; entry++)
+    if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL) != 0)) return 1;
+  return 0;
+}
+
+void csystem_forget_pages(void *library) {
+#if __GLIBC_PREREQ(2, 36)
+  struct link_map *map = NULL;
+  const ElfW(Phdr) *headers = NULL;
+  int count = dlinfo(library, RTLD_DI_PHDR, &headers);
+  if (count <= 0 || dlinfo(library, RTLD_DI_LINKMAP, &map) != 0 || is_patched(map->l_ld)) return;
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int index = 0; index < count; index++) {
+    const ElfW(Phdr) *header = &headers[index];
+    if (header->p_type != PT_LOAD || (header->p_flags & PF_W) != 0) continue;
+    uintptr_t start = (map->l_addr + header->p_vaddr) & ~(page - 1);
+    uintptr_t end = (map->l_addr + header->p_vaddr + header->p_memsz + page - 1) & ~(page - 1);
+    madvise((void *)start, end - start, MADV_DONTNEED);
+  }
+#else
+  (void)library;
+#endif
 }

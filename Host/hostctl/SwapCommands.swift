@@ -84,7 +84,7 @@ enum SwapCommands {
       switch generation.outcome {
       case .running: .green
       case .refused, .reverted: .red
-      case .replaced, .ended: .faint
+      case .trying, .replaced, .ended: .faint
       }
     return [
       .init(String(generation.number)), .init("\(age) ago"), .init(generation.version),

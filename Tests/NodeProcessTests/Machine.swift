@@ -20,6 +20,8 @@ final class Machine {
 
   let folder = Place.temporaryFolder()
   private var programs: [Child] = []
+  /// How many builds of the fixture there are.
+  var builds = 0
 
   var runtimeFolder: String { "\(folder)/run" }
   var socket: String { "\(folder)/state/control.sock" }
@@ -87,7 +89,9 @@ final class Machine {
     return node
   }
 
-  func hostctl(_ words: String..., environment: [String] = []) -> Result {
+  func hostctl(_ words: String..., environment: [String] = []) -> Result { hostctl(words, environment: environment) }
+
+  func hostctl(_ words: [String], environment: [String] = []) -> Result {
     result(program("hostctl", words, environment))
   }
 
@@ -139,7 +143,8 @@ final class Machine {
 final class OpenCall {
   private let descriptor: Int32
 
-  init(_ path: String, _ target: String, _ body: String) throws {
+  /// `closes`: the node is asked to close the connection when it has answered.
+  init(_ path: String, _ target: String, _ body: String, closes: Bool = false) throws {
     descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -149,7 +154,9 @@ final class OpenCall {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
     }
     try #require(status == 0, "nobody answers at \(path)")
-    let request = "POST \(target) HTTP/1.1\r\nHost: node\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    let more = closes ? "Connection: close\r\n" : ""
+    let request =
+      "POST \(target) HTTP/1.1\r\nHost: node\r\n\(more)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
     let sent = send(descriptor, request, request.utf8.count, Int32(MSG_NOSIGNAL))
     try #require(sent == request.utf8.count)
   }

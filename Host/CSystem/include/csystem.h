@@ -35,6 +35,9 @@ int csystem_random(void *room, size_t length);
 /* Starts `path` with the descriptor `channel` as its 3, standard output as standard error. The child
  * dies with this process and gets default signal handling. Its id, or -1 with errno. */
 int csystem_start_child(const char *path, char *const arguments[], int channel);
+/* Gives back the memory of a library that nobody uses any more and that cannot be unmapped: the pages of which the file
+ * has the same. Should one be used all the same, it is read again. */
+void csystem_forget_pages(void *library);
 
 /* What a library may change in the process that loads it, and where nobody else would look. */
 

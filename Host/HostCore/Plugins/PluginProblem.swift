@@ -35,6 +35,8 @@ package struct PluginProblem: Error, Sendable, Equatable, CustomStringConvertibl
   package var file: String
   package var found: String
   package var remedy: String
+  /// The hash of the file, if it could be read.
+  package var build: String?
 
   package init(_ kind: Kind, file: String, found: String, remedy: String) {
     self.kind = kind
@@ -44,6 +46,25 @@ package struct PluginProblem: Error, Sendable, Equatable, CustomStringConvertibl
   }
 
   package var description: String { "\(file): \(found); \(remedy)" }
+}
+
+extension PluginProblem.Kind {
+  /// Whether the build itself has shown that trying it again is of no use.
+  package var condemnsBuild: Bool {
+    switch self {
+    case .openCrashed, .openTimeout, .createCrashed, .createTimeout: true
+    default: false
+    }
+  }
+
+  /// Whether the build that served before is better than none: the file is no good, rather than not there or not
+  /// wanted.
+  package var allowsFallback: Bool {
+    switch self {
+    case .notFound, .unreadable, .outsideFolder, .notAllowed, .otherID: false
+    default: true
+    }
+  }
 }
 
 extension PluginProblem {

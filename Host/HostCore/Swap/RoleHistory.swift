@@ -7,6 +7,8 @@ package struct Generation: Sendable, Equatable {
   }
 
   package enum Outcome: Sendable, Equatable {
+    /// It is about to run in the node for the first time; on disk before it does.
+    case trying
     case running
     /// The next generation took over.
     case replaced
@@ -43,6 +45,8 @@ package struct Generation: Sendable, Equatable {
 /// What a role has been through, kept on disk: its generations, and the builds that failed it.
 package struct RoleHistory: Sendable, Equatable {
   package static let limit = 100
+  /// Quarantined builds beside those that a generation names.
+  package static let quarantineLimit = 100
 
   /// The oldest first.
   package private(set) var generations: [Generation] = []
@@ -67,21 +71,41 @@ package struct RoleHistory: Sendable, Equatable {
       guard quarantine[generation.sha256] == nil else { return false }
       switch generation.outcome {
       case .running, .replaced, .ended: return true
-      case .refused, .reverted: return false
+      case .trying, .refused, .reverted: return false
       }
     }
   }
 
-  /// The process that wrote this is gone, and what ran then has ended.
+  /// The process that wrote this is gone, and what ran then has ended. A build that it died of is not tried again by
+  /// itself; nobody can tell whether it did, or was killed just then.
   package mutating func endAll() {
-    for place in generations.indices where generations[place].outcome == .running {
-      generations[place].outcome = .ended
+    for place in generations.indices {
+      switch generations[place].outcome {
+      case .running: generations[place].outcome = .ended
+      case .trying:
+        let reason = "the node ended while it took over"
+        generations[place].outcome = .refused(reason)
+        quarantine(generations[place].sha256, because: reason)
+      default: break
+      }
     }
   }
 
+  /// The oldest is forgotten, but never the one that runs or that there would be to fall back on, however many builds
+  /// have failed since.
   package mutating func add(_ generation: Generation) {
     generations.append(generation)
-    if generations.count > Self.limit { generations.removeFirst(generations.count - Self.limit) }
+    while generations.count > Self.limit {
+      let kept = [current, previous, lastGood].compactMap { $0?.number }
+      guard let oldest = generations.firstIndex(where: { !kept.contains($0.number) }) else { return }
+      generations.remove(at: oldest)
+    }
+  }
+
+  /// In the place of what was written of it before.
+  package mutating func put(_ generation: Generation) {
+    guard let place = generations.lastIndex(where: { $0.number == generation.number }) else { return add(generation) }
+    generations[place] = generation
   }
 
   package mutating func end(_ number: Int, _ outcome: Generation.Outcome) {
@@ -93,7 +117,12 @@ package struct RoleHistory: Sendable, Equatable {
     change(&generations[place])
   }
 
-  package mutating func quarantine(_ sha256: String, because reason: String) { quarantine[sha256] = reason }
+  package mutating func quarantine(_ sha256: String, because reason: String) {
+    quarantine[sha256] = reason
+    guard quarantine.count > Self.limit + Self.quarantineLimit else { return }
+    let named = Set(generations.map(\.sha256) + [sha256])
+    quarantine = quarantine.filter { named.contains($0.key) }
+  }
   package mutating func release(_ sha256: String) { quarantine[sha256] = nil }
 }
 
@@ -142,6 +171,7 @@ extension Generation {
 extension Generation.Outcome {
   package var name: String {
     switch self {
+    case .trying: "trying"
     case .running: "running"
     case .replaced: "replaced"
     case .ended: "ended"
@@ -159,6 +189,7 @@ extension Generation.Outcome {
 
   init?(_ name: String, reason: String) {
     switch name {
+    case "trying": self = .trying
     case "running": self = .running
     case "replaced": self = .replaced
     case "ended": self = .ended

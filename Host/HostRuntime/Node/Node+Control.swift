@@ -1,13 +1,13 @@
 import CNodeABI
-import HostCore
+package import HostCore
 import NodeSchema
 import NodeValues
 
 /// The control interface: what the node does when it is asked. Everything here runs on the control loop.
 extension Node {
-  typealias Reply = ControlServer.Reply
+  package typealias Reply = @Sendable (ControlReply) -> Void
 
-  func answer(_ request: ControlRequest, _ reply: @escaping ControlServer.Reply) {
+  package func answer(_ request: ControlRequest, _ reply: @escaping Reply) {
     switch request {
     case .version:
       reply(.json(VersionReport.json(abiMajor: NH_ABI_MAJOR, abiRevision: HostABI.revisionMost)))

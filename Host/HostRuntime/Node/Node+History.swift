@@ -19,20 +19,44 @@ extension Node {
 
   func readKept(_ role: ManagedRole, _ done: @escaping @Sendable (Kept) -> Void) {
     let archive = archive(of: role)
-    archiveLoop.post { done(Kept(history: archive.readHistory(), state: archive.readState())) }
+    archiveLoop.post {
+      var history = archive.readHistory()
+      history.endAll()
+      done(Kept(history: history, state: archive.readState()))
+    }
+  }
+
+  /// Removes copies of plugins to which nobody can go back. The loader's loop.
+  func tidyCopies() {
+    guard loader.isTimeToTidy() else { return }
+    removeOldCopies()
+  }
+
+  /// Any thread.
+  func removeOldCopies() {
+    let state = stateFolder
+    archiveLoop.post { [self] in
+      let named = RoleArchive.namedCopies(node: state)
+      loaderLoop.post { [self] in loader.removeCopies(except: named) }
+    }
   }
 
   /// Loads what the manifest names; if that file is cut short or has failed the role before, the last build that
   /// served.
-  func loadForStart(_ role: ManifestRole, _ allow: [String: String], _ history: RoleHistory) throws(PluginRefusal)
+  func loadForStart(_ role: ManifestRole, _ allow: [String: String], _ kept: Kept) throws(PluginRefusal)
     -> (PluginLoader.Loaded, warning: String?)
   {
-    let wish = PluginLoader.Wish(quarantine: history.quarantine)
+    let history = kept.history
+    // Whether it takes the state is worth a trial only where there is another build to turn to.
+    let hasChoice = kept.state?.role == role.role && history.lastGood != nil
+    let wish = PluginLoader.Wish(
+      quarantine: history.quarantine,
+      state: hasChoice ? RoleArchive(node: stateFolder, role: role.name).statePath : nil)
     do throws(PluginRefusal) {
       return (try loader.load(role, allow: allow, wish), nil)
     } catch {
-      guard case .plugin(let problem) = error, [.quarantined, .truncated, .notElf].contains(problem.kind),
-        let last = history.lastGood,
+      guard case .plugin(let problem) = error, problem.kind.allowsFallback, let last = history.lastGood,
+        last.sha256 != problem.build,
         let loaded = try? loader.load(role, allow: allow, PluginLoader.Wish(source: .copy(last.copy)))
       else { throw error }
       return (loaded, "runs its last good build, of generation \(last.number), since \(problem)")

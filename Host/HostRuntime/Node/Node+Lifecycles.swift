@@ -63,7 +63,8 @@ extension Node {
     let reference = UncheckedReference(role)
     readKept(role) { [self] kept in
       loaderLoop.post { [self] in
-        let result = Result { () throws(PluginRefusal) in try loadForStart(manifestRole, allow, kept.history) }
+        let result = Result { () throws(PluginRefusal) in try loadForStart(manifestRole, allow, kept) }
+        tidyCopies()
         control.post { [self] in loaded(reference.value, kept, result) }
       }
     }
@@ -84,7 +85,6 @@ extension Node {
     _ role: ManagedRole, _ kept: Kept, _ result: Result<(PluginLoader.Loaded, warning: String?), PluginRefusal>
   ) {
     role.history = kept.history
-    role.history.endAll()
     switch result {
     case .success(let (loaded, warning)):
       if let warning { log(NH_LOG_WARNING, warning, role: role.name) }

@@ -67,7 +67,10 @@ extension Node {
     let quarantine = swap.isForced ? [:] : member.role.history.quarantine
     let (source, saved) = (swap.source, member.oldLoaded.library.description)
     let references = UncheckedReference(Pair(member, swap))
+    limit(member, swap, "save has not returned")
     ask(member.role, { $0.finalState() }) { [self] state in
+      unlimit(references.value.first)
+      guard references.value.second.machine.step == .checking else { return }
       archiveLoop.post { [self] in
         let bytes = state ?? nil
         if let bytes { _ = archive.write(SavedState(role: saved.id, version: saved.stateVersion, bytes: bytes)) }
@@ -75,6 +78,7 @@ extension Node {
           source: source, quarantine: quarantine, state: bytes == nil ? nil : archive.statePath)
         loaderLoop.post { [self] in
           let result = Result { () throws(PluginRefusal) in try loader.load(plan, allow: allow, wish) }
+          tidyCopies()
           control.post { [self] in checked(references.value.first, references.value.second, result) }
         }
       }
@@ -86,7 +90,12 @@ extension Node {
   ) {
     guard swap.machine.step == .checking else { return }
     switch result {
-    case .failure(let refusal): handle(.failed(member.name, reason: refusal.reason(for: member.role.plan)), swap)
+    case .failure(let refusal):
+      let reason = refusal.reason(for: member.role.plan)
+      if case .plugin(let problem) = refusal, problem.kind.condemnsBuild, let build = problem.build {
+        condemn(build, reason, of: member, swap)
+      }
+      handle(.failed(member.name, reason: reason), swap)
     case .success(let loaded) where isSame(loaded, member.oldLoaded) && !swap.isForced:
       member.role.swap = nil
       swap.drop(member)
@@ -102,7 +111,16 @@ extension Node {
       member.loaded = loaded
       member.instance = RoleInstance(member.oldInstance.seat, library: loaded.library)
       member.generation = member.role.history.nextNumber
-      handle(.did(member.name), swap)
+      record(member, swap, .trying)
+      // If the node dies of it, the next one finds that on the disk.
+      let references = UncheckedReference(Pair(member, swap))
+      archiveLoop.post { [self] in
+        control.post { [self] in
+          if references.value.second.machine.step == .checking {
+            handle(.did(references.value.first.name), references.value.second)
+          }
+        }
+      }
     }
   }
 
@@ -117,13 +135,32 @@ extension Node {
     guard let instance = member.instance else { return }
     let references = UncheckedReference(Pair(member, swap))
     let work = UncheckedReference(Box(work))
+    limit(member, swap, "\(swap.machine.step == .creating ? "create" : "save, load or start") has not returned")
     instance.loop.post { [self] in
       let result = Result { () throws(RoleInstance.Failure) in try work.value.content(instance) }
       control.post { [self] in did(references.value.first, references.value.second, result) }
     }
   }
 
+  /// Code that does not return holds its loop, and cannot be interrupted; but whoever waits for the swap is told.
+  private func limit(_ member: RoleSwap.Member, _ swap: RoleSwap, _ what: String) {
+    unlimit(member)
+    let milliseconds = member.role.plan.limits.startMilliseconds
+    member.limit = DelayedWork.after(milliseconds: Int64(milliseconds), on: control) { [self] in
+      member.limit = nil
+      let reason = "\(what) after \(milliseconds) ms"
+      member.role.overdue = reason
+      handle(.failed(member.name, reason: reason), swap)
+    }
+  }
+
+  private func unlimit(_ member: RoleSwap.Member) {
+    if let timer = member.limit { control.cancelTimer(timer) } else { member.role.overdue = nil }
+    member.limit = nil
+  }
+
   private func did(_ member: RoleSwap.Member, _ swap: RoleSwap, _ result: Result<Void, RoleInstance.Failure>) {
+    unlimit(member)
     switch result {
     case .success: handle(.did(member.name), swap)
     case .failure(let failure): handle(.failed(member.name, reason: failure.message), swap)
@@ -144,8 +181,10 @@ extension Node {
   private func move(_ member: RoleSwap.Member, _ swap: RoleSwap) {
     let archive = archive(of: member.role)
     let saved = member.oldLoaded.library.description
+    let mayColdStart = member.role.plan.coldStart
     perform(member, swap) { [self] instance throws(RoleInstance.Failure) in
-      guard let state = try instance.seat.move(to: instance, member.transfer) else { return }
+      let state = try instance.seat.move(to: instance, member.transfer, mayColdStart: mayColdStart)
+      guard let state else { return }
       member.stateBytes = state.count
       archiveLoop.post {
         _ = archive.write(SavedState(role: saved.id, version: saved.stateVersion, bytes: state))
@@ -181,7 +220,11 @@ extension Node {
 
   private func flipped(_ member: RoleSwap.Member, _ swap: RoleSwap, _ pause: Int64) {
     member.pauseNanoseconds = pause
-    record(member, swap, .running) { $0.end(member.oldGeneration, .replaced) }
+    record(member, swap, .running) {
+      $0.end(member.oldGeneration, .replaced)
+      // Somebody insisted on it, and was right.
+      if let sha256 = member.loaded?.library.file.sha256 { $0.release(sha256) }
+    }
     let version = member.loaded?.library.description.version ?? ""
     log(
       NH_LOG_INFO, "swapped: \(version), generation \(member.generation), after a pause of \(pause / 1000) µs",
@@ -211,6 +254,8 @@ extension Node {
     for member in swap.members {
       guard let instance = member.instance else { continue }
       instance.loop.post { instance.seat.abort(instance) }
+      let isOpen = member.role.history.generation(member.generation)?.outcome == .trying
+      if isOpen { update(member.role) { $0.end(member.generation, .refused(reason)) } }
     }
     log(NH_LOG_ERROR, "not swapped: \(reason)", role: swap.members.count == 1 ? swap.members[0].name : "")
     swap.answer(.failure(SwapFailure(reason: reason)))
@@ -257,8 +302,15 @@ extension Node {
     guard let member = swap.members.first(where: { $0.name == name }), let loaded = member.loaded,
       [.creating, .moving, .probation].contains(step)
     else { return }
-    update(member.role) { $0.quarantine(loaded.library.file.sha256, because: reason) }
+    condemn(loaded.library.file.sha256, reason, of: member, swap)
     if step != .probation { record(member, swap, .refused(reason)) }
+  }
+
+  /// The roles of a plugin go over together or not at all, so none of them tries it again, also at the next start.
+  private func condemn(_ build: String, _ reason: String, of member: RoleSwap.Member, _ swap: RoleSwap) {
+    for other in swap.members where other.role.plan.plugin == member.role.plan.plugin {
+      update(other.role) { $0.quarantine(build, because: reason) }
+    }
   }
 
   private func record(
@@ -274,7 +326,7 @@ extension Node {
     generation.stateBytes = member.stateBytes
     update(member.role) {
       change(&$0)
-      $0.add(generation)
+      $0.put(generation)
     }
   }
 }

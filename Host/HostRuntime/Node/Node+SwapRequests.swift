@@ -26,9 +26,7 @@ extension Node {
       let remedy = "`hostctl history \(role.name)` shows what there is"
       return reply(.failure(.init(.notFound, "it has no \(what); \(remedy)", place: role.name)))
     }
-    swap([role], from: .copy(generation.copy), cause: .rollback, isForced: role.history.quarantine.isEmpty) { [self] in
-      answer($0, $1, reply)
-    }
+    swap([role], from: .copy(generation.copy), cause: .rollback) { [self] in answer($0, $1, reply) }
   }
 
   private func answer(_ swap: RoleSwap, _ outcome: RoleSwap.Outcome, _ reply: ControlServer.Reply) {

@@ -17,7 +17,10 @@ extension Node {
 
   private func fileWritten(_ path: String) {
     let file = String(path.split(separator: "/").last ?? "")
-    guard let plugin = roles.map(\.plan.plugin).first(where: { fileNames(of: $0).contains(file) }) else { return }
+    for plugin in Set(roles.map(\.plan.plugin)) where fileNames(of: plugin).contains(file) { look(at: plugin) }
+  }
+
+  private func look(at plugin: String) {
     loaderLoop.post { [self] in
       let build = loader.build(of: plugin)
       control.post { [self] in noticed(build, of: plugin) }
@@ -31,8 +34,12 @@ extension Node {
     // More of it is to come; when it does, there is another event.
     case .incomplete: log(NH_LOG_DEBUG, "lib\(plugin).so is not whole yet")
     case .whole(let sha256):
+      // Who is loading may have read the file before it was written.
+      for role in concerned where !role.isDecided { whenDecided(role) { [self] _ in look(at: plugin) } }
       let stale = concerned.filter {
-        $0.loaded?.library.file.sha256 != sha256 && $0.history.quarantine[sha256] == nil
+        // One that is being swapped just now may be going over to the build before this one.
+        ($0.loaded?.library.file.sha256 != sha256 || $0.swap.map { $0.machine.step != .probation } == true)
+          && $0.history.quarantine[sha256] == nil
       }
       // One that has failed gets another chance; the others go over to the new build in one step.
       for role in stale where role.state.failureReason != nil { restart(role) }

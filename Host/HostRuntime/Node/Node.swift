@@ -21,6 +21,7 @@ package final class Node: @unchecked Sendable {
   /// Writes what roles leave behind, one after the other.
   let archiveLoop = EventLoop(index: -3, name: "archive")
   let loader: PluginLoader
+  let stateFolder: String
   let loops: [EventLoop]
   private var threads: [(loop: EventLoop, thread: LoopThread)] = []
 
@@ -44,6 +45,7 @@ package final class Node: @unchecked Sendable {
   package init(_ plan: NodePlan, control: EventLoop, log: LogHub, allowsOtherPlugins: Bool, executable: String) {
     self.plan = plan
     self.control = control
+    stateFolder = plan.manifest.node.state
     services = NodeServices(nodeName: plan.name, nodeID: plan.id, log: log)
     loader = PluginLoader(
       folders: PluginFolders(plan.manifest.plugins.folders, allowsOtherPaths: allowsOtherPlugins),
@@ -60,6 +62,7 @@ package final class Node: @unchecked Sendable {
     threads = (loops + [loaderLoop, archiveLoop]).map { ($0, $0.startThread()) }
     roles = plan.manifest.roles.map(ManagedRole.init)
     tellNames()
+    removeOldCopies()
     for role in roles { handle(.begin, role) }
     watchPlugins()
     tellIfReady()

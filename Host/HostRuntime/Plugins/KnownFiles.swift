@@ -42,4 +42,10 @@ struct KnownFiles {
     if let status { files[path] = (status, file) }
     return file
   }
+
+  /// Their private copies are gone.
+  mutating func forget(_ copies: Set<String>) {
+    guard !copies.isEmpty else { return }
+    files = files.filter { !copies.contains($0.value.file.copy) }
+  }
 }

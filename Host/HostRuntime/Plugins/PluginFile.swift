@@ -92,6 +92,16 @@ package struct PluginCache: Sendable {
     for name in filesIn(folder) where name.hasPrefix(".") { unlink("\(folder)/\(name)") }
   }
 
+  /// Gives back the paths of those that it removed. Copies are told apart by their names, which are hashes.
+  func remove(except kept: Set<String>) -> Set<String> {
+    let keptNames = Set(kept.compactMap { $0.split(separator: "/").last })
+    var removed: Set<String> = []
+    for name in filesIn(folder) where !name.hasPrefix(".") && !keptNames.contains(Substring(name)) {
+      if unlink("\(folder)/\(name)") == 0 { removed.insert("\(folder)/\(name)") }
+    }
+    return removed
+  }
+
   /// The path of a copy with just these bytes. One that is there already is trusted only if it still
   /// has its hash: a crash may have left it short.
   func keep(_ bytes: [UInt8], sha256: String, source: String) throws(PluginProblem) -> String {

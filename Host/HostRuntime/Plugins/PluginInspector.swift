@@ -17,9 +17,13 @@ final class PluginInspector {
   /// The longest line either side sends: a description with a schema of the largest size.
   static let lineLimit = 8 << 20
 
+  /// A child keeps every build open that it has seen, and most cannot be closed; after so many there is a new one.
+  private static let buildsEach = 64
+
   private struct Child {
     var process: pid_t
     var channel: Int32
+    var builds: Set<String> = []
   }
   private enum Silence: Error {
     case timeout
@@ -63,6 +67,7 @@ final class PluginInspector {
         ("may_unload", .bool(file.note.mayUnload)),
       ] + more)
     let answer: JSON
+    renewChild(for: file)
     do throws(Silence) {
       answer = try exchange("\(JSON.object(request))\n")
     } catch {
@@ -86,6 +91,12 @@ final class PluginInspector {
   }
 
   // MARK: The child
+
+  private func renewChild(for file: PluginFile) {
+    if let child, child.builds.count >= Self.buildsEach, !child.builds.contains(file.copy) { endChild() }
+    guard (try? runningChild()) != nil else { return }
+    child?.builds.insert(file.copy)
+  }
 
   private func exchange(_ line: String) throws(Silence) -> JSON {
     let child = try runningChild()

@@ -1,4 +1,5 @@
 package import CNodeABI
+import CSystem
 import Glibc
 package import HostCore
 import Synchronization
@@ -39,6 +40,8 @@ package final class PluginLibrary: @unchecked Sendable {
   }
 
   deinit {
+    // Most of it is code, which the file has as well; a node that is developed on would hold thousands of builds.
+    if !file.note.mayUnload { csystem_forget_pages(handle) }
     // With RTLD_NODELETE this only drops the count.
     dlclose(handle)
   }

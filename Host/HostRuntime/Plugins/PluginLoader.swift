@@ -52,6 +52,9 @@ package final class PluginLoader: @unchecked Sendable {
   /// By hash: what was read of a file stays true.
   private var descriptions: [String: Described] = [:]
   private var libraries: [String: WeakLibrary] = [:]
+  /// Opened since copies were removed the last time.
+  private var recentCopies: Set<String> = []
+  private var tidiedAt = 0
 
   private struct Described {
     var description: PluginDescription
@@ -73,8 +76,10 @@ package final class PluginLoader: @unchecked Sendable {
   package func check(_ role: ManifestRole, allow: [String: String], _ wish: Wish = Wish()) throws(PluginRefusal)
     -> Checked
   {
+    var build: String?
     do {
       let file = try find(role.plugin, allow, wish)
+      build = file.sha256
       let described = try describe(file)
       try Self.checkIdentity(described.description, role, file)
       try Self.checkNeeds(described.description, file)
@@ -82,7 +87,8 @@ package final class PluginLoader: @unchecked Sendable {
       let mustLoad = wish.state != nil && !role.coldStart
       try inspector.tryCreate(file, role: role.name, config: config, state: mustLoad ? wish.state : nil)
       return Checked(file: file, description: described.description, config: config)
-    } catch let problem as PluginProblem {
+    } catch var problem as PluginProblem {
+      problem.build = build
       throw .plugin(problem)
     } catch {
       throw .configuration(error as! ManifestProblems)
@@ -213,6 +219,28 @@ package final class PluginLoader: @unchecked Sendable {
     if let library = libraries[file.sha256]?.library { return library }
     let library = try PluginLibrary(opening: file)
     libraries[file.sha256] = WeakLibrary(library: library)
+    recentCopies.insert(file.copy)
     return library
+  }
+
+  // MARK: Copies
+
+  /// Copies of builds that no history names any more are looked for once in so many new ones.
+  private static let copiesBetweenTidying = 32
+
+  /// True once in a while: then somebody should find out which copies are still named, and have the others removed.
+  func isTimeToTidy() -> Bool {
+    guard recentCopies.count - tidiedAt >= Self.copiesBetweenTidying else { return false }
+    tidiedAt = recentCopies.count
+    return true
+  }
+
+  /// What was opened lately may not have come into a history yet, and is kept too.
+  func removeCopies(except named: Set<String>) {
+    libraries = libraries.filter { $0.value.library != nil }
+    let kept = named.union(recentCopies).union(libraries.values.compactMap { $0.library?.file.copy })
+    known.forget(cache.remove(except: kept))
+    recentCopies = []
+    tidiedAt = 0
   }
 }

@@ -45,8 +45,11 @@ extension RoleSeat {
     quieting.done()
   }
 
-  /// Takes the state from the build in the seat to the new one and starts that. Returns the state.
-  func move(to new: RoleInstance, _ transfer: StateTransfer) throws(RoleInstance.Failure) -> [UInt8]? {
+  /// Takes the state from the build in the seat to the new one, which may perhaps begin anew if it refuses it, and
+  /// starts that. Returns the state.
+  func move(to new: RoleInstance, _ transfer: StateTransfer, mayColdStart: Bool = false) throws(RoleInstance.Failure)
+    -> [UInt8]?
+  {
     guard let old = current, gate == .quieting else {
       throw RoleInstance.Failure(status: NH_ABORTED, message: "the role has ended")
     }
@@ -55,7 +58,7 @@ extension RoleSeat {
     var state: [UInt8]?
     if case .move(let version) = transfer {
       let saved = try old.save() ?? []
-      try new.load(saved, version: version)
+      try new.load(SavedState(role: old.description.id, version: version, bytes: saved), mayColdStart: mayColdStart)
       state = saved
     }
     try new.start()

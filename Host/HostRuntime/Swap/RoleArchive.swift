@@ -29,6 +29,16 @@ struct RoleArchive: Sendable {
     return RoleHistory(json)
   }
 
+  /// The copies of plugins that a history of this node names, also of roles that it has no more.
+  static func namedCopies(node state: String) -> Set<String> {
+    var copies: Set<String> = []
+    for role in filesIn("\(state)/roles") {
+      let history = RoleArchive(node: state, role: role).readHistory()
+      copies.formUnion(history.generations.map(\.copy))
+    }
+    return copies
+  }
+
   func write(_ history: RoleHistory) -> Bool { replace(historyPath, Array(history.json.description.utf8)) }
 
   private func replace(_ path: String, _ bytes: [UInt8]) -> Bool {

@@ -13,6 +13,8 @@ final class RoleSwap {
     var transfer = StateTransfer.coldStart
     var generation = 0
     var pauseNanoseconds: Int64 = 0
+    /// Runs while code of the role does that has to return some time.
+    var limit: UInt64?
     var stateBytes: Int?
 
     init?(_ role: ManagedRole) {
