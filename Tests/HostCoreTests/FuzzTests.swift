@@ -9,6 +9,7 @@ import Testing
   @Test func callArguments() throws { try fuzz("call", fuzzCallArguments) }
   @Test func pluginFile() throws { try fuzz("plugin", fuzzPluginFile) }
   @Test func json() throws { try fuzz("json", fuzzJSON) }
-  @Test func schema() throws { try fuzz("schema", fuzzSchema) }
+  /// Fewer, since a schema may ask for a million steps.
+  @Test func schema() throws { try fuzz("schema", mutations: 1000, fuzzSchema) }
   @Test func signature() throws { try fuzz("signature", fuzzSignature) }
 }

@@ -30,12 +30,20 @@ final class Child {
     defer { posix_spawnattr_destroy(&attributes) }
     // `env` changes the folder and becomes the program.
     var arguments = (["env", "-C", folder, program] + words).map { strdup($0) } + [nil]
-    var variables = (["PATH=/usr/bin:/bin"] + environment).map { strdup($0) } + [nil]
+    var variables = (["PATH=/usr/bin:/bin"] + Self.sanitizing + environment).map { strdup($0) } + [nil]
     defer { for pointer in arguments + variables { free(pointer) } }
     var started = pid_t()
     let status = posix_spawn(&started, "/usr/bin/env", &actions, &attributes, &arguments, &variables)
     precondition(status == 0, "cannot start \(program)")
     process = started
+  }
+
+  /// What Tests/sanitize sets, for the children too; nothing otherwise. Leaks are looked for in the tests' own
+  /// process, where nodes come and go: the one node of a process holds on to itself until the process ends.
+  private static var sanitizing: [String] {
+    ["LD_PRELOAD", "TSAN_OPTIONS", "ASAN_OPTIONS"].compactMap { (name: String) in
+      getenv(name).map { "\(name)=\(String(cString: $0))" + (name == "ASAN_OPTIONS" ? ":detect_leaks=0" : "") }
+    }
   }
 
   deinit {

@@ -146,7 +146,7 @@ import Testing
 
   @Test func whatThisHostDoesNotDoYetIsSaidAtTheStart() throws {
     machine.manifest(
-      ["role: hello-c, cold_start: true"],
+      ["role: hello-c"],
       more: """
         listen: { data: { address: "127.0.0.1:50051" }, peers: { address: "127.0.0.1:60001" } }
         cluster: { peers: { 1: "127.0.0.1:60001", 2: "127.0.0.2:60001" } }
@@ -157,7 +157,7 @@ import Testing
       "`listen.data` has no effect: this host opens no listeners yet, and nothing answers at 127.0.0.1:50051",
       "`listen.peers` has no effect",
       "`cluster.peers` has no effect: this host has no links to other nodes yet (2 at 127.0.0.2:60001)",
-      "`control.address` has no effect", "`cold_start` of hello-c has no effect",
+      "`control.address` has no effect",
     ]
     let status = machine.hostctl("status").output
     for sentence in sentences {

@@ -99,7 +99,7 @@ extension ManifestDecoder {
   }
 
   private func limits(_ node: YamlNode?, _ name: String, at place: SourcePlace) -> LimitSettings {
-    let keys = ["queue", "calls", "drain_ms", "call_timeout_ms", "start_ms"]
+    let keys = ["queue", "calls", "drain_ms", "call_timeout_ms", "start_ms", "swap_ms", "probation_ms"]
     let section = ManifestSection(node, named: name, keys: keys, at: place, log: log)
     var limits = LimitSettings()
     limits.queue = section.integer("queue", in: ManifestLimits.queue) ?? limits.queue
@@ -110,6 +110,8 @@ extension ManifestDecoder {
     let atLeastOne = 1...range.upperBound
     limits.callTimeoutMilliseconds =
       section.integer("call_timeout_ms", in: atLeastOne) ?? limits.callTimeoutMilliseconds
+    limits.swapMilliseconds = section.integer("swap_ms", in: range) ?? limits.swapMilliseconds
+    limits.probationMilliseconds = section.integer("probation_ms", in: range) ?? limits.probationMilliseconds
     limits.startMilliseconds = section.integer("start_ms", in: atLeastOne) ?? limits.startMilliseconds
     return limits
   }

@@ -13,6 +13,10 @@ package enum ManifestDefaults {
   package static let drainMilliseconds = 10_000
   package static let callTimeoutMilliseconds = 5_000
   package static let startMilliseconds = 10_000
+  /// How long a swap waits for the calls that are under way, while new ones wait for it.
+  package static let swapMilliseconds = 1_000
+  /// How long the old build is kept after a swap, to come back if the new one fails.
+  package static let probationMilliseconds = 5_000
 
   package static let backoffMilliseconds = 200
   package static let backoffLimitMilliseconds = 30_000

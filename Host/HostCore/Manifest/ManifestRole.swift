@@ -48,6 +48,8 @@ package struct LimitSettings: Sendable, Equatable {
   package var drainMilliseconds = ManifestDefaults.drainMilliseconds
   package var callTimeoutMilliseconds = ManifestDefaults.callTimeoutMilliseconds
   package var startMilliseconds = ManifestDefaults.startMilliseconds
+  package var swapMilliseconds = ManifestDefaults.swapMilliseconds
+  package var probationMilliseconds = ManifestDefaults.probationMilliseconds
 
   package init() {}
 }

@@ -5,6 +5,7 @@ package struct PluginProblem: Error, Sendable, Equatable, CustomStringConvertibl
     case unreadable
     case outsideFolder = "outside-folder"
     case notAllowed = "not-allowed"
+    case quarantined
     case tooLarge = "too-large"
     case notElf = "not-elf"
     case truncated
@@ -25,6 +26,7 @@ package struct PluginProblem: Error, Sendable, Equatable, CustomStringConvertibl
     case missingService = "missing-service"
     case otherID = "other-id"
     case createFailed = "create-failed"
+    case loadFailed = "load-failed"
     case createCrashed = "create-crashed"
     case createTimeout = "create-timeout"
   }

@@ -61,6 +61,24 @@ package struct RoleHistory: Sendable, Equatable {
     generations.last { $0.sha256 != current?.sha256 && ($0.outcome == .replaced || $0.outcome == .ended) }
   }
 
+  /// The newest build that served, whatever became of it later: to fall back on when the plugin's file is no good.
+  package var lastGood: Generation? {
+    generations.last { generation in
+      guard quarantine[generation.sha256] == nil else { return false }
+      switch generation.outcome {
+      case .running, .replaced, .ended: return true
+      case .refused, .reverted: return false
+      }
+    }
+  }
+
+  /// The process that wrote this is gone, and what ran then has ended.
+  package mutating func endAll() {
+    for place in generations.indices where generations[place].outcome == .running {
+      generations[place].outcome = .ended
+    }
+  }
+
   package mutating func add(_ generation: Generation) {
     generations.append(generation)
     if generations.count > Self.limit { generations.removeFirst(generations.count - Self.limit) }

@@ -23,6 +23,8 @@ package struct SwapProtocol: Sendable {
   package enum Event: Sendable {
     /// A member has done the current step.
     case did(String)
+    /// A member runs that build already, and takes no part.
+    case unchanged(String)
     /// A member could not, or gave up on probation.
     case failed(String, reason: String)
     case probationOver
@@ -41,10 +43,12 @@ package struct SwapProtocol: Sendable {
     case revert(reason: String)
     /// The old instances go for good.
     case retire
+    /// No member has anything to swap.
+    case nothingToDo
   }
 
   package private(set) var step = Step.checking
-  private let members: Set<String>
+  package private(set) var members: Set<String>
   private var waiting: Set<String>
 
   package init(_ members: [String]) {
@@ -58,6 +62,12 @@ package struct SwapProtocol: Sendable {
     case (.probation, .failed(let name, let reason)): return end(.revert(reason: "\(name): \(reason)"))
     case (.probation, .probationOver), (.probation, .interrupted): return end(.retire)
     case (.probation, .did), (_, .probationOver): return []
+    case (.checking, .unchanged(let name)):
+      members.remove(name)
+      waiting.remove(name)
+      if members.isEmpty { return end(.nothingToDo) }
+      return waiting.isEmpty ? next() : []
+    case (_, .unchanged): return []
     case (_, .did(let name)):
       guard waiting.remove(name) != nil, waiting.isEmpty else { return [] }
       return next()

@@ -7,8 +7,13 @@ final class ManagedRole {
   var lifecycle: RoleLifecycle
   var loaded: PluginLoader.Loaded?
   var instance: RoleInstance?
-  /// Counts the instances that this name has had.
+  /// Counts the builds and starts that this name has had, also in earlier runs of the node.
   var generation = 0
+  var history = RoleHistory()
+  /// What an earlier start or run left for the next.
+  var savedState: SavedState?
+  /// A swap that it takes part in, until its probation is over.
+  var swap: RoleSwap?
   var runningSince: Int64 = 0
   var retryTimer: UInt64?
   /// Runs while start, drain or stop does, which have a limit.

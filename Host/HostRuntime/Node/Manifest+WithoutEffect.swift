@@ -17,9 +17,6 @@ extension Manifest {
       let list = others.map { "\($0.id) at \($0.address)" }.joined(separator: ", ")
       sentences.append("`cluster.peers` has no effect: this host has no links to other nodes yet (\(list))")
     }
-    for role in roles where role.coldStart {
-      sentences.append("`cold_start` of \(role.name) has no effect: this host does not swap running roles yet")
-    }
     return sentences
   }
 }

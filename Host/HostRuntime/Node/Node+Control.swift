@@ -5,7 +5,7 @@ import NodeValues
 
 /// The control interface: what the node does when it is asked. Everything here runs on the control loop.
 extension Node {
-  private typealias Reply = ControlServer.Reply
+  typealias Reply = ControlServer.Reply
 
   func answer(_ request: ControlRequest, _ reply: @escaping ControlServer.Reply) {
     switch request {
@@ -37,15 +37,17 @@ extension Node {
         restart(role)
         replyWhenDecided(role, reply)
       }
-    case .swap, .history, .rollback:
-      reply(.failure(.init(.unimplemented, "this node does not swap plugins; restart the role instead")))
+    case .swap(let request): swap(request, reply)
+    case .history(let name): withRole(name, reply) { reply(.json($0.history.report(role: name))) }
+    case .rollback(let name, let generation):
+      withRole(name, reply) { [self] in rollBack($0, to: generation, reply) }
     case .unload(let name): withRole(name, reply) { [self] in unload($0, reply) }
     case .call(let name, let method, let input):
       withRole(name, reply) { [self] in call($0, method, input, reply) }
     }
   }
 
-  private func withRole(_ name: String, _ reply: Reply, _ body: (ManagedRole) -> Void) {
+  func withRole(_ name: String, _ reply: Reply, _ body: (ManagedRole) -> Void) {
     if let role = role(name) { return body(role) }
     let near = nearestWord(to: name, among: roles.map(\.name)).map { "; did you mean `\($0)`?" }
     let names = roles.isEmpty ? "; it has none" : "; it has \(roles.map(\.name).joined(separator: ", "))"
@@ -155,11 +157,11 @@ extension Node {
     return isEnding
   }
 
-  private func allowsRuntimeLoading(_ reply: Reply) -> Bool {
+  func allowsRuntimeLoading(_ reply: Reply) -> Bool {
     guard !refusesWhileEnding(reply) else { return false }
     if plan.allowsChanges { return true }
     let remedy = "write `hot_swap: on` under `plugins:` in the manifest, or run the node with --dev"
-    reply(.failure(.init(.permissionDenied, "this node does not load or unload roles while it runs; \(remedy)")))
+    reply(.failure(.init(.permissionDenied, "this node does not load, unload or swap roles while it runs; \(remedy)")))
     return false
   }
 

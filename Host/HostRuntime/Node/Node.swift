@@ -17,13 +17,17 @@ package final class Node: @unchecked Sendable {
   let control: EventLoop
   let startedWall = Timestamp.now()
   let started = EventLoop.now()
-  private let loaderLoop = EventLoop(index: -1, name: "loader")
-  private let loader: PluginLoader
+  let loaderLoop = EventLoop(index: -1, name: "loader")
+  /// Writes what roles leave behind, one after the other.
+  let archiveLoop = EventLoop(index: -3, name: "archive")
+  let loader: PluginLoader
   let loops: [EventLoop]
   private var threads: [(loop: EventLoop, thread: LoopThread)] = []
 
   var roles: [ManagedRole] = []
   private var nextLoop = 0
+  /// There as long as roles may be swapped.
+  var watcher: PluginWatcher?
   private(set) var isEnding = false
   /// How long stop and destroy may take together before the node ends without them.
   static let stopLimitMilliseconds = 2_000
@@ -53,10 +57,11 @@ package final class Node: @unchecked Sendable {
         control.post { [self] in faulted(role, "\(StatusCode.words(status)): \(message)") }
       }
     }
-    threads = ([loaderLoop] + loops).map { ($0, $0.startThread()) }
+    threads = (loops + [loaderLoop, archiveLoop]).map { ($0, $0.startThread()) }
     roles = plan.manifest.roles.map(ManagedRole.init)
     tellNames()
     for entry in roles { handle(.begin, entry) }
+    watchPlugins()
     tellIfReady()
   }
 
@@ -69,6 +74,11 @@ package final class Node: @unchecked Sendable {
   // MARK: Lifecycles
 
   func handle(_ event: RoleLifecycle.Event, _ entry: ManagedRole) {
+    // A swap knows only roles that run.
+    switch event {
+    case .end, .faulted: if let swap = entry.swap { handle(.interrupted, swap) }
+    default: break
+    }
     let before = entry.state
     let directives = entry.lifecycle.handle(event, random: UInt64.random(in: 0...UInt64.max))
     report(entry, before)
@@ -119,9 +129,11 @@ package final class Node: @unchecked Sendable {
     entry.retryTimer = nil
     let (role, allow) = (entry.plan, plan.manifest.plugins.allow)
     let reference = UncheckedReference(entry)
-    loaderLoop.post { [self] in
-      let result = Result { () throws(PluginRefusal) in try loader.load(role, allow: allow) }
-      control.post { [self] in loaded(reference.value, result) }
+    readKept(entry) { [self] kept in
+      loaderLoop.post { [self] in
+        let result = Result { () throws(PluginRefusal) in try loadForStart(role, allow, kept.history) }
+        control.post { [self] in loaded(reference.value, kept, result) }
+      }
     }
   }
 
@@ -136,10 +148,16 @@ package final class Node: @unchecked Sendable {
     }
   }
 
-  private func loaded(_ entry: ManagedRole, _ result: Result<PluginLoader.Loaded, PluginRefusal>) {
+  private func loaded(
+    _ entry: ManagedRole, _ kept: Kept, _ result: Result<(PluginLoader.Loaded, warning: String?), PluginRefusal>
+  ) {
+    entry.history = kept.history
+    entry.history.endAll()
     switch result {
-    case .success(let loaded):
+    case .success(let (loaded, warning)):
+      if let warning { log(NH_LOG_WARNING, warning, role: entry.name) }
       entry.loaded = loaded
+      entry.savedState = kept.state.flatMap { $0.role == loaded.library.description.id ? $0 : nil }
       handle(.loaded, entry)
     case .failure(let refusal):
       let reason = refusal.reason(for: entry.plan)
@@ -169,10 +187,12 @@ package final class Node: @unchecked Sendable {
 
   private func start(_ entry: ManagedRole) {
     guard let loaded = entry.loaded else { return handle(.startFailed("it was never loaded"), entry) }
-    entry.generation += 1
+    entry.generation = entry.history.nextNumber
     let seat = RoleSeat(name: entry.name, loop: homeLoop(), node: services, limits: entry.plan.limits)
     let instance = RoleInstance(seat, library: loaded.library)
     entry.instance = instance
+    let (saved, mayColdStart) = (entry.savedState, entry.plan.coldStart)
+    entry.savedState = nil
     let reference = UncheckedReference(entry), ticket = Ticket()
     limit(entry, entry.plan.limits.startMilliseconds) { [self] milliseconds in
       guard ticket.take() else { return overdue(entry, "create or start has not returned after \(milliseconds) ms") }
@@ -186,6 +206,7 @@ package final class Node: @unchecked Sendable {
       guard ticket.take() else { return }
       let result = Result { () throws(RoleInstance.Failure) in
         try instance.create(config: loaded.config)
+        if let saved { try instance.load(saved, mayColdStart: mayColdStart) }
         try instance.start()
         instance.takeSeat()
       }
@@ -209,7 +230,9 @@ package final class Node: @unchecked Sendable {
     guard entry.instance === instance else { return }
     unlimit(entry)
     switch result {
-    case .success: handle(.started, entry)
+    case .success:
+      recordStart(entry)
+      handle(.started, entry)
     case .failure(let failure):
       entry.instance = nil
       handle(.startFailed(failure.message), entry)
@@ -262,9 +285,11 @@ package final class Node: @unchecked Sendable {
       overdue(entry, "a callback, stop or destroy has not returned after \($0) ms")
     }
     instance.loop.post { [self] in
+      let state = instance.finalState()
       instance.end()
       control.post { [self] in
         guard reference.value.instance === instance else { return }
+        recordEnd(reference.value, state)
         unlimit(reference.value)
         reference.value.instance = nil
         handle(.stopped, reference.value)
@@ -274,6 +299,9 @@ package final class Node: @unchecked Sendable {
 
   private func faulted(_ instance: RoleInstance, _ reason: String) {
     guard let entry = roles.first(where: { $0.instance === instance }) else { return }
+    if let swap = entry.swap, swap.machine.step == .probation {
+      return handle(.failed(entry.name, reason: "it gave up: \(reason)"), swap)
+    }
     let milliseconds = (EventLoop.now() - entry.runningSince) / 1_000_000
     handle(.faulted("it gave up: \(reason)", afterMilliseconds: milliseconds), entry)
   }
@@ -333,6 +361,7 @@ package final class Node: @unchecked Sendable {
     plan.manifest.roles = new.manifest.roles
     adopt(new, into: &plan.manifest)
     plan.allowsChanges = new.allowsChanges
+    watchPlugins()
   }
 
   /// What may change beside the roles.
@@ -366,6 +395,7 @@ package final class Node: @unchecked Sendable {
   package func end() {
     guard !isEnding else { return }
     isEnding = true
+    watchPlugins()
     log(NH_LOG_INFO, "draining")
     endNext()
   }

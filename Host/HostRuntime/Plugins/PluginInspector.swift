@@ -47,9 +47,10 @@ final class PluginInspector {
     return description
   }
 
-  /// Creates and destroys a role with this configuration.
-  func tryCreate(_ file: PluginFile, role: String, config: String) throws(PluginProblem) {
-    let request: [(String, JSON)] = [("role", .string(role)), ("config", .string(config))]
+  /// Creates a role with this configuration, lets it load the state that lies there, and destroys it.
+  func tryCreate(_ file: PluginFile, role: String, config: String, state: String? = nil) throws(PluginProblem) {
+    var request: [(String, JSON)] = [("role", .string(role)), ("config", .string(config))]
+    if let state { request.append(("state", .string(state))) }
     _ = try ask(request, file, crash: .createCrashed, timeout: .createTimeout, doing: "creating `\(role)`")
   }
 
@@ -191,7 +192,7 @@ package enum InspectorChild {
         libraries[copy] = library
       }
       guard let role = request["role"]?.string else { return ["description": library.description.json] }
-      try create(library, role, request["config"]?.string ?? "")
+      try create(library, role, request["config"]?.string ?? "", request["state"]?.string)
       return ["created": true]
     } catch {
       return [
@@ -202,7 +203,9 @@ package enum InspectorChild {
     }
   }
 
-  private static func create(_ library: PluginLibrary, _ role: String, _ config: String) throws(PluginProblem) {
+  private static func create(_ library: PluginLibrary, _ role: String, _ config: String, _ state: String?)
+    throws(PluginProblem)
+  {
     let services = NodeServices(nodeName: "trial", nodeID: 1, log: LogHub(writesToStandardError: false))
     let loop = EventLoop(index: 0, name: "trial")
     loop.adoptThisThread()
@@ -215,6 +218,15 @@ package enum InspectorChild {
       throw PluginProblem(
         .createFailed, file: library.file.path, found: "refuses the configuration of `\(role)`: \(error.message)",
         remedy: "correct it in the manifest")
+    }
+    guard let saved = state.flatMap(RoleArchive.state) else { return }
+    do throws(RoleInstance.Failure) {
+      try instance.load(saved.bytes, version: saved.version)
+    } catch {
+      throw PluginProblem(
+        .loadFailed, file: library.file.path,
+        found: "refuses the state of `\(role)`, version \(saved.version): \(error.message)",
+        remedy: "let it load that version, or write `cold_start: on` at the role to begin anew")
     }
   }
 }

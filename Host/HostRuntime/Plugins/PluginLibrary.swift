@@ -43,6 +43,11 @@ package final class PluginLibrary: @unchecked Sendable {
     dlclose(handle)
   }
 
+  package var stateAbility: StateAbility {
+    StateAbility(
+      saves: table.pointee.save != nil, loads: table.pointee.load != nil, version: description.stateVersion)
+  }
+
   /// The loader names the private copy, which means nothing to a reader.
   private static func loaderError(_ file: PluginFile) -> String {
     let text = dlerror().map { String(cString: $0) } ?? "no reason given"

@@ -9,6 +9,30 @@ import NodeValues
 ///
 /// All of it blocks, so it runs on a loop of its own. Each step either succeeds or says why not.
 package final class PluginLoader: @unchecked Sendable {
+  /// What to load for a role.
+  package struct Wish: Sendable {
+    package enum Source: Sendable {
+      /// The file that the role's `plugin:` leads to.
+      case named
+      /// A file that somebody names, in the folders unless other paths are allowed.
+      case file(String)
+      /// A private copy that served before.
+      case copy(String)
+    }
+
+    package var source = Source.named
+    /// Builds that have failed the role, by hash, with the reason.
+    package var quarantine: [String: String] = [:]
+    /// Where the role's state lies, for a trial of whether the build takes it.
+    package var state: String?
+
+    package init(source: Source = .named, quarantine: [String: String] = [:], state: String? = nil) {
+      self.source = source
+      self.quarantine = quarantine
+      self.state = state
+    }
+  }
+
   package struct Checked: Sendable {
     package var file: PluginFile
     package var description: PluginDescription
@@ -46,14 +70,17 @@ package final class PluginLoader: @unchecked Sendable {
 
   /// Everything but opening the plugin in this process: what a check of a manifest needs. `allow` holds hashes by
   /// plugin name; empty, it allows every plugin in the folders.
-  package func check(_ role: ManifestRole, allow: [String: String]) throws(PluginRefusal) -> Checked {
+  package func check(_ role: ManifestRole, allow: [String: String], _ wish: Wish = Wish()) throws(PluginRefusal)
+    -> Checked
+  {
     do {
-      let file = try find(role.plugin, allow)
+      let file = try find(role.plugin, allow, wish)
       let described = try describe(file)
       try Self.checkIdentity(described.description, role, file)
       try Self.checkNeeds(described.description, file)
       let config = try role.configuration(for: described.schema).description
-      try inspector.tryCreate(file, role: role.name, config: config)
+      let mustLoad = wish.state != nil && !role.coldStart
+      try inspector.tryCreate(file, role: role.name, config: config, state: mustLoad ? wish.state : nil)
       return Checked(file: file, description: described.description, config: config)
     } catch let problem as PluginProblem {
       throw .plugin(problem)
@@ -62,8 +89,10 @@ package final class PluginLoader: @unchecked Sendable {
     }
   }
 
-  package func load(_ role: ManifestRole, allow: [String: String]) throws(PluginRefusal) -> Loaded {
-    let checked = try check(role, allow: allow)
+  package func load(_ role: ManifestRole, allow: [String: String], _ wish: Wish = Wish()) throws(PluginRefusal)
+    -> Loaded
+  {
+    let checked = try check(role, allow: allow, wish)
     do throws(PluginProblem) {
       return Loaded(library: try open(checked.file), config: checked.config)
     } catch {
@@ -73,22 +102,56 @@ package final class PluginLoader: @unchecked Sendable {
 
   /// What a plugin says of itself.
   package func describe(_ plugin: String) throws(PluginProblem) -> (PluginFile, PluginDescription) {
-    let file = try find(plugin, [:])
+    let file = try find(plugin, [:], Wish())
     return (file, try describe(file).description)
   }
 
-  private func find(_ plugin: String, _ allow: [String: String]) throws(PluginProblem) -> PluginFile {
-    let path = try folders.find(plugin)
+  package enum Build: Sendable {
+    case missing
+    case incomplete
+    case whole(sha256: String)
+  }
+
+  /// What lies at a plugin's place now, without checking or running any of it.
+  package func build(of plugin: String) -> Build {
+    guard let path = try? folders.find(plugin), let bytes = readFile(path, limit: PluginFile.sizeLimit) else {
+      return .missing
+    }
+    do throws(ElfImage.Problem) {
+      _ = try ElfImage(reading: bytes)
+    } catch {
+      switch error {
+      case .truncated, .notElf, .malformed: return .incomplete
+      default: break
+      }
+    }
+    return .whole(sha256: PluginFile.sha256(of: bytes))
+  }
+
+  private func find(_ plugin: String, _ allow: [String: String], _ wish: Wish) throws(PluginProblem) -> PluginFile {
+    let path =
+      switch wish.source {
+      case .named: try folders.find(plugin)
+      case .file(let path): try folders.find(path)
+      case .copy(let path): path
+      }
     guard allow.isEmpty || allow[plugin] != nil else {
       throw PluginProblem(
         .notAllowed, file: path, found: "is not on the list of allowed plugins",
         remedy: "add `\(plugin)` with its hash to `plugins.allow` if it is to be trusted")
     }
-    return try known.file(path, allowed: allow[plugin], cache: cache)
+    let file = try known.file(path, allowed: allow[plugin], cache: cache)
+    if let reason = wish.quarantine[file.sha256] {
+      throw PluginProblem(
+        .quarantined, file: path, found: "is a build that failed before (\(reason))",
+        remedy: "build it anew, or try it once more with `hostctl swap --force`")
+    }
+    return file
   }
 
   private func describe(_ file: PluginFile) throws(PluginProblem) -> Described {
     if let known = descriptions[file.sha256] { return known }
+    if descriptions.count >= Self.rememberedBuilds { forgetBuilds() }
     let description = try inspector.describe(file)
     let described = Described(description: description, schema: try Self.schema(of: description, file))
     descriptions[file.sha256] = described
@@ -136,6 +199,14 @@ package final class PluginLoader: @unchecked Sendable {
           remedy: "build it against this host's SDK")
       }
     }
+  }
+
+  /// A node that is developed on sees a new build every minute, and needs none of the old.
+  private static let rememberedBuilds = 256
+
+  private func forgetBuilds() {
+    descriptions = [:]
+    libraries = libraries.filter { $0.value.library != nil }
   }
 
   private func open(_ file: PluginFile) throws(PluginProblem) -> PluginLibrary {

@@ -173,6 +173,9 @@ package final class RoleInstance: @unchecked Sendable {
     return state
   }
 
+  /// What the role is to have when it starts anew; nil if it cannot save or has given up.
+  func finalState() -> [UInt8]? { isLive ? (try? save()) ?? nil : nil }
+
   /// Takes over a state that was saved as `version`. Between create and start.
   package func load(_ state: [UInt8], version: UInt32) throws(Failure) {
     guard let load = plugin.pointee.load else { return }
@@ -182,9 +185,19 @@ package final class RoleInstance: @unchecked Sendable {
     try Self.check(outcome, "load")
   }
 
-  package var stateAbility: StateAbility {
-    StateAbility(
-      saves: plugin.pointee.save != nil, loads: plugin.pointee.load != nil, version: description.stateVersion)
+  /// The same at a start, with the state of an earlier run. A role that may begin anew does so if it refuses.
+  func load(_ saved: SavedState, mayColdStart: Bool) throws(Failure) {
+    do throws(Failure) {
+      try load(saved.bytes, version: saved.version)
+    } catch {
+      guard mayColdStart else {
+        throw Failure(
+          status: error.status,
+          message: "its state of version \(saved.version) is refused (\(error.message)); "
+            + "write `cold_start: on` at the role to let it begin anew")
+      }
+      node.log.write(NH_LOG_WARNING, role: name, "begins anew: it refuses its state (\(error.message))")
+    }
   }
 
   /// Nil if the role has to be restarted for it.

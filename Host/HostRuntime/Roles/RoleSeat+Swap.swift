@@ -45,21 +45,24 @@ extension RoleSeat {
     quieting.done()
   }
 
-  /// Takes the state from the build in the seat to the new one and starts that. Returns how large the state was.
-  func move(to new: RoleInstance, _ transfer: StateTransfer) throws(RoleInstance.Failure) -> Int? {
+  /// Takes the state from the build in the seat to the new one and starts that. Returns the state.
+  func move(to new: RoleInstance, _ transfer: StateTransfer) throws(RoleInstance.Failure) -> [UInt8]? {
     guard let old = current, gate == .quieting else {
       throw RoleInstance.Failure(status: NH_ABORTED, message: "the role has ended")
     }
     gate = .moving
     handover = Handover(old: old, new: new)
-    var size: Int?
+    var state: [UInt8]?
     if case .move(let version) = transfer {
-      let state = try old.save() ?? []
-      size = state.count
-      try new.load(state, version: version)
+      let saved = try old.save() ?? []
+      try new.load(saved, version: version)
+      state = saved
     }
     try new.start()
-    return size
+    guard new.isLive else {
+      throw RoleInstance.Failure(status: NH_FAILED_PRECONDITION, message: "it gave up while it started")
+    }
+    return state
   }
 
   /// The new build takes over. Returns for how long the gate was closed, in nanoseconds.

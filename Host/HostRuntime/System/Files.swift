@@ -42,11 +42,19 @@ package func readFile(_ path: String, limit: Int) -> [UInt8]? {
 }
 
 /// Creates or replaces a file; false leaves errno.
-package func writeFile(_ path: String, _ bytes: [UInt8], mode: UInt32) -> Bool {
+package func writeFile(_ path: String, _ bytes: [UInt8], mode: UInt32, isDurable: Bool = false) -> Bool {
   let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
   guard descriptor >= 0 else { return false }
   defer { close(descriptor) }
-  return writeAll(descriptor, bytes)
+  return writeAll(descriptor, bytes) && (!isDurable || fsync(descriptor) == 0)
+}
+
+/// Makes a rename in the folder outlast a loss of power.
+func syncFolder(_ path: String) -> Bool {
+  let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  guard descriptor >= 0 else { return false }
+  defer { close(descriptor) }
+  return fsync(descriptor) == 0
 }
 
 func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {

@@ -4,6 +4,9 @@
  * Topics are words with dots: "gateway.leader". Delivery is asynchronous, in order per publisher,
  * to the subscribers of the moment; nothing is kept. A subscriber whose queue is full misses the
  * event: the host counts it, and the gap shows in nh_event.sequence.
+ *
+ * Across a swap: a topic that the new build's start subscribes to again is the same subscription,
+ * with its handle and the new token, and no event is lost. The old build's others end with it.
  */
 #ifndef NODEHOST_BUS_H
 #define NODEHOST_BUS_H

@@ -250,8 +250,12 @@ typedef struct nh_plugin {
   /** A topic, a link, a descriptor, a cancelled call. Null if the role listens to none.
    * [loop & running] */
   void (*NH_NULLABLE on_event)(void *NH_NULLABLE role, const nh_event *event);
-  /** Writes all that the next version of the role needs, as state_version. Null with load.
-   * [loop & running] */
+  /**
+   * Writes all that the next version of the role needs, as state_version. Null with load. Comes at a
+   * swap, when no call to the role or by it is open, and before stop: the host keeps the state on
+   * disk for the next start. The role must go on as if nothing had happened, since a swap may be
+   * undone. [loop & running]
+   */
   nh_status (*NH_NULLABLE save)(void *NH_NULLABLE role, const nh_sink *state, nh_error *error);
   /** Takes over a state that was saved as `version`, older or newer than the role's own. Comes after
    * create, before start. Refuse what you cannot read. Null with save. [loop & creating] */

@@ -1,8 +1,9 @@
 /*
  * roles.h: nodehost.roles/1, calls of other roles' methods.
  *
- * Always asynchronous, always with a deadline, and valid across a swap of either side: a role never
- * holds another's function pointer.
+ * Always asynchronous, always with a deadline, and valid across a swap of the other side: a role
+ * never holds another's function pointer. A swap of the calling side waits for its open calls, up to
+ * the limit swap_ms; those that are open then end with NH_CANCELLED.
  */
 #ifndef NODEHOST_ROLES_H
 #define NODEHOST_ROLES_H

@@ -1,8 +1,12 @@
 /*
  * timer.h: nodehost.timer/1, one-shot and periodic timers.
  *
- * A timer ends in on_timer on the role's loop. All timers of a role end when the role does; across
- * a swap they keep their remaining time, their handle and their token. At most 1,024 a role.
+ * A timer ends in on_timer on the role's loop. All timers of a role end when the role does. At most
+ * 1,024 a role.
+ *
+ * Across a swap: a timer that the new build's start sets with the same function, token and times as
+ * one of the old build's is that timer, with its handle and its remaining time. The old build's
+ * other timers end with it.
  */
 #ifndef NODEHOST_TIMER_H
 #define NODEHOST_TIMER_H
