@@ -35,5 +35,9 @@ int csystem_random(void *room, size_t length);
 /* Starts `path` with the descriptor `channel` as its 3, standard output as standard error. The child
  * dies with this process and gets default signal handling. Its id, or -1 with errno. */
 int csystem_start_child(const char *path, char *const arguments[], int channel);
+/* Starts a program found on the PATH, in a folder and a process group of its own, with `output` for both
+ * of its outputs if that is not -1, and nothing to read. It gets `signal` when this process ends. Its id,
+ * or -1 with errno. */
+int csystem_start_program(char *const arguments[], const char *folder, int output, int signal);
 
 #endif
