@@ -68,9 +68,9 @@ enum NodeCommands {
       if invocation.has("node") || invocation.has("socket") { throw error }
     }
     if invocation.has("json") {
-      return try Output.json(["hostctl": .string(productVersion), "node": node ?? .null])
+      return try Output.json(["hostctl": .string(HostVersion.text), "node": node ?? .null])
     }
-    try Output.write("hostctl \(productVersion)\n")
+    try Output.write("hostctl \(HostVersion.text)\n")
     guard let node else { return }
     let abi = node["abi"] ?? [:]
     let text = "node    \(node.text("version")) (ABI \(abi.text("major")) revision \(abi.text("revision")))"

@@ -6,7 +6,7 @@ import NodeSchema
 func run(_ words: [String]) throws(CommandFailure) -> ExitCode {
   let program = CommandTable.program
   switch program.parse(words) {
-  case .version: try Output.write("hostctl \(productVersion)\n")
+  case .version: try Output.write("hostctl \(HostVersion.text)\n")
   case .help(let command, let long):
     let width = Output.width ?? TextLayout.usualWidth
     try Output.write(program.help(command: command, long: long, width: width, style: Output.style))

@@ -11,7 +11,7 @@ func run(_ words: [String]) -> ExitCode {
     return .success
   }
   switch program.parse(CommandTable.completed(words)) {
-  case .version: Console.write("nodehost \(productVersion)\n")
+  case .version: Console.write("nodehost \(HostVersion.text)\n")
   case .help(let command, let long):
     Console.write(program.help(command: command, long: long, width: Console.width, style: Console.style))
   case .misused(let error):

@@ -31,12 +31,13 @@ import Testing
 
   @Test func whatTheNewBuildDoesNotAskForAgainEnds() throws {
     let live = plugin.node()
-    plugin.build(2, "-DDEAF", "-DTICK_MS=5000")
+    plugin.build(2, "-DDEAF", "-DTICK_MS=60000")
     _ = try live.swap(["b"]).get()
+    let ticks = try live.call("ticked", on: "b")
     live.node.services.bus.publish("tally.x", source: "test", payload: [])
     usleep(500_000)
     #expect(try live.call("heard", on: "b") == .value(.int(0)))
-    #expect(try live.call("ticked", on: "b") == .value(.int(0)))
+    #expect(try live.call("ticked", on: "b") == ticks)
     let seat = try live.instance().seat
     live.endProbation("b")
     #expect(live.onLoop(seat) { $0.timers.count == 1 && $0.subscriptions.count == 0 })
@@ -85,7 +86,7 @@ import Testing
     _ = try live.swap(["b"]).get()
     guard case .error(NH_UNAVAILABLE, let reason) = lost.outcome() else { return #expect(Bool(false)) }
     #expect(reason.contains("was swapped before it answered"))
-    let again = live.send("later", [.int(300)])
+    let again = live.send("later", [.int(1_500)])
     usleep(20_000)
     plugin.build(3)
     _ = try live.swap(["b"]).get()
@@ -126,7 +127,8 @@ import Testing
     let seat = before.seat
     #expect(live.onLoop(seat) { $0.timers.count == 1 && $0.subscriptions.count == 1 })
     usleep(450_000)
-    #expect(try live.call("ticked", on: "b") == .value(.int(1)))
+    guard case .value(.int(let ticks)) = try live.call("ticked", on: "b") else { return #expect(Bool(false)) }
+    #expect(ticks >= 1, "its timer goes on")
   }
 
   @Test func aBuildThatFailedIsNotTriedAgainUnlessForced() throws {

@@ -10,7 +10,7 @@ package struct Program: Sendable {
   package var environment: [Named]
 
   package init(
-    name: String, summary: String, discussion: String = "", version: String = productVersion, options: [Option] = [],
+    name: String, summary: String, discussion: String = "", version: String = HostVersion.text, options: [Option] = [],
     commands: [Command], environment: [Named] = []
   ) {
     self.name = name

@@ -140,7 +140,7 @@ package struct CallReply: Sendable, Equatable {
 package enum VersionReport {
   package static func json(abiMajor: UInt32, abiRevision: UInt32) -> JSON {
     [
-      "version": .string(productVersion), "abi": ["major": JSON(abiMajor), "revision": JSON(abiRevision)],
+      "version": .string(HostVersion.text), "abi": ["major": JSON(abiMajor), "revision": JSON(abiRevision)],
       "control": .string(ControlAPI.version),
     ]
   }

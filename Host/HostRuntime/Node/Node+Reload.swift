@@ -103,6 +103,8 @@ extension Node {
 
   private func replan(_ plan: ManifestRole, _ difference: ManifestDifference, _ changes: Changes) {
     guard let role = role(plan.name) else { return arrive(plan, changes) }
+    // Its new build was created with the old configuration.
+    if let swap = role.swap, difference.reconfigured.contains(plan.name) { handle(.interrupted, swap) }
     if difference.unchanged.contains(plan.name), role.state.failureReason == nil, !role.isLeaving {
       changes.outcome.unchanged += 1
     } else if difference.reconfigured.contains(plan.name), role.state == .running {

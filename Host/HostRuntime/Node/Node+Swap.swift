@@ -163,7 +163,13 @@ extension Node {
       let references = UncheckedReference(Pair(member, swap))
       instance.loop.post { [self] in
         let pause = instance.seat.flip()
-        control.post { [self] in flipped(references.value.first, references.value.second, pause) }
+        let isLive = instance.isLive
+        control.post { [self] in
+          flipped(references.value.first, references.value.second, pause)
+          // A fault between the steps found nobody whose instance it was.
+          let reason = "it gave up while it took over"
+          if !isLive { handle(.failed(references.value.first.name, reason: reason), references.value.second) }
+        }
       }
     }
     let probation = swap.members.map { Int64($0.role.plan.limits.probationMilliseconds) }.max() ?? 0
