@@ -46,7 +46,8 @@ enum NewCommand {
     if invocation.has("json") {
       let path = System.resolved(folder) ?? folder
       return try Output.json([
-        "name": .string(name.name), "language": .string(language.rawValue), "folder": .string(path), "sdk": .string(sdk),
+        "name": .string(name.name), "language": .string(language.rawValue), "folder": .string(path),
+        "sdk": .string(sdk),
         "files": .array(files.sorted().map { .string($0) }),
       ])
     }

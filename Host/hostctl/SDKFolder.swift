@@ -20,7 +20,8 @@ enum SDKFolder {
     let found = folders.first { System.exists("\($0)/\(mark)") }
     if let sdk = found.flatMap(System.resolved) { return sdk }
     throw CommandFailure(
-      "there is no SDK that belongs to this hostctl", "looked for \(folders[0]) and for SDK in the folders above \(own)",
+      "there is no SDK that belongs to this hostctl",
+      "looked for \(folders[0]) and for SDK in the folders above \(own)",
       remedy: "Install both with Host/start --install PREFIX.")
   }
 }

@@ -6,7 +6,9 @@ package struct ProjectName: Sendable, Equatable {
   /// The role's id and the library's name: `tea-counter`.
   package let name: String
   /// For types: `TeaCounter`.
-  package var typeName: String { name.split(separator: "-").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined() }
+  package var typeName: String {
+    name.split(separator: "-").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+  }
   /// For functions, crates and files: `tea_counter`.
   package var identifier: String { name.split(separator: "-").joined(separator: "_") }
 
@@ -49,7 +51,7 @@ package struct ProjectName: Sendable, Equatable {
       before = character
     }
     let text = words.filter { !$0.isEmpty }.joined(separator: "-")
-    return (try? ProjectName(text))?.name
+    return text == name ? nil : (try? ProjectName(text))?.name
   }
 
   /// The text of a template with this name in place of the template's own.

@@ -9,7 +9,8 @@ enum DevCommand {
     let manifest = invocation.value("manifest").map(System.absolute) ?? "\(project.folder)/node.yaml"
     guard System.exists(manifest) else {
       throw CommandFailure(
-        "there is no manifest \(manifest)", remedy: "Write one, or name another with --manifest; hostctl new makes one.")
+        "there is no manifest \(manifest)", remedy: "Write one, or name another with --manifest; hostctl new makes one."
+      )
     }
     guard let nodehost = System.besideThis("nodehost"), access(nodehost, X_OK) == 0 else {
       throw CommandFailure("there is no nodehost beside hostctl", remedy: "It belongs into the same folder.")

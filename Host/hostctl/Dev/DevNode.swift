@@ -22,7 +22,7 @@ final class DevNode {
   private var socket: String?
 
   init(_ program: String, manifest: String, folder: String) throws(CommandFailure) {
-    let words = [program, "run", manifest, "--dev"]
+    let words = [program, "run", manifest, "--dev", "--no-watch"]
     var arguments = words.map { strdup($0) } + [nil]
     defer { for word in arguments { free(word) } }
     process = csystem_start_program(&arguments, folder, -1, SIGTERM)

@@ -37,7 +37,7 @@ extension DevSession {
       "\($0.text("role")) \($0.text("version")), generation \($0.text("generation"))"
     }
     let until = System.monotonic + (answer["probation_ms"]?.int ?? 0) * 1_000_000
-    // The node looks for new builds too, and may have been faster; or a role was started anew.
+    // A role that had failed was started anew instead.
     let now = generations()
     let others = now.keys.sorted().filter { now[$0] != before[$0] }
     if names.isEmpty { names = others.map { "\($0), generation \(now[$0] ?? 0)" } }
@@ -72,7 +72,9 @@ extension DevSession {
       return say(error.chain.joined(separator: ": "), .red)
     }
     let took = Self.milliseconds(System.monotonic - began), total = Self.milliseconds(System.monotonic - firstChange)
-    say(built.map { "live in \(total): build \($0), start \(took); Ctrl-C ends it" } ?? "running again after \(took)", .green)
+    say(
+      built.map { "live in \(total): build \($0), start \(took); Ctrl-C ends it" } ?? "running again after \(took)",
+      .green)
     keepBuilds()
   }
 
