@@ -102,7 +102,9 @@ static void on_reply(void *role, const nh_reply *reply) {
 
 /* Methods */
 
-static void add(void *role, const nh_call *call, int64_t amount) { nh_reply_int(call, ((tally *)role)->count += amount); }
+static void add(void *role, const nh_call *call, int64_t amount) {
+  nh_reply_int(call, ((tally *)role)->count += amount);
+}
 static void build(void *role, const nh_call *call) {
   (void)role;
   nh_reply_int(call, BUILD);

@@ -379,8 +379,8 @@ private func history() -> RoleHistory {
     #expect(bench.run("version") == .init(code: 0, output: "hostctl \(HostVersion.text)\n", errors: ""))
     #expect(bench.run("--version").output == "hostctl \(HostVersion.text)\n")
     bench.node("a", answer)
-    #expect(
-      bench.run("version").output == "hostctl \(HostVersion.text)\nnode    \(HostVersion.text) (ABI 1 revision 1)\n")
+    let version = HostVersion.text
+    #expect(bench.run("version").output == "hostctl \(version)\nnode    \(version) (ABI 1 revision 1)\n")
   }
 
   @Test func becomesTheNodehostBesideIt() {

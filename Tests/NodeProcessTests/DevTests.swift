@@ -69,6 +69,18 @@ import Testing
     try session.saysOnOutput("tea 0.1.0, generation 1, runs on")
   }
 
+  @Test func aRoleThatDidNotStartIsStartedWithItsNextBuild() throws {
+    try project()
+    edit("s/const int64_t period_ns/if (period) return nh_fail(error, NH_ABORTED, NH_STR(\"\"), NH_STR(\"no tea\")); &/")
+    edit("s/if (period)/if (role)/")
+    let session = machine.child("\(Place.products)/hostctl", ["dev", "tea"])
+    try session.saysOnOutput("==> tea is not live: ")
+    #expect(session.output.contains("no tea"))
+    edit("s/if (role)/if (!role)/")
+    try session.saysOnOutput("==> live in ")
+    #expect(add(3) == "3\n")
+  }
+
   @Test func theManifestIsReadAgain() throws {
     let session = try session()
     edit("s/report_seconds: 5/report_seconds: 7/", "node.yaml")

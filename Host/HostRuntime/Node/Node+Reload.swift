@@ -116,12 +116,12 @@ extension Node {
   }
 
   /// The new configuration is checked like that of a new role before the running one sees it.
-  private func reconfigure(_ entry: ManagedRole, as plan: ManifestRole, _ changes: Changes) {
+  private func reconfigure(_ role: ManagedRole, as plan: ManifestRole, _ changes: Changes) {
     changes.pending += 1
-    let before = entry.plan
-    entry.plan = plan
-    let reference = UncheckedReference(entry), counting = UncheckedReference(changes)
-    check(entry) { [self] result in
+    let before = role.plan
+    role.plan = plan
+    let reference = UncheckedReference(role), counting = UncheckedReference(changes)
+    check(role) { [self] result in
       switch result {
       case .failure(let refusal):
         keep(before, for: reference.value, refusal.reason(for: reference.value.plan), counting.value)
@@ -138,30 +138,30 @@ extension Node {
   }
 
   /// The old plan stays, for the next start of the role and as what the next reload compares with.
-  private func keep(_ before: ManifestRole, for entry: ManagedRole, _ reason: String, _ changes: Changes) {
-    entry.plan = before
+  private func keep(_ before: ManifestRole, for role: ManagedRole, _ reason: String, _ changes: Changes) {
+    role.plan = before
     keepInManifest(before)
-    changes.failures.append("\(entry.name) keeps its old configuration: \(reason)")
+    changes.failures.append("\(role.name) keeps its old configuration: \(reason)")
   }
 
   private func reconfigured(
-    _ entry: ManagedRole, from before: ManifestRole, _ outcome: Result<Bool, RoleInstance.Failure>?, _ changes: Changes
+    _ role: ManagedRole, from before: ManifestRole, _ outcome: Result<Bool, RoleInstance.Failure>?, _ changes: Changes
   ) {
     defer { changes.finishedOne() }
     switch outcome {
-    case .success(true): changes.outcome.reconfigured.append(entry.name)
-    case .failure(let failure): keep(before, for: entry, failure.message, changes)
+    case .success(true): changes.outcome.reconfigured.append(role.name)
+    case .failure(let failure): keep(before, for: role, failure.message, changes)
     case .success(false), nil:
-      changes.outcome.restarted.append(entry.name)
-      restart(entry)
-      wait(for: entry, changes)
+      changes.outcome.restarted.append(role.name)
+      restart(role)
+      wait(for: role, changes)
     }
   }
 
-  private func wait(for entry: ManagedRole, _ changes: Changes) {
+  private func wait(for role: ManagedRole, _ changes: Changes) {
     changes.pending += 1
-    whenDecided(entry) { entry in
-      if let reason = entry.trouble { changes.failures.append("\(entry.name) failed: \(reason)") }
+    whenDecided(role) { role in
+      if let reason = role.trouble { changes.failures.append("\(role.name) failed: \(reason)") }
       changes.finishedOne()
     }
   }

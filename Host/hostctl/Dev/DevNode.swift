@@ -52,9 +52,9 @@ final class DevNode {
     return try connection.ask(request, patience: ControlConnection.longPatienceSeconds)
   }
 
-  /// Whether each role has been started, or has failed to.
-  func isReady() -> Bool {
-    guard let answer = try? connection()?.ask(.status) else { return false }
-    return answer["node"]?.text("state") == "running"
+  /// The roles, once each of them runs or has failed for the first time; nil before.
+  func settledRoles() -> [JSON]? {
+    guard let roles = try? connection()?.ask(.roles).list("roles") else { return nil }
+    return roles.allSatisfy { ["running", "failed", "stopped"].contains($0.text("state")) } ? roles : nil
   }
 }

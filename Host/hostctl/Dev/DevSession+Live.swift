@@ -63,11 +63,16 @@ extension DevSession {
     do throws(CommandFailure) {
       let node = try DevNode(nodehost, manifest: manifest, folder: project.folder)
       self.node = node
-      while !node.isReady() {
-        wait(20)
+      var roles: [JSON]?
+      while roles == nil, changed.isEmpty {
+        wait(Self.startLookMilliseconds)
         if isEnding { return }
-        if died() { return recover(newestFailed: false) }
+        if node.hasEnded() { return recover(newestFailed: false) }
+        roles = node.settledRoles()
       }
+      let failed = (roles ?? []).filter { $0.text("state") != "running" }
+      for role in failed { say("\(role.text("name")) is not live: \(role.text("reason"))", .red) }
+      if roles == nil || !failed.isEmpty { return }
     } catch {
       return say(error.chain.joined(separator: ": "), .red)
     }

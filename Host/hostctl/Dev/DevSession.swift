@@ -10,6 +10,7 @@ final class DevSession {
   /// Some editors write twice; a formatter that runs after a save is a change of its own.
   static let quietMilliseconds: Int64 = 20
   static let lookMilliseconds: Int64 = 200
+  static let startLookMilliseconds: Int64 = 10
   /// A build's output beyond this is left out.
   static let outputLimit = 256 << 10
 
