@@ -71,8 +71,8 @@ import Testing
 
   @Test func aRoleThatDidNotStartIsStartedWithItsNextBuild() throws {
     try project()
-    edit("s/const int64_t period_ns/if (period) return nh_fail(error, NH_ABORTED, NH_STR(\"\"), NH_STR(\"no tea\")); &/")
-    edit("s/if (period)/if (role)/")
+    let refusal = "if (role) return nh_fail(error, NH_ABORTED, NH_STR(\"\"), NH_STR(\"no tea\"));"
+    edit("s/const int64_t period_ns/\(refusal) &/")
     let session = machine.child("\(Place.products)/hostctl", ["dev", "tea"])
     try session.saysOnOutput("==> tea is not live: ")
     #expect(session.output.contains("no tea"))
