@@ -109,8 +109,11 @@ let package = Package(
     module(
       "HostRuntime", in: "Host",
       ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "CYaml", "CFFI", "CCrypto", "CSystem"], settings: fast),
+    // The cases of `nodehost check`, with a host of their own.
+    module("PluginCheck", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem"]),
     .executableTarget(
-      name: "nodehost", dependencies: ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime"],
+      name: "nodehost",
+      dependencies: ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "PluginCheck"],
       path: "Host/nodehost", swiftSettings: strict),
     .executableTarget(
       name: "hostctl", dependencies: ["NodeValues", "NodeSchema", "HostCore", "CSystem"], path: "Host/hostctl",
@@ -132,6 +135,7 @@ let package = Package(
     tests(
       "HostRuntimeTests",
       ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "FuzzSupport"]),
+    tests("PluginCheckTests", ["NodeValues", "HostCore", "HostRuntime", "PluginCheck"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
   ] + plugins.map(\.target) + fuzzers
 )

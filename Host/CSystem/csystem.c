@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -145,4 +147,44 @@ int csystem_start_program(char *const arguments[], const char *folder, int outpu
   if (child > 0) waitpid(child, NULL, 0);
   errno = reason;
   return -1;
+}
+
+void csystem_signal_state(uint64_t *words) {
+  sigset_t blocked;
+  memset(words, 0, CSYSTEM_SIGNAL_WORDS * sizeof *words);
+  for (int number = 1; number < CSYSTEM_SIGNAL_WORDS - 1; number++) {
+    struct sigaction action;
+    /* Two numbers belong to the C library, which refuses to speak of them. */
+    if (sigaction(number, NULL, &action) == 0) words[number] = (uint64_t)(uintptr_t)action.sa_handler;
+  }
+  pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+  for (int number = 1; number < 64; number++)
+    if (sigismember(&blocked, number) == 1) words[CSYSTEM_SIGNAL_WORDS - 1] |= UINT64_C(1) << number;
+}
+
+char *const *csystem_environment(void) {
+  extern char **environ;
+  return environ;
+}
+
+uint64_t csystem_float_control(void) {
+#if defined(__x86_64__)
+  uint32_t control;
+  __asm__ volatile("stmxcsr %0" : "=m"(control));
+  return control & 0xFFC0; /* without the marks of what has happened */
+#elif defined(__aarch64__)
+  uint64_t control;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+  return control;
+#endif
+}
+
+uint64_t csystem_heap_in_use(void) {
+  struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+void csystem_no_core_dump(void) {
+  const struct rlimit none = {0, 0};
+  setrlimit(RLIMIT_CORE, &none);
 }

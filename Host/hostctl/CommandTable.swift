@@ -172,6 +172,11 @@ enum CommandTable {
       discussion: "Runs nodehost schema.",
       arguments: [Argument("PLUGIN.so", help: "The plugin's file", completion: .file)],
       passesWordsOn: true),
+    Command(
+      name: "check", summary: "Check that plugins keep the rules of the ABI; no node is needed",
+      discussion: "Runs nodehost check, which takes further options: see nodehost check --help.",
+      arguments: [Argument("PLUGIN.so", .any, help: "Plugin files", completion: .file)],
+      passesWordsOn: true),
     Command(name: "version", summary: "Show the versions of hostctl and of the node"),
     Command(
       name: "completions", summary: "Print completions for a shell",

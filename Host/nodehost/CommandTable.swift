@@ -64,6 +64,34 @@ enum CommandTable {
           Option(long: "json", help: "Accepted for symmetry: the output is JSON either way"),
         ],
         examples: [Named("nodehost schema libhello.so", "What may stand under config:")]),
+      Command(
+        name: "check", summary: "Check that plugins keep the rules of the ABI",
+        discussion: """
+          Tries each plugin in several dozen cases, each in a process of its own with a time limit: what the file \
+          says, what opening it changes, older and newer hosts, failing host calls, wrong configuration, damaged \
+          state, threads, swaps, and faults. A case passes, fails, crashes, hangs, or is skipped if it does not apply.
+
+          Every failure comes with what was found, what was expected, a remedy, and the command that repeats it \
+          alone. Exits with 1 if a case fails, crashes or hangs, and with 64 for a command line that it does not \
+          understand.
+          """,
+        arguments: [Argument("PLUGIN", .any, help: "Plugin files to check", completion: .file)],
+        options: [
+          Option(long: "list", help: "List the cases, and check nothing"),
+          Option(
+            long: "only", value: "CASE", help: "Only this group, case, or part of a case: lifecycle.nth-call-fails:7",
+            repeatable: true),
+          Option(long: "seed", value: "N", help: "Make up the same arguments again; otherwise each run has its own"),
+          Option(long: "config", value: "JSON", help: "The role's configuration, if its defaults are not enough"),
+          Option(long: "limit", value: "SECONDS", help: "Time limit of each case, instead of its own"),
+          Option(long: "in-process", help: "All in this process, without limits: for a debugger"),
+          Option(long: "junit", value: "FILE", help: "Also write JUnit XML, for build servers", completion: .file),
+          Option(long: "json", help: "Print JSON for programs"),
+        ],
+        examples: [
+          Named("nodehost check libhello.so", "Try everything"),
+          Named("nodehost check --only state --seed 42 libhello.so", "One group, with the arguments of another run"),
+        ]),
       Command(name: "man", summary: "Print the manual page, to be shown by `man -l -`"),
       Command(
         name: "completions", summary: "Print completions for a shell",

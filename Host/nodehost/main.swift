@@ -1,6 +1,7 @@
 import Glibc
 import HostCore
 import HostRuntime
+import PluginCheck
 
 /// Does what a command line asks for.
 func run(_ words: [String]) -> ExitCode {
@@ -10,6 +11,8 @@ func run(_ words: [String]) -> ExitCode {
     InspectorChild.run()
     return .success
   }
+  // Nor this: the process of one case of `check`.
+  if words == ["check-case"] { CaseChild.run() }
   switch program.parse(CommandTable.completed(words)) {
   case .version: Console.write("nodehost \(HostVersion.text)\n")
   case .help(let command, let long):
@@ -27,6 +30,7 @@ func run(_ invocation: Invocation) -> ExitCode {
   case "run": RunCommand.run(invocation)
   case "validate": ValidateCommand.run(invocation)
   case "schema": SchemaCommand.run(invocation)
+  case "check": CheckCommand.run(invocation)
   case "man": Console.show(CommandTable.program.manual)
   case "completions": completions(invocation.arguments[0])
   default: preconditionFailure("the table has a command that nobody does")

@@ -40,4 +40,19 @@ int csystem_start_child(const char *path, char *const arguments[], int channel);
  * or -1 with errno. */
 int csystem_start_program(char *const arguments[], const char *folder, int output, int signal);
 
+/* What a library may change in the process that loads it, and where nobody else would look. */
+
+/* The handler of each signal, 0 for the default one, 1 for none; and one word more: the mask of what this
+ * thread blocks. Fills CSYSTEM_SIGNAL_WORDS words. */
+#define CSYSTEM_SIGNAL_WORDS 66
+void csystem_signal_state(uint64_t *words);
+/* All variables, as they are now; ends in null. */
+char *const *csystem_environment(void);
+/* How this thread rounds, and what it does with the smallest numbers. */
+uint64_t csystem_float_control(void);
+/* Bytes that the process has allocated and not freed. */
+uint64_t csystem_heap_in_use(void);
+/* A crash of this process leaves no file behind. */
+void csystem_no_core_dump(void);
+
 #endif

@@ -51,7 +51,7 @@ package struct ElfImage: Sendable, Equatable {
   }
 }
 
-private struct ElfReader {
+struct ElfReader {
   let bytes: [UInt8]
 
   /// More sections or symbols than this no plugin has; it is where reading stops.

@@ -69,7 +69,7 @@ package final class EventLoop: @unchecked Sendable {
 
   // MARK: On the loop
 
-  static func now() -> Int64 {
+  package static func now() -> Int64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)

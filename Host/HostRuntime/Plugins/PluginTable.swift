@@ -1,12 +1,17 @@
 import CNodeABI
-import HostCore
+package import HostCore
 import NodeValues
 
 /// Reads a plugin's table as what it is: bytes from a stranger. Every pointer is looked at before it
 /// is followed, every length has a bound, and a fault names the field.
-struct PluginTable {
+package struct PluginTable {
   let table: UnsafeRawPointer
   let file: String
+
+  package init(table: UnsafeRawPointer, file: String) {
+    self.table = table
+    self.file = file
+  }
 
   static let textLimit: UInt64 = 4096
   static let schemaLimit: UInt64 = 1 << 20
@@ -18,7 +23,7 @@ struct PluginTable {
     PluginProblem(.badTable, file: file, found: found, remedy: remedy)
   }
 
-  func describe() throws(PluginProblem) -> PluginDescription {
+  package func describe() throws(PluginProblem) -> PluginDescription {
     let size = table.load(as: UInt32.self)
     guard size >= UInt32(MemoryLayout<nh_plugin>.size) else {
       throw fault(

@@ -6,7 +6,7 @@ import NodeValues
 ///
 /// Each function finds its instance through `ctx`, asks whether it may be called here and now, and
 /// hands on to the instance; what it does stands with the service (RoleInstance+Timers and so on).
-final class HostTables {
+package final class HostTables {
   let host: UnsafeMutablePointer<nh_host>
   let answer: UnsafeMutablePointer<nh_answer>
   private let timer: UnsafeMutablePointer<nh_timer_service>
@@ -43,7 +43,7 @@ final class HostTables {
   }
 
   /// The services of this host; what is not here is refused or answered with null.
-  static let offered: [String: UInt64] = [
+  package static let offered: [String: UInt64] = [
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT,
   ]

@@ -1,4 +1,4 @@
-import CNodeABI
+package import CNodeABI
 import HostCore
 
 /// Lends Swift text to C for the time of a call.
@@ -17,7 +17,7 @@ enum BorrowedText {
 
 extension String {
   /// Copies borrowed text; what is not UTF-8 is mended, as it is only shown.
-  init(_ borrowed: nh_str) {
+  package init(_ borrowed: nh_str) {
     guard let start = borrowed.ptr, borrowed.len > 0, let count = Int(exactly: borrowed.len) else {
       self = ""
       return
@@ -25,11 +25,11 @@ extension String {
     self = String(decoding: UnsafeRawBufferPointer(start: start, count: count), as: UTF8.self)
   }
 
-  init(_ borrowed: nh_json) { self.init(nh_str(ptr: borrowed.ptr, len: borrowed.len)) }
+  package init(_ borrowed: nh_json) { self.init(nh_str(ptr: borrowed.ptr, len: borrowed.len)) }
 }
 
 extension Array where Element == UInt8 {
-  init(_ borrowed: nh_bytes) {
+  package init(_ borrowed: nh_bytes) {
     guard let start = borrowed.ptr, borrowed.len > 0, let count = Int(exactly: borrowed.len) else {
       self = []
       return

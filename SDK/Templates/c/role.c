@@ -26,7 +26,7 @@ typedef struct hello_role {
   const nh_bus_service *bus;
   const nh_metrics_service *metrics;
   nh_handle tick_timer;
-  nh_handle tick_counter;
+  nh_handle tick_counter; /* 0 if the host has no room for it */
   int64_t tick_seconds;
   uint64_t ticks;
   hello_waiting *waiting;
@@ -182,7 +182,7 @@ static void tick(hello_role *role) {
   nh_bytes payload = {(const uint8_t *)number, 0};
   role->ticks++;
   payload.len = (uint64_t)snprintf(number, sizeof number, "%" PRIu64, role->ticks);
-  role->metrics->add(role->metrics->ctx, role->tick_counter, 1);
+  if (role->tick_counter) role->metrics->add(role->metrics->ctx, role->tick_counter, 1);
   role->bus->publish(role->bus->ctx, NH_STR("hello-c.tick"), payload);
 }
 

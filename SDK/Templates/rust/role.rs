@@ -58,6 +58,7 @@ struct Hello {
     greeting: Vec<u8>,
     tick_seconds: i64,
     tick_timer: nh_handle,
+    /// 0 if the host has no room for it.
     tick_counter: nh_handle,
     ticks: u64,
     waiting: Vec<Waiting>,
@@ -268,9 +269,11 @@ unsafe extern "C" fn on_timer(self_: *mut c_void, timer: nh_handle, _token: u64)
 }
 
 unsafe fn tick(hello: &mut Hello) {
-    hello.ticks += 1;
+    hello.ticks = hello.ticks.wrapping_add(1);
     if let Some(services) = &hello.services {
-        ((*services.metrics).add)((*services.metrics).ctx, hello.tick_counter, 1.0);
+        if hello.tick_counter != 0 {
+            ((*services.metrics).add)((*services.metrics).ctx, hello.tick_counter, 1.0);
+        }
         let number = hello.ticks.to_string();
         ((*services.bus).publish)((*services.bus).ctx, text("hello-rust.tick"), bytes(number.as_bytes()));
     }

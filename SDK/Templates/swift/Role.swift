@@ -18,6 +18,8 @@ final class Hello: Role, Stateful, HealthReporting {
   static let topics = [Topic("hello-swift.tick", "Every tick, with its number.")]
   static let needs: [Need] = [.timer, .bus, .metrics]
   static let stateVersion = 1
+  /// No role lives long enough for more, and counting on from here does not overflow.
+  private static let mostTicks = 1 << 60
 
   private let context: RoleContext
   private let config: Config
@@ -61,7 +63,7 @@ final class Hello: Role, Stateful, HealthReporting {
   func save() -> String { "\(ticks)" }
 
   func load(_ state: String, version: Int) throws {
-    guard version == Hello.stateVersion, let number = Int(state), number >= 0 else {
+    guard version == Hello.stateVersion, let number = Int(state), (0...Hello.mostTicks).contains(number) else {
       throw RoleError(.invalidArgument, "the state of version \(version) is no count of ticks: \"\(state)\"")
     }
     ticks = number

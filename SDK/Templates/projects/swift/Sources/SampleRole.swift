@@ -28,7 +28,9 @@ final class SampleRole: Role, Stateful {
   }
 
   func add(_ amount: Int) throws -> Int {
-    guard amount > 0 else { throw RoleError(.invalidArgument, "amount is \(amount); count upwards, from 1") }
+    guard (1...1000).contains(amount) else {
+      throw RoleError(.invalidArgument, "amount is \(amount); count upwards, by 1 to 1000")
+    }
     sum += amount
     return sum
   }

@@ -1,10 +1,10 @@
 internal import CNodeABI
 
 /// Where each function of the tables may be called, read from the brackets in the headers themselves.
-struct Contract {
+package struct Contract: Sendable {
   private var brackets: [String: String] = [:]
 
-  init() {
+  package init() {
     var next = nh_first_described()
     while next.pointee.name.pointee != 0 {
       let table = String(cString: next.pointee.name)
@@ -17,7 +17,7 @@ struct Contract {
   }
 
   /// The bracket of `function` if it does not hold, else nil.
-  func breach(of function: String, words: Set<String>) -> String? {
+  package func breach(of function: String, words: Set<String>) -> String? {
     guard let bracket = brackets[function], !bracket.isEmpty else { return "no such function" }
     var predicate = Predicate(bracket, words)
     return predicate.holds() ? nil : bracket

@@ -1,0 +1,42 @@
+import HostCore
+import HostRuntime
+import NodeValues
+
+/// What happens to a role that runs: its methods are called, its timers run out, its topics have news. The
+/// same seed brings the same session.
+struct Session {
+  /// How often each method is called: first with small and friendly arguments, then with any.
+  var rounds = 3
+  var beats = 12
+  var events = 2
+
+  func run(_ role: ScriptedRole) {
+    let host = role.host
+    var values = ValueMaker(seed: host.settings.seed)
+    for round in 0..<rounds {
+      for (index, method) in role.plugin.methods.enumerated() {
+        role.call(index, values.arguments(of: method.description.signature, isTame: round == 0))
+      }
+      host.settle(role)
+    }
+    for _ in 0..<beats { host.advanceToNext(role) }
+    for number in 0..<events {
+      for pattern in patterns(host) {
+        host.publish(topic(pattern), Array("event \(number)".utf8), role)
+      }
+      host.settle(role)
+    }
+    // Long enough for every caller to give up.
+    host.advance(by: ScriptedHost.callTimeout + 1, role)
+    if let health = role.health() { host.record("health \(health.level) \(health.reason)") }
+  }
+
+  private func patterns(_ host: ScriptedHost) -> [String] {
+    Set(host.subscriptions.elements.map(\.element.pattern)).sorted()
+  }
+
+  /// A topic that the pattern matches.
+  private func topic(_ pattern: String) -> String {
+    pattern.hasSuffix("*") ? pattern.dropLast() + "news" : pattern
+  }
+}
