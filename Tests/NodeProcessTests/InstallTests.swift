@@ -23,15 +23,20 @@ import Testing
   struct Language: Sendable, CustomTestStringConvertible {
     var name: String
     var build: [String]
+    var library: String
     var test: [String]
     var passes: String
     var testDescription: String { name }
 
     static let all = [
       Language(
-        name: "swift", build: ["swift", "build"], test: ["swift", "test"], passes: "3 tests in 1 suite passed"),
-      Language(name: "c", build: ["make"], test: ["make", "test"], passes: "3 tests passed"),
-      Language(name: "rust", build: ["cargo", "build"], test: ["cargo", "test"], passes: "3 passed; 0 failed"),
+        name: "swift", build: ["swift", "build"], library: ".build/debug/libtea-time.so", test: ["swift", "test"],
+        passes: "3 tests in 1 suite passed"),
+      Language(
+        name: "c", build: ["make"], library: "build/libtea-time.so", test: ["make", "test"], passes: "3 tests passed"),
+      Language(
+        name: "rust", build: ["cargo", "build"], library: "target/debug/libtea_time.so", test: ["cargo", "test"],
+        passes: "3 passed; 0 failed"),
     ]
     static let available = all.filter { run(["sh", "-c", "command -v \($0.build[0])"]).code == 0 }
   }
@@ -65,6 +70,7 @@ import Testing
     try must(["env", "-C", project] + language.build)
     let tests = try must(["env", "-C", project] + language.test)
     #expect(tests.contains(language.passes), "\(tests)")
+    try must(["\(bin)/nodehost", "check", "\(project)/\(language.library)"])
     let check = try must(["\(bin)/nodehost", "\(project)/node.yaml", "--check"])
     #expect(check.contains("tea-time  tea"), "\(check)")
     if language.name == "swift" { try editsGoLiveQuickly(bin, project) }
@@ -76,7 +82,7 @@ import Testing
     let session = machine.child("\(bin)/hostctl", ["dev", project], inherits: ["PATH", "HOME"])
     try session.saysOnOutput("live in")
     let before = try #require(status(object))
-    try must(["sed", "-i", "s/sum += amount/sum += amount * 10/", "\(project)/Sources/TeaTime.swift"])
+    try must(["sed", "-i", "s/return sum/return sum * 10/", "\(project)/Sources/TeaTime.swift"])
     try session.saysOnOutput("generation 3")
     #expect(
       run(["env", "NODEHOST_RUNTIME_DIR=\(machine.runtimeFolder)", "\(bin)/hostctl", "call", "tea-time", "add", "4"])

@@ -28,10 +28,10 @@ final class SampleRole: Role, Stateful {
   }
 
   func add(_ amount: Int) throws -> Int {
-    guard (1...1000).contains(amount) else {
-      throw RoleError(.invalidArgument, "amount is \(amount); count upwards, by 1 to 1000")
-    }
-    sum += amount
+    guard amount > 0 else { throw RoleError(.invalidArgument, "amount is \(amount); count upwards, from 1") }
+    let (next, overflow) = sum.addingReportingOverflow(amount)
+    if overflow { throw RoleError(.outOfRange, "the sum does not fit 64 bits") }
+    sum = next
     return sum
   }
 
