@@ -61,6 +61,18 @@ import Testing
     #expect(add(3) == "3\n")
   }
 
+  @Test func aBuildThatCrashesOnProbationGivesWayToo() throws {
+    let session = try session()
+    #expect(add(5) == "5\n")
+    edit("s/if (amount < 1)/if (amount == 6) __builtin_trap(); &/")
+    try session.saysOnOutput("generation 2")
+    #expect(add(6) == "")
+    try session.saysOnOutput("with the new build; it starts again with the build before")
+    try session.saysOnOutput("==> running again after ")
+    // The state is that of the swap.
+    #expect(add(6) == "11\n")
+  }
+
   @Test func aBuildThatFailsOnProbationIsSaidToHave() throws {
     let session = try session()
     let function = "static uint32_t sick(void *self, const nh_sink *why) { return self ? 2u : !!why; }"

@@ -20,6 +20,7 @@ final class DevNode {
   private let process: pid_t
   private(set) var end: End?
   private var socket: String?
+  let started = System.monotonic
 
   init(_ program: String, manifest: String, folder: String) throws(CommandFailure) {
     let words = [program, "run", manifest, "--dev", "--no-watch"]

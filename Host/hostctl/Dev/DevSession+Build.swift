@@ -32,6 +32,8 @@ extension DevSession {
   }
 
   private func buildAll() -> Outcome {
+    // What a build that fails leaves behind may lack a file that has come since.
+    project.forgetPlan()
     let outcome = runProgram(project.tool.command)
     if outcome.succeeded { project.readPlan() }
     return outcome
@@ -44,7 +46,7 @@ extension DevSession {
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
     var arguments = words.map { strdup($0) } + [nil]
-    let process = csystem_start_program(&arguments, project.folder, ends[1], SIGKILL)
+    let process = csystem_start_program(&arguments, project.folder, ends[1], SIGTERM)
     let reason = errno
     for word in arguments { free(word) }
     close(ends[1])
@@ -64,7 +66,8 @@ extension DevSession {
     var piece = [UInt8](repeating: 0, count: 64 << 10)
     while true {
       let ready = wait(-1, output: descriptor)
-      if isEnding { kill(-process, SIGKILL) }
+      // A package manager ends the compilers that it has started, if it is asked.
+      if isEnding { kill(-process, interrupts > 1 ? SIGKILL : SIGTERM) }
       guard ready else { continue }
       let count = read(descriptor, &piece, piece.count)
       if count < 0, errno == EAGAIN || errno == EINTR { continue }

@@ -18,7 +18,7 @@ extension DevSession {
       let answer = try swap()
       report(answer, before, built: took, swapped: System.monotonic - began)
     } catch {
-      if died() { return recover(newestFailed: false) }
+      if died() { return recover(from: .swap) }
       say("not live: \(error.chain.joined(separator: ": "))", .red)
       say(running())
     }
@@ -67,7 +67,7 @@ extension DevSession {
       while roles == nil, changed.isEmpty {
         wait(Self.startLookMilliseconds)
         if isEnding { return }
-        if node.hasEnded() { return recover(newestFailed: false) }
+        if node.hasEnded() { return recover(from: .running) }
         roles = node.settledRoles()
       }
       let failed = (roles ?? []).filter { $0.text("state") != "running" }
@@ -108,20 +108,31 @@ extension DevSession {
 
   func noticeEnd() {
     guard let node, !isEnding, node.hasEnded() else { return }
-    recover(newestFailed: !onProbation.isEmpty)
+    recover(from: onProbation.isEmpty ? .running : .probation)
   }
 
-  /// A build that takes the node with it is put away, and the node starts with the one before. Once: what then fails
-  /// too waits for the next change.
-  private func recover(newestFailed: Bool) {
-    guard let end = node?.end, !isEnding else { return }
-    node = nil
+  /// Where the node was when it ended.
+  private enum Moment { case swap, probation, running }
+
+  /// A node that crashes is started again; if a new build took it down, with the build before that. What then fails too
+  /// waits for the next change, as does a node that ends in order, which has said why.
+  private func recover(from moment: Moment) {
+    guard let node, let end = node.end, !isEnding else { return }
+    let lived = System.monotonic - node.started
+    self.node = nil
     onProbation = []
-    let isCrash = if case .crashed = end { true } else { false }
-    let restored = isCrash ? goodBuilds.restore(newestFailed: newestFailed) : []
-    guard !restored.isEmpty else { return say("the node \(end.words); save a change to start it again", .red) }
-    say("the node \(end.words) with the new build; it starts again with the build before", .red)
-    goodBuilds = GoodBuilds()
+    guard case .crashed = end else { return say("the node \(end.words); save a change to start it again", .red) }
+    if moment == .running {
+      guard lived > Self.crashLoopNanoseconds else {
+        return say("the node \(end.words); save a change to start it again", .red)
+      }
+      say("the node \(end.words); it starts again", .red)
+    } else {
+      guard goodBuilds.restore(newestFailed: moment == .probation) else {
+        return say("the node \(end.words) with the new build; save a change to start it again", .red)
+      }
+      say("the node \(end.words) with the new build; it starts again with the build before", .red)
+    }
     start(built: nil)
   }
 

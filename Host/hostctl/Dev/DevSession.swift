@@ -11,6 +11,8 @@ final class DevSession {
   static let quietMilliseconds: Int64 = 20
   static let lookMilliseconds: Int64 = 200
   static let startLookMilliseconds: Int64 = 10
+  /// A node that crashes sooner than this after its start would do so again.
+  static let crashLoopNanoseconds: Int64 = 5_000_000_000
   /// A build's output beyond this is left out.
   static let outputLimit = 256 << 10
 
@@ -20,7 +22,9 @@ final class DevSession {
   let watch: SourceWatch
   let signals: Int32
   var node: DevNode?
-  var isEnding = false
+  /// How often somebody asked for the end.
+  var interrupts = 0
+  var isEnding: Bool { interrupts > 0 }
   /// What has changed and is not built yet, and when the first and the last of it came.
   var changed: Set<String> = []
   var firstChange: Int64 = 0
@@ -83,7 +87,7 @@ final class DevSession {
       if signal == SIGCHLD { continue }
       // Asked twice, the node does not wait for its roles any more.
       if isEnding { node?.send(SIGTERM) }
-      isEnding = true
+      interrupts += 1
     }
     let changes = watch.changes()
     if !changes.isEmpty {

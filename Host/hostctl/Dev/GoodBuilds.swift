@@ -14,18 +14,18 @@ struct GoodBuilds {
     copies[file] = (kept + [copy]).suffix(2)
   }
 
-  /// Puts the last good build back in place of each file; if that is the one that failed, the build before it. The
-  /// files that were put back.
-  mutating func restore(newestFailed: Bool) -> [String] {
-    var restored: [String] = []
+  /// Puts the last good build back in place of each file; if that is the one that failed, the build before it. False if
+  /// there was none.
+  mutating func restore(newestFailed: Bool) -> Bool {
+    var restored = 0
     for (file, kept) in copies {
       let good = newestFailed ? Array(kept.dropLast()) : kept
       guard let copy = good.last, let bytes = try? System.read(copy, limit: Self.sizeLimit) else { continue }
       unlink(file + ".new")
       guard (try? System.writeNew(file + ".new", bytes)) != nil, rename(file + ".new", file) == 0 else { continue }
       copies[file] = good
-      restored.append(file)
+      restored += 1
     }
-    return restored
+    return restored > 0
   }
 }

@@ -49,10 +49,11 @@ struct RoleProject {
     return (words, output, plan.library)
   }
 
+  mutating func forgetPlan() { plan = nil }
+
   /// To be called after the tool has built all.
   mutating func readPlan() {
     guard tool == .swiftPackage else { return }
-    plan = nil
     guard let text = try? System.read("\(folder)/.build/debug.yaml", limit: Self.planLimit) else { return }
     plan = SwiftBuildPlan(String(decoding: text, as: UTF8.self), project: folder) {
       (try? System.read($0, limit: Self.planLimit)).map { String(decoding: $0, as: UTF8.self) }
