@@ -19,6 +19,7 @@ final class HostLink {
   private var rolesTable: UnsafePointer<nh_roles_service>?
   private var metricsTable: UnsafePointer<nh_metrics_service>?
   private var randomTable: UnsafePointer<nh_random_service>?
+  private var workTable: UnsafePointer<nh_work_service>?
 
   // The tables never call out while they are read or changed, so the run-time check of that is saved.
   @exclusivity(unchecked) var timers = CallbackTable<TimerEntry>()
@@ -70,6 +71,9 @@ extension HostLink {
   }
   var randomService: UnsafePointer<nh_random_service> {
     get throws { try service(.random, \.randomTable) }
+  }
+  var workService: UnsafePointer<nh_work_service> {
+    get throws { try service(.work, \.workTable) }
   }
 
   /// Fetched at first use and kept, since a table stays as long as the role.

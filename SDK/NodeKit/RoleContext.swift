@@ -18,6 +18,7 @@ public final class RoleContext {
   public var roles: Roles { Roles(link: link) }
   public var metrics: Metrics { Metrics(link: link) }
   public var random: RandomNumbers { RandomNumbers(link: link) }
+  public var work: Work { Work(link: link) }
 
   /// For durations and deadlines.
   public var now: Moment { Moment(nanoseconds: link.time(NH_CLOCK_MONOTONIC)) }

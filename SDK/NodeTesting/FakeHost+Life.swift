@@ -74,6 +74,7 @@ extension FakeHost {
     timers.endAll()
     subscriptions.endAll()
     outgoingCalls.endAll()
+    jobs.endAll()
   }
 }
 

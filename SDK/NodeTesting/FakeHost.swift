@@ -29,6 +29,10 @@ public final class FakeHost {
   public internal(set) var published: [Event] = []
   /// What the role asked of other roles.
   public internal(set) var outgoing: [RecordedCall] = []
+  /// How long each job on the pool takes.
+  public var workTakes = Duration.zero
+  /// What jobs reported of their progress.
+  public internal(set) var workProgress: [Double] = []
   /// Set when the role said that it cannot go on.
   public internal(set) var failure: RoleError?
   /// The names of the host functions that the role called and that can fail, in order.
@@ -53,6 +57,7 @@ public final class FakeHost {
   var subscriptions = HandleTable<FakeSubscription>()
   var incoming = HandleTable<PendingCall>()
   var outgoingCalls = HandleTable<FakeOutgoing>()
+  var jobs = HandleTable<FakeJob>()
   var metrics = MetricRegistry()
   var random: SeededNumbers
   var sequences: [String: UInt64] = [:]

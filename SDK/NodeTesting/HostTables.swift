@@ -28,13 +28,14 @@ final class HostTables {
       NH_ROLES_ID: (NH_ROLES_LAYOUT, UnsafeRawPointer(memory.keep(rolesTable(context)))),
       NH_METRICS_ID: (NH_METRICS_LAYOUT, UnsafeRawPointer(memory.keep(metricsTable(context)))),
       NH_RANDOM_ID: (NH_RANDOM_LAYOUT, UnsafeRawPointer(memory.keep(randomTable(context)))),
+      NH_WORK_ID: (NH_WORK_LAYOUT, UnsafeRawPointer(memory.keep(workTable(context)))),
     ]
   }
 }
 
 /// The services that this host has.
 enum ServiceID {
-  static let offered = [NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID]
+  static let offered = [NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID]
 }
 
 extension FakeHost {
@@ -91,4 +92,11 @@ private func randomTable(_ context: UnsafeMutableRawPointer) -> nh_random_servic
       FakeHost.at(context).randomNumber("below") { bound == 0 ? 0 : $0.next(upperBound: bound) }
     },
     fill: { FakeHost.at($0).fill($1) })
+}
+
+private func workTable(_ context: UnsafeMutableRawPointer) -> nh_work_service {
+  nh_work_service(
+    struct_size: UInt32(MemoryLayout<nh_work_service>.size), revision: 1, ctx: context,
+    submit: { FakeHost.at($0).submitWork($1, $2, $3) },
+    cancel: { FakeHost.at($0).cancelWork($1) })
 }

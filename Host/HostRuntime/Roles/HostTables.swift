@@ -14,6 +14,7 @@ package final class HostTables {
   private let bus: UnsafeMutablePointer<nh_bus_service>
   private let roles: UnsafeMutablePointer<nh_roles_service>
   private let metrics: UnsafeMutablePointer<nh_metrics_service>
+  private let work: UnsafeMutablePointer<nh_work_service>
   private let roleName: UnsafeMutableBufferPointer<CChar>
   private let nodeName: UnsafeMutableBufferPointer<CChar>
 
@@ -27,6 +28,7 @@ package final class HostTables {
     bus = Self.place(Self.busTable(context))
     roles = Self.place(Self.rolesTable(context))
     metrics = Self.place(Self.metricsTable(context))
+    work = Self.place(Self.workTable(context))
     host = Self.place(Self.hostTable(context, roleName, nodeName, role.node.nodeID))
   }
 
@@ -38,6 +40,7 @@ package final class HostTables {
     bus.deallocate()
     roles.deallocate()
     metrics.deallocate()
+    work.deallocate()
     roleName.deallocate()
     nodeName.deallocate()
   }
@@ -45,7 +48,7 @@ package final class HostTables {
   /// The services of this host; what is not here is refused or answered with null.
   package static let offered: [String: UInt64] = [
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
-    NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT,
+    NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
   ]
 
   func table(of service: String) -> UnsafeRawPointer? {
@@ -55,6 +58,7 @@ package final class HostTables {
     case NH_BUS_ID: UnsafeRawPointer(bus)
     case NH_ROLES_ID: UnsafeRawPointer(roles)
     case NH_METRICS_ID: UnsafeRawPointer(metrics)
+    case NH_WORK_ID: UnsafeRawPointer(work)
     default: nil
     }
   }
@@ -126,6 +130,13 @@ package final class HostTables {
       call: { RoleInstance.at($0).callRole($1, $2, $3, $4, $5, $6) },
       cancel: { RoleInstance.at($0).cancelOutgoing($1) },
       list: { RoleInstance.at($0).listRoles($1) })
+  }
+
+  private static func workTable(_ context: UnsafeMutableRawPointer) -> nh_work_service {
+    nh_work_service(
+      struct_size: size(nh_work_service.self), revision: NH_ABI_REVISION, ctx: context,
+      submit: { RoleInstance.at($0).submitWork($1, $2, $3) },
+      cancel: { RoleInstance.at($0).cancelWork($1) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {

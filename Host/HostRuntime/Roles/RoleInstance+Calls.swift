@@ -34,6 +34,7 @@ extension RoleInstance {
       answered(handle, .failure(NH_CANCELLED, "\(name) is being swapped"))
       call.request?.cancel()
     }
+    cutJobsShort()
     var again: [RoleCall] = []
     for (handle, call) in openCalls.elements {
       if call.method.description.isIdempotent, let request = call.request, openCalls.remove(handle) != nil {

@@ -13,6 +13,7 @@ package final class NodeServices: Sendable {
   let bus = Bus()
   let directory = RoleDirectory()
   let metrics = MetricRegistry()
+  let work: WorkPool
   /// Told, on the role's loop or another thread, that a role gave up.
   let onFault = Mutex<(@Sendable (RoleInstance, nh_status, String) -> Void)?>(nil)
 
@@ -20,6 +21,7 @@ package final class NodeServices: Sendable {
     self.nodeName = nodeName
     self.nodeID = nodeID
     self.log = log
+    work = WorkPool(threads: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
   }
 }
 
@@ -65,6 +67,7 @@ package final class RoleInstance: @unchecked Sendable {
   private(set) var tables: HostTables!
   var isDraining = false
   var openCalls: SlotTable<OpenCall>
+  var jobs = SlotTable<OpenJob>(limit: RoleInstance.jobLimit)
   var outgoingCalls = SlotTable<OutgoingCall>(limit: RoleInstance.outgoingCallLimit)
   var metrics: [MetricSeries] = []
   var whenDrained: (() -> Void)?
@@ -130,7 +133,7 @@ package final class RoleInstance: @unchecked Sendable {
     done()
   }
 
-  var isQuiet: Bool { openCalls.count == 0 && outgoingCalls.count == 0 }
+  var isQuiet: Bool { openCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0 }
 
   func tellIfQuiet() {
     guard isQuiet, let done = whenQuiet else { return }
@@ -156,6 +159,8 @@ package final class RoleInstance: @unchecked Sendable {
   private func releaseAll() {
     whenDrained = nil
     whenQuiet = nil
+    endJobs()
+    jobs = SlotTable(limit: RoleInstance.jobLimit)
     seat.release(self)
     for (_, call) in openCalls.removeAll() { finish(call, .failure(NH_UNAVAILABLE, "\(name) has stopped")) }
     for (_, call) in outgoingCalls.removeAll() { call.request?.cancel() }

@@ -10,6 +10,7 @@ enum HostFunction: UInt16, CaseIterable {
   case publish, subscribe, unsubscribe
   case rolesCall, rolesCancel, rolesList
   case counter, gauge, histogram, metricAdd, metricSet, metricObserve
+  case submitWork, cancelWork
 
   /// As the headers name it.
   var name: String {
@@ -40,6 +41,8 @@ enum HostFunction: UInt16, CaseIterable {
     case .metricAdd: "nh_metrics_service.add"
     case .metricSet: "nh_metrics_service.set"
     case .metricObserve: "nh_metrics_service.observe"
+    case .submitWork: "nh_work_service.submit"
+    case .cancelWork: "nh_work_service.cancel"
     }
   }
 

@@ -11,7 +11,7 @@ final class RoleTables {
   /// The services that the scripted host plays, with their layouts.
   static let offered: [String: UInt64] = [
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
-    NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT,
+    NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
   ]
 
   init(_ role: ScriptedRole, _ settings: ScriptedHost.Settings) {
@@ -40,6 +40,7 @@ final class RoleTables {
     services[NH_BUS_ID] = UnsafeRawPointer(place(Self.busTable(context)))
     services[NH_ROLES_ID] = UnsafeRawPointer(place(Self.rolesTable(context)))
     services[NH_METRICS_ID] = UnsafeRawPointer(place(Self.metricsTable(context)))
+    services[NH_WORK_ID] = UnsafeRawPointer(place(Self.workTable(context)))
     host = place(Self.hostTable(context, text("checked"), text("checker")))
     self.memory = memory
   }
@@ -91,6 +92,12 @@ final class RoleTables {
         ScriptedRole.at(context).callRole(String(target), String(method), token)
       },
       cancel: { ScriptedRole.at($0).cancelOutgoing($1) }, list: { ScriptedRole.at($0).listRoles($1) })
+  }
+
+  private static func workTable(_ context: UnsafeMutableRawPointer) -> nh_work_service {
+    nh_work_service(
+      struct_size: 0, revision: 0, ctx: context, submit: { ScriptedRole.at($0).submitWork($1, $2, $3) },
+      cancel: { ScriptedRole.at($0).cancelWork($1) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {

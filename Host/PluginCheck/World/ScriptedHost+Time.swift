@@ -50,13 +50,30 @@ extension ScriptedHost {
     return openCalls.elements.filter { $0.element.deadline <= clock }.map(\.handle)
   }
 
-  /// There are no other roles here, and each call of one learns so.
+  /// There are no other roles here, and each call of one learns so; jobs are done.
   private func answerOutgoing(_ role: ScriptedRole) {
     while !unanswered.isEmpty {
       let handle = unanswered.removeFirst()
-      guard let token = outgoing.remove(handle) else { continue }
-      role.deliverReply(handle, token, NH_NOT_FOUND, "there is no other role here")
+      guard let request = outgoing.remove(handle) else { continue }
+      if let job = request.job {
+        let (status, result) = request.isCancelled ? (NH_CANCELLED, []) : run(job.function, job.job)
+        role.deliverReply(handle, request.token, status, "", result)
+      } else {
+        role.deliverReply(handle, request.token, NH_NOT_FOUND, "there is no other role here")
+      }
     }
+  }
+
+  /// A job runs on a thread of its own, so that it is found out if it uses what belongs to the loop.
+  private func run(_ function: nh_work_function, _ job: UnsafeMutableRawPointer?) -> (nh_status, [UInt8]) {
+    let sink = ScriptedSink(pieces: .max, limit: 16 << 20)
+    let status = OtherThread.run { [settings, lender] in
+      var context = nh_work_context(
+        struct_size: UInt32(MemoryLayout<nh_work_context>.size), revision: settings.revision, ctx: nil,
+        is_cancelled: { _ in 0 }, progress: { _, _ in })
+      return sink.lend(lender) { function(&context, job, $0) }
+    }
+    return (status ?? NH_UNAVAILABLE, sink.bytes)
   }
 
   /// Hands an event to every subscription that matches.

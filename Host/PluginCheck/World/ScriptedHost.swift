@@ -74,6 +74,15 @@ final class ScriptedHost: @unchecked Sendable {
   static let timerLimit = 1024
   static let subscriptionLimit = 256
   static let outgoingLimit = 4096
+  static let jobLimit = 1024
+
+  /// What the role has asked and got no answer to.
+  struct Request {
+    var token: UInt64
+    /// For a job of the pool: what to run, and with what.
+    var job: (function: nh_work_function, job: UnsafeMutableRawPointer?)?
+    var isCancelled = false
+  }
   static let metricLimit = 1024
   static let callLimit = 4096
   /// How long a caller waits.
@@ -93,7 +102,7 @@ final class ScriptedHost: @unchecked Sendable {
   var subscriptions = SlotTable<Subscription>(limit: 2 * ScriptedHost.subscriptionLimit)
   /// While one instance takes another's place.
   var handover: Handover?
-  var outgoing = SlotTable<UInt64>(limit: ScriptedHost.outgoingLimit)
+  var outgoing = SlotTable<Request>(limit: ScriptedHost.outgoingLimit)
   var unanswered: [UInt64] = []
   var openCalls = SlotTable<OpenCall>(limit: ScriptedHost.callLimit)
   var metrics: [String] = []

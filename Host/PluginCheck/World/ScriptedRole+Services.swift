@@ -158,7 +158,7 @@ extension ScriptedRole {
   // MARK: Other roles
 
   func callRole(_ target: String, _ method: String, _ token: UInt64) -> nh_handle {
-    guard permits(.rolesCall), let handle = host.outgoing.insert(token) else { return 0 }
+    guard permits(.rolesCall), let handle = host.outgoing.insert(.init(token: token)) else { return 0 }
     host.record("call \(target).\(method)")
     host.unanswered.append(handle)
     return handle
@@ -173,6 +173,24 @@ extension ScriptedRole {
   func listRoles(_ sink: UnsafePointer<nh_sink>) -> nh_status {
     guard permits(.rolesList) else { return NH_UNAVAILABLE }
     return host.lender.bytes(Array("[]".utf8)) { sink.pointee.write(sink.pointee.ctx, $0) }
+  }
+
+  // MARK: Work
+
+  func submitWork(_ function: nh_function, _ job: UnsafeMutableRawPointer?, _ token: UInt64) -> nh_handle {
+    let work = (unsafeBitCast(function, to: nh_work_function.self), job)
+    guard permits(.submitWork), host.outgoing.elements.count(where: { $0.element.job != nil }) < ScriptedHost.jobLimit,
+      let handle = host.outgoing.insert(.init(token: token, job: work))
+    else { return 0 }
+    host.record("submit a job")
+    host.unanswered.append(handle)
+    return handle
+  }
+
+  func cancelWork(_ job: nh_handle) -> nh_status {
+    guard permits(.cancelWork), host.outgoing[job]?.job != nil else { return NH_NOT_FOUND }
+    host.outgoing[job]?.isCancelled = true
+    return NH_OK
   }
 
   // MARK: Metrics

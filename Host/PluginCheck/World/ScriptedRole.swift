@@ -220,15 +220,20 @@ final class ScriptedRole: @unchecked Sendable {
     host.lender.structure(event) { event in host.timed("on_event") { callback(pointer, event) } }
   }
 
-  func deliverReply(_ request: nh_handle, _ token: UInt64, _ status: nh_status, _ message: String) {
+  func deliverReply(
+    _ request: nh_handle, _ token: UInt64, _ status: nh_status, _ message: String, _ bytes: [UInt8]? = nil
+  ) {
     guard isLive, let callback = table.pointee.on_reply else { return }
     host.lender.text(message) { message in
-      var reply = nh_reply()
-      reply.struct_size = UInt32(MemoryLayout<nh_reply>.size)
-      reply.revision = host.settings.revision
-      (reply.request, reply.token, reply.status, reply.message) = (request, token, status, message)
-      reply.value.letter = UInt32(ValueType.nothing.rawValue)
-      host.lender.structure(reply) { reply in host.timed("on_reply") { callback(pointer, reply) } }
+      host.lender.slots([bytes.map { .bytes($0) } ?? .nothing]) { slots in
+        var reply = nh_reply()
+        reply.struct_size = UInt32(MemoryLayout<nh_reply>.size)
+        reply.revision = host.settings.revision
+        (reply.request, reply.token, reply.status, reply.message) = (request, token, status, message)
+        reply.value.letter = UInt32((bytes == nil ? ValueType.nothing : .bytes).rawValue)
+        if let slots { reply.value.slot = slots.pointee }
+        host.lender.structure(reply) { reply in host.timed("on_reply") { callback(pointer, reply) } }
+      }
     }
   }
 }

@@ -1,0 +1,174 @@
+import CNodeABI
+import CSystem
+import Glibc
+import HostCore
+import Synchronization
+
+/// A function that a role wants run away from its loop.
+final class WorkJob: @unchecked Sendable {
+  let function: nh_work_function
+  let job: UnsafeMutableRawPointer?
+  /// Told once, on the pool thread or on whoever cancelled the job before it began.
+  let completion: @Sendable (WorkJob, nh_status, [UInt8]) -> Void
+  let isCancelled = Atomic<Bool>(false)
+  /// The bits of a Double from 0 to 1.
+  private let progressBits = Atomic<UInt64>(0)
+
+  init(
+    _ function: @escaping nh_work_function, _ job: UnsafeMutableRawPointer?,
+    _ completion: @escaping @Sendable (WorkJob, nh_status, [UInt8]) -> Void
+  ) {
+    self.function = function
+    self.job = job
+    self.completion = completion
+  }
+
+  var progress: Double {
+    get { Double(bitPattern: progressBits.load(ordering: .relaxed)) }
+    set { progressBits.store(newValue.bitPattern, ordering: .relaxed) }
+  }
+
+  static func at(_ context: UnsafeMutableRawPointer?) -> WorkJob {
+    Unmanaged<WorkJob>.fromOpaque(context!).takeUnretainedValue()
+  }
+}
+
+/// The CPU pool: a thread for each core, from when the first job comes. Roles share it fairly: those that wait take
+/// turns, however many jobs each has.
+final class WorkPool: @unchecked Sendable {
+  static let resultLimit = 16 << 20
+  /// For deep recursion in C libraries; only touched pages cost memory.
+  private static let stackSize = 8 << 20
+
+  private let threadCount: Int
+  private let lock: UnsafeMutablePointer<pthread_mutex_t>
+  private let hasWork: UnsafeMutablePointer<pthread_cond_t>
+  private let hasEnded: UnsafeMutablePointer<pthread_cond_t>
+  // Under the lock.
+  private var waiting: [(owner: ObjectIdentifier, jobs: [WorkJob])] = []
+  private var running: [(owner: ObjectIdentifier, job: WorkJob)] = []
+  private var threads: [pthread_t] = []
+  private var isEnding = false
+
+  init(threads: Int) {
+    threadCount = max(1, threads)
+    lock = .allocate(capacity: 1)
+    hasWork = .allocate(capacity: 1)
+    hasEnded = .allocate(capacity: 1)
+    pthread_mutex_init(lock, nil)
+    pthread_cond_init(hasWork, nil)
+    pthread_cond_init(hasEnded, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(hasWork)
+    pthread_cond_destroy(hasEnded)
+    pthread_mutex_destroy(lock)
+    lock.deallocate()
+    hasWork.deallocate()
+    hasEnded.deallocate()
+  }
+
+  private func locked<R>(_ body: () -> R) -> R {
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
+    return body()
+  }
+
+  func submit(_ job: WorkJob, for owner: AnyObject) {
+    locked {
+      let id = ObjectIdentifier(owner)
+      if let place = waiting.firstIndex(where: { $0.owner == id }) {
+        waiting[place].jobs.append(job)
+      } else {
+        waiting.append((id, [job]))
+      }
+      if threads.count < threadCount, threads.count <= running.count { startThread() }
+      pthread_cond_signal(hasWork)
+    }
+  }
+
+  /// Asks a job to end. One that has not begun ends here and now.
+  func cancel(_ job: WorkJob, of owner: AnyObject) {
+    job.isCancelled.store(true, ordering: .relaxed)
+    let wasWaiting = locked {
+      guard let place = waiting.firstIndex(where: { $0.owner == ObjectIdentifier(owner) }),
+        let index = waiting[place].jobs.firstIndex(where: { $0 === job })
+      else { return false }
+      waiting[place].jobs.remove(at: index)
+      if waiting[place].jobs.isEmpty { waiting.remove(at: place) }
+      return true
+    }
+    if wasWaiting { job.completion(job, NH_CANCELLED, []) }
+  }
+
+  /// Returns when none of the owner's jobs runs any more; they should have been cancelled.
+  func waitForRunning(of owner: AnyObject) {
+    locked {
+      while running.contains(where: { $0.owner == ObjectIdentifier(owner) }) { pthread_cond_wait(hasEnded, lock) }
+    }
+  }
+
+  /// Ends all threads once they have nothing to do.
+  func end() {
+    let threads = locked {
+      isEnding = true
+      pthread_cond_broadcast(hasWork)
+      return self.threads
+    }
+    for thread in threads { pthread_join(thread, nil) }
+  }
+
+  // MARK: The threads
+
+  private func startThread() {
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setstacksize(&attributes, Self.stackSize)
+    var thread = pthread_t()
+    let context = Unmanaged.passRetained(self).toOpaque()
+    let status = pthread_create(
+      &thread, &attributes,
+      { context in
+        csystem_name_thread("work")
+        Unmanaged<WorkPool>.fromOpaque(context!).takeRetainedValue().serve()
+        return nil
+      }, context)
+    if status == 0 { threads.append(thread) } else { Unmanaged<WorkPool>.fromOpaque(context).release() }
+  }
+
+  private func serve() {
+    while let (owner, job) = take() {
+      let (status, result) = Self.run(job)
+      locked {
+        running.removeAll { $0.job === job }
+        pthread_cond_broadcast(hasEnded)
+      }
+      _ = owner
+      job.completion(job, status, result)
+    }
+  }
+
+  /// The first job of the owner whose turn it is, who then goes to the end of the line.
+  private func take() -> (ObjectIdentifier, WorkJob)? {
+    locked {
+      while waiting.isEmpty, !isEnding { pthread_cond_wait(hasWork, lock) }
+      guard !waiting.isEmpty else { return nil }
+      var next = waiting.removeFirst()
+      let job = next.jobs.removeFirst()
+      if !next.jobs.isEmpty { waiting.append(next) }
+      running.append((next.owner, job))
+      return (next.owner, job)
+    }
+  }
+
+  private static func run(_ job: WorkJob) -> (nh_status, [UInt8]) {
+    var context = nh_work_context(
+      struct_size: UInt32(MemoryLayout<nh_work_context>.size), revision: NH_ABI_REVISION,
+      ctx: Unmanaged.passUnretained(job).toOpaque(),
+      is_cancelled: { WorkJob.at($0).isCancelled.load(ordering: .relaxed) ? 1 : 0 },
+      progress: { WorkJob.at($0).progress = min(max($1, 0), 1) })
+    return SinkRoom.collect(limit: resultLimit) { job.function(&context, job.job, $0) }
+  }
+}
