@@ -104,7 +104,7 @@ let package = Package(
     module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"]),
 
     .systemLibrary(name: "CYaml", path: "Host/CYaml", providers: [.apt(["libyaml-dev"])]),
-    .systemLibrary(name: "CFFI", path: "Host/CFFI", providers: [.apt(["libffi-dev"])]),
+    .systemLibrary(name: "CFFI", path: "SDK/CFFI", providers: [.apt(["libffi-dev"])]),
     .systemLibrary(name: "CCrypto", path: "Host/CCrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CSystem", path: "Host/CSystem"),
     module("HostCore", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema"], settings: fast),

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 _Static_assert(EPOLLIN == 0x001 && EPOLLOUT == 0x004, "the header repeats epoll's constants");
@@ -115,6 +117,39 @@ int csystem_start_child(const char *path, char *const arguments[], int channel) 
   }
   execve(path, arguments, environment);
   _exit(127);
+}
+
+int csystem_start_program(char *const arguments[], const char *folder, int output, int signal) {
+  char **environment = child_environment();
+  if (environment == NULL) return -1;
+  int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  pid_t parent = getpid();
+  /* Written by the child, which shares this memory until it has become the program. */
+  volatile int reason = 0;
+  pid_t child = vfork();
+  if (child == 0) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, signal);
+    if (getppid() != parent) _exit(127);
+    if (nothing >= 0) dup2(nothing, 0);
+    if (output >= 0) {
+      dup2(output, 1);
+      dup2(output, 2);
+    }
+    if (chdir(folder) == 0) execvpe(arguments[0], arguments, environment);
+    reason = errno;
+    _exit(127);
+  }
+  if (child < 0) reason = errno;
+  if (nothing >= 0) close(nothing);
+  free(environment);
+  if (reason == 0) return child;
+  if (child > 0) waitpid(child, NULL, 0);
+  errno = reason;
+  return -1;
 }
 
 void csystem_signal_state(uint64_t *words) {

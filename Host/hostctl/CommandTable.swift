@@ -134,6 +134,35 @@ enum CommandTable {
 
   private static let withoutNode = [
     Command(
+      name: "new", summary: "Make a project for a new role",
+      discussion: """
+        The project has a configuration, a method, a timer, state that outlives a swap, tests, and a manifest to run \
+        it with. It is built against the SDK that belongs to this hostctl.
+        """,
+      arguments: [Argument("NAME", help: "The role's id: small letters, digits and -")],
+      options: [
+        Option(
+          long: "lang", value: "LANGUAGE", help: "swift, c or rust; swift if not given",
+          completion: .words(NewCommand.Language.allCases.map(\.rawValue))),
+        Option(long: "dir", value: "DIR", help: "The folder to make; NAME if not given", completion: .file),
+      ],
+      examples: [Named("hostctl new tea-counter --lang rust", "A role in Rust, in ./tea-counter")]),
+    Command(
+      name: "dev", summary: "Build a role, run it, and swap in each change that is saved",
+      discussion: """
+        Builds the project, runs a node with its manifest, and watches its sources. After each change it builds anew, \
+        and the running role goes over to the new build with its state. What fails to build or to load changes \
+        nothing: the version that runs goes on. A build that takes the node down with it is put aside for the one \
+        before. Ctrl-C ends the node too.
+
+        The project is a Swift package, a Cargo package or a folder with a Makefile.
+        """,
+      arguments: [Argument("DIR", .optional, help: "The project; the current folder if not given", completion: .file)],
+      options: [
+        Option(
+          long: "manifest", value: "FILE", help: "The manifest to run; DIR/node.yaml if not given", completion: .file)
+      ]),
+    Command(
       name: "validate", summary: "Check manifests; no node is needed",
       discussion: "Runs nodehost validate, which takes further options: see nodehost validate --help.",
       arguments: [Argument("MANIFEST", .atLeastOne, help: "YAML files", completion: .file)],

@@ -8,6 +8,13 @@ enum System {
 
   static func message(_ code: Int32) -> String { String(cString: strerror(code)) }
 
+  /// Nanoseconds, for durations.
+  static var monotonic: Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+
   /// Milliseconds since 1970.
   static var now: Int64 {
     var time = timespec()
@@ -44,6 +51,51 @@ enum System {
         withUnsafeBytes(of: &entry.pointee.d_name) { String(cString: $0.bindMemory(to: CChar.self).baseAddress!) })
     }
     return names.sorted()
+  }
+
+  /// The folder of this program's own file, with links resolved.
+  static var ownFolder: String? {
+    guard let own = resolved("/proc/self/exe"), let slash = own.lastIndex(of: "/") else { return nil }
+    return String(own[..<slash])
+  }
+
+  static func besideThis(_ name: String) -> String? { ownFolder.map { "\($0)/\(name)" } }
+
+  /// A path without links and dots; nil if nothing is there.
+  static func resolved(_ path: String) -> String? {
+    guard let found = realpath(path, nil) else { return nil }
+    defer { free(found) }
+    return String(cString: found)
+  }
+
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  static func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// Makes a folder and those above it.
+  static func makeFolder(_ path: String) throws(CommandFailure) {
+    if isFolder(path) { return }
+    if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try makeFolder(String(path[..<slash])) }
+    guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
+      throw CommandFailure("cannot make the folder \(path)", message(errno))
+    }
+  }
+
+  /// Writes a new file. One that is there already is not touched: that is an error.
+  static func writeNew(_ path: String, _ bytes: [UInt8]) throws(CommandFailure) {
+    let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard file >= 0 else { throw CommandFailure("cannot write \(path)", message(errno)) }
+    defer { close(file) }
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw CommandFailure("cannot write \(path)", message(errno)) }
+      rest = rest.dropFirst(count)
+    }
   }
 
   /// A path that means the same to the node, whose folder is another.

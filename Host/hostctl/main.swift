@@ -33,6 +33,8 @@ func run(_ invocation: Invocation) throws(CommandFailure) -> ExitCode {
   case "history": try SwapCommands.history(invocation)
   case "rollback": try SwapCommands.rollback(invocation)
   case "reload": try SteeringCommands.reload(invocation)
+  case "new": try NewCommand.run(invocation)
+  case "dev": return try DevCommand.run(invocation)
   case "status": try NodeCommands.status(invocation)
   case "health": return try RoleCommands.health(invocation)
   case "logs": try LogsCommand.run(invocation)

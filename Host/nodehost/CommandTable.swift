@@ -36,6 +36,7 @@ enum CommandTable {
         arguments: [manifest],
         options: overrides + [
           Option(long: "dev", help: "Load and unload roles at run time, from any folder, as if hot_swap were on"),
+          Option(long: "no-watch", help: "Take a plugin's new build only when told, not when its file changes"),
           Option(long: "check", help: "Start each role once, print them, end; 0 if all of them run"),
         ],
         examples: [

@@ -7,6 +7,7 @@ struct PlanReader {
   let path: String
   let overrides: ManifestOverrides
   let isDevelopment: Bool
+  let watchesFolders: Bool
   /// Who only wants to know whether the roles run does not want to wait until the last attempt has failed.
   let isCheck: Bool
 
@@ -14,6 +15,7 @@ struct PlanReader {
     path = invocation.arguments[0]
     overrides = ManifestOverrides(invocation)
     isDevelopment = invocation.has("dev")
+    watchesFolders = !invocation.has("no-watch")
     isCheck = invocation.has("check")
   }
 
@@ -43,7 +45,8 @@ struct PlanReader {
       return .success(
         NodePlan(
           manifest: manifest, path: absolutePath(path), address: address ?? LocalAddress.choose(for: manifest),
-          loops: manifest.loops ?? cores, allowsChanges: isDevelopment || manifest.plugins.hotSwap))
+          loops: manifest.loops ?? cores, allowsChanges: isDevelopment || manifest.plugins.hotSwap,
+          watchesFolders: watchesFolders))
     } catch {
       return .failure(
         ManifestUnreadable(error.description + "\n", sentences: error.diagnostics.map(sentence)))

@@ -395,6 +395,37 @@ private func history() -> RoleHistory {
     #expect(result == .init(code: 3, output: "validate --json --set a=b a.yaml\n", errors: ""))
   }
 
+  @Test(arguments: [("swift", "Sources/TeaTime.swift"), ("c", "src/role.c"), ("rust", "src/nodehost.rs")])
+  func newMakesAProject(_ language: String, _ file: String) throws {
+    let folder = "\(bench.folder)/made"
+    let result = bench.run("new", "tea-time", "--lang", language, "--dir", folder, "--json")
+    defer { _ = system("rm -rf \(folder)") }
+    let made = try JSON(parsing: result.output)
+    let files = (made["files"]?.array ?? []).compactMap(\.string)
+    #expect(Set([".gitignore", "README.md", "node.yaml", file]).isSubset(of: files))
+    #expect(made["sdk"]?.string?.hasSuffix("/SDK") == true, "the SDK of the repository that it was built in")
+    #expect(system("! grep -rilE 'sample.?role|@SDK@' \(folder)") == 0, "nothing of the template's own name is left")
+    let again = bench.run("new", "tea-time", "--lang", language, "--dir", folder)
+    #expect(again.errors.hasPrefix("hostctl: \(folder) is not empty\n") && again.code == 1)
+  }
+
+  @Test func newChecksTheName() {
+    let result = bench.run("new", "TeaTime")
+    #expect(result.code == 64)
+    #expect(
+      result.errors == "hostctl: \"TeaTime\" cannot be a role's name: it must begin with a small letter; "
+        + "did you mean \"tea-time\"?\n")
+    #expect(bench.run("new", "tea", "--lang", "cobol").code == 64)
+  }
+
+  @Test func devNeedsAProject() {
+    #expect(bench.run("dev", "/nowhere").errors.hasPrefix("hostctl: there is no folder /nowhere\n"))
+    let none = bench.run("dev", bench.folder)
+    #expect(none.errors.contains("is no project that hostctl dev can build: it has no Package.swift, Cargo.toml or "))
+    bench.write("Makefile", [])
+    #expect(bench.run("dev", bench.folder).errors.hasPrefix("hostctl: there is no manifest "))
+  }
+
   @Test func misuseIs64() {
     #expect(bench.run("lst").code == 64)
     #expect(bench.run("lst").errors.hasPrefix("hostctl: there is no command \"lst\"; did you mean \"list\"?\n"))

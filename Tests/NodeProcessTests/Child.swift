@@ -30,7 +30,8 @@ final class Child {
     defer { posix_spawnattr_destroy(&attributes) }
     // `env` changes the folder and becomes the program.
     var arguments = (["env", "-C", folder, program] + words).map { strdup($0) } + [nil]
-    var variables = (["PATH=/usr/bin:/bin"] + Self.sanitizing + environment).map { strdup($0) } + [nil]
+    let path = environment.contains { $0.hasPrefix("PATH=") } ? [] : ["PATH=/usr/bin:/bin"]
+    var variables = (path + Self.sanitizing + environment).map { strdup($0) } + [nil]
     defer { for pointer in arguments + variables { free(pointer) } }
     var started = pid_t()
     let status = posix_spawn(&started, "/usr/bin/env", &actions, &attributes, &arguments, &variables)
@@ -94,13 +95,22 @@ final class Child {
   func waits(
     for text: String, times: Int = 1, place: SourceLocation = #_sourceLocation
   ) throws {
+    try waits(for: text, times, in: { self.errors }, place)
+  }
+
+  /// The same, for standard output.
+  func saysOnOutput(_ text: String, place: SourceLocation = #_sourceLocation) throws {
+    try waits(for: text, 1, in: { self.output }, place)
+  }
+
+  private func waits(for text: String, _ times: Int, in output: () -> String, _ place: SourceLocation) throws {
     for _ in 0..<(Child.patienceMilliseconds / 5) {
       let hasEnded = endedAlready() != nil
-      if errors.split(separator: text, omittingEmptySubsequences: false).count > times { return }
+      if output().split(separator: text, omittingEmptySubsequences: false).count > times { return }
       if hasEnded { break }
       usleep(5000)
     }
-    let shown = Comment(rawValue: "never said \"\(text)\":\n\(errors)")
+    let shown = Comment(rawValue: "never said \"\(text)\":\n\(self.output)\n\(errors)")
     try #require(Bool(false), shown, sourceLocation: place)
   }
 }

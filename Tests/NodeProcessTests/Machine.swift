@@ -113,9 +113,16 @@ final class Machine {
   }
 
   private func program(_ name: String, _ words: [String], _ environment: [String]) -> Child {
+    child("\(Place.products)/\(name)", words, environment: environment)
+  }
+
+  /// Any program; `inherits` names variables of the tests' own environment.
+  func child(_ program: String, _ words: [String], environment: [String] = [], inherits: [String] = []) -> Child {
+    let name = program.split(separator: "/").last ?? ""
+    let inherited = inherits.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }
     let child = Child(
-      "\(Place.products)/\(name)", words, folder: folder, files: path("\(name)-\(programs.count)"),
-      environment: ["NODEHOST_RUNTIME_DIR=\(runtimeFolder)"] + environment)
+      program, words, folder: folder, files: path("\(name)-\(programs.count)"),
+      environment: inherited + ["NODEHOST_RUNTIME_DIR=\(runtimeFolder)"] + environment)
     programs.append(child)
     return child
   }

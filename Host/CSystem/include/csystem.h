@@ -38,6 +38,10 @@ int csystem_start_child(const char *path, char *const arguments[], int channel);
 /* Gives back the memory of a library that nobody uses any more and that cannot be unmapped: the pages of which the file
  * has the same. Should one be used all the same, it is read again. */
 void csystem_forget_pages(void *library);
+/* Starts a program found on the PATH, in a folder and a process group of its own, with `output` for both
+ * of its outputs if that is not -1, and nothing to read. It gets `signal` when this process ends. Its id,
+ * or -1 with errno. */
+int csystem_start_program(char *const arguments[], const char *folder, int output, int signal);
 
 /* What a library may change in the process that loads it, and where nobody else would look. */
 

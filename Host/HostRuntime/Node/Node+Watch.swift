@@ -4,7 +4,7 @@ import HostCore
 /// Swaps by themselves: a plugin's file has been written.
 extension Node {
   func watchPlugins() {
-    let isWanted = plan.allowsChanges && !isEnding
+    let isWanted = plan.allowsChanges && plan.watchesFolders && !isEnding
     if isWanted == (watcher != nil) { return }
     watcher?.close()
     watcher = nil

@@ -1,0 +1,37 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The SDK as a package of its own: what a plugin outside the host's repository depends on, by path. It lies in
+// share/nodehost where the host is installed. The host's own Package.swift lists the same targets.
+//
+//     .package(name: "nodehost", path: "/usr/local/share/nodehost")
+//     .product(name: "NodeKit", package: "nodehost")
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+  name: "nodehost",
+  products: [
+    .library(name: "NodeKit", targets: ["NodeKit"]),
+    .library(name: "NodeTesting", targets: ["NodeTesting"]),
+  ],
+  targets: [
+    .target(name: "CNodeABI", path: "CNodeABI", exclude: ["describe", "plugin.map"]),
+    .target(
+      name: "NodeValues", dependencies: ["CNodeABI"], path: "NodeValues", swiftSettings: settings,
+      linkerSettings: [.linkedLibrary("m")]),
+    .target(
+      name: "NodeKit", dependencies: ["CNodeABI", "NodeValues"], path: "NodeKit",
+      swiftSettings: settings + [.enableExperimentalFeature("Extern")]),
+    .target(name: "NodeSchema", dependencies: ["NodeValues"], path: "NodeSchema", swiftSettings: settings),
+    .systemLibrary(name: "CFFI", path: "CFFI", providers: [.apt(["libffi-dev"])]),
+    .target(
+      name: "NodeTesting", dependencies: ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"],
+      path: "NodeTesting", swiftSettings: settings),
+  ]
+)
