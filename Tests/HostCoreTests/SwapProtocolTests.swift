@@ -79,7 +79,7 @@ import Testing
   }
 }
 
-@Suite struct RoleHistoryTests {
+@Suite struct HistoryFileTests {
   private func generation(_ number: Int, _ sha256: String, _ outcome: Generation.Outcome) -> Generation {
     var generation = Generation(
       number: number, sha256: sha256, version: "1.0.\(number)", copy: "/c/\(sha256).so", began: 1000, cause: .swap)

@@ -230,7 +230,10 @@ extension Node {
       NH_LOG_INFO, "swapped: \(version), generation \(member.generation), after a pause of \(pause / 1000) µs",
       role: member.name)
     swap.flipping -= 1
-    if swap.flipping == 0 { swap.answer(.success(swap.members)) }
+    guard swap.flipping == 0 else { return }
+    swap.answer(.success(swap.members))
+    // Somebody has a newer build waiting, so this one needs no probation.
+    if !swap.whenEnded.isEmpty { handle(.interrupted, swap) }
   }
 
   /// A role that says on probation that it has failed goes back.
