@@ -17,7 +17,8 @@ package final class PluginTable: @unchecked Sendable {
     let methods = R.methods
     let schema = try Self.checkedSchema(role, methods)
     needs = R.needs
-    make = { link, config in try TypedInstance<R>(link, config, methods) }
+    let aspects = Aspects<R>()
+    make = { link, config in try TypedInstance<R>(link, config, methods, aspects) }
     memory = StableMemory()
 
     var plugin = nh_plugin(
@@ -30,7 +31,7 @@ package final class PluginTable: @unchecked Sendable {
       on_message: nil, on_http: nil, on_rpc: nil, on_reply: nil, on_event: nil, save: nil, load: nil, health: nil,
       reconfigure: nil)
     plugin.setCallbacks(R.needs)
-    plugin.setAspects(role)
+    plugin.setAspects(aspects)
     pointer = memory.keep(plugin)
   }
 

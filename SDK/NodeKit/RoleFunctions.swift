@@ -35,16 +35,16 @@ extension nh_plugin {
   }
 
   /// Null where the role does not say anything.
-  mutating func setAspects<R: Role>(_ role: R.Type) {
-    if role is any Drainable.Type { drain = { role in RoleInstance.at(role).drain() } }
-    if role is any Stoppable.Type { stop = { role in RoleInstance.at(role).stop() } }
-    if role is any HealthReporting.Type { health = { role, reason in report(RoleInstance.at(role).health(), reason) } }
-    if role is any Reconfigurable.Type {
+  mutating func setAspects<R: Role>(_ aspects: Aspects<R>) {
+    if aspects.drain != nil { drain = { role in RoleInstance.at(role).drain() } }
+    if aspects.stop != nil { stop = { role in RoleInstance.at(role).stop() } }
+    if aspects.health != nil { health = { role, reason in report(RoleInstance.at(role).health(), reason) } }
+    if aspects.reconfigure != nil {
       reconfigure = { role, config, error in
         attempt(error) { try RoleInstance.at(role).reconfigure(JSON(parsing: String(config))) }
       }
     }
-    if let stateful = role as? any Stateful.Type { setState(version: stateful.stateVersion) }
+    if let version = aspects.stateVersion { setState(version: version) }
   }
 
   private mutating func setState(version: Int) {

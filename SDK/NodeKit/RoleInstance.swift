@@ -41,22 +41,22 @@ class RoleInstance {
 final class TypedInstance<R: Role>: RoleInstance {
   let role: R
   private let methods: [Method<R>]
+  private let aspects: Aspects<R>
 
-  init(_ link: HostLink, _ config: JSON, _ methods: [Method<R>]) throws {
+  init(_ link: HostLink, _ config: JSON, _ methods: [Method<R>], _ aspects: Aspects<R>) throws {
     self.methods = methods
+    self.aspects = aspects
     role = try R(RoleContext(link), R.Config(setting: config, at: ""))
     super.init(link)
   }
 
   override func start() throws { try role.start() }
-  override func drain() { (role as? any Drainable)?.drain() }
-  override func stop() { (role as? any Stoppable)?.stop() }
-  override func health() -> Health { (role as? any HealthReporting)?.health() ?? .ok }
-  override func reconfigure(_ config: JSON) throws { try (role as? any Reconfigurable)?.take(config) }
-  override func save() throws -> [UInt8] { try (role as? any Stateful)?.savedBytes() ?? [] }
-  override func load(_ state: [UInt8], version: Int) throws {
-    try (role as? any Stateful)?.load(bytes: state, version: version)
-  }
+  override func drain() { aspects.drain?(role) }
+  override func stop() { aspects.stop?(role) }
+  override func health() -> Health { aspects.health?(role) ?? .ok }
+  override func reconfigure(_ config: JSON) throws { try aspects.reconfigure?(role, config) }
+  override func save() throws -> [UInt8] { try aspects.save?(role) ?? [] }
+  override func load(_ state: [UInt8], version: Int) throws { try aspects.load?(role, state, version) }
 
   override func invoke(_ call: nh_call, _ slots: UnsafePointer<nh_slot>?) {
     let method = methods[Int(call.method)]
@@ -65,15 +65,6 @@ final class TypedInstance<R: Role>: RoleInstance {
     // Only now do the arguments know whether the method took a Reply.
     arguments.answer(outcome)
   }
-}
-
-extension Reconfigurable {
-  fileprivate func take(_ config: JSON) throws { try reconfigure(Config(setting: config, at: "")) }
-}
-
-extension Stateful {
-  fileprivate func savedBytes() throws -> [UInt8] { try save().payload }
-  fileprivate func load(bytes: [UInt8], version: Int) throws { try load(State(payload: bytes), version: version) }
 }
 
 /// The Swift object behind a role pointer of this image, for tests that look inside.

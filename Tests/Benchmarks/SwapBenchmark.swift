@@ -33,13 +33,13 @@ final class SwapBenchmark: @unchecked Sendable {
   private let goesOn = Atomic<Bool>(true)
   private let made = Atomic<Int>(0)
 
-  init(_ plugin: String, _ swaps: Int) {
+  /// The folder is empty, and whoever gave it removes it.
+  init(plugin: String, swaps: Int, folder: String) {
     self.plugin = plugin
     self.swaps = swaps
     bytes = readFile(plugin, limit: 1 << 28)!
     role = String(plugin.split(separator: "/").last!.dropFirst(3).dropLast(3))
-    var template = Array("/tmp/nodehost-swap-XXXXXX".utf8CString)
-    folder = String(cString: mkdtemp(&template)!)
+    self.folder = folder
     let text = """
       { nodehost: 1, node: { id: 1, name: bench, address: 127.0.0.1, state: \(folder)/state },
         plugins: { folders: [\(folder)/plugins] }, roles: [{ role: \(role), limits: { calls: 65536, queue: 65536 } }] }

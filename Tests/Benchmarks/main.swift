@@ -7,9 +7,11 @@ let ownFolder = String(ownExecutable[..<ownExecutable.lastIndex(of: "/")!])
 let arguments = CommandLine.arguments.dropFirst()
 switch arguments.first {
 case "calls" where arguments.count == 2: CallBenchmark.run(arguments.last!)
-case "swap" where arguments.count == 3: SwapBenchmark(arguments.dropFirst().first!, Int(arguments.last!) ?? 0).run()
+case "swap" where arguments.count == 4:
+  let words = Array(arguments)
+  SwapBenchmark(plugin: words[1], swaps: Int(words[2]) ?? 1, folder: words[3]).run()
 case "manifest" where arguments.count == 2: ManifestBenchmark.run(arguments.last!)
 default:
-  print("usage: benchmarks calls FOLDER | swap PLUGIN.so SWAPS | manifest FILE")
+  print("usage: benchmarks calls FOLDER | swap PLUGIN.so SWAPS FOLDER | manifest FILE")
   exit(64)
 }
