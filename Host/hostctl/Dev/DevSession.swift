@@ -5,7 +5,7 @@ import NodeValues
 
 /// A session of `hostctl dev`: one loop that waits for changes, builds, and lets the node swap.
 ///
-/// The node writes its log to the same terminal by itself; the lines of this session begin with an arrow.
+/// The node writes its log to the same terminal by itself; the lines of hostctl itself begin with an arrow.
 final class DevSession {
   /// Some editors write twice; a formatter that runs after a save is a change of its own.
   static let quietMilliseconds: Int64 = 20
