@@ -101,9 +101,9 @@ enum System {
   /// A path that means the same to the node, whose folder is another.
   static func absolute(_ path: String) -> String {
     if path.hasPrefix("/") { return path }
-    guard let folder = getcwd(nil, 0) else { return path }
-    defer { free(folder) }
-    return String(cString: folder) + "/" + path
+    var folder = [CChar](repeating: 0, count: Int(PATH_MAX))
+    guard getcwd(&folder, folder.count) != nil else { return path }
+    return folder.withUnsafeBufferPointer { String(cString: $0.baseAddress!) } + "/" + path
   }
 }
 
