@@ -173,10 +173,10 @@ package final class Node: @unchecked Sendable {
     services.onFault.withLock { $0 = nil }
     let stuck = roles.filter { $0.overdue != nil }
     hasAbandonedRoles = !stuck.isEmpty
+    // A job that does not end would hold the end up; its role is stuck then. What jobs have answered still comes.
+    if stuck.isEmpty { services.work.end() }
     for (loop, _) in threads { loop.stop() }
     for (loop, thread) in threads where !stuck.contains(where: { $0.instance?.loop === loop }) { thread.join() }
-    // A job that does not end would hold the end up; its role is stuck then.
-    if stuck.isEmpty { services.work.end() }
     let names = stuck.map(\.name).joined(separator: ", ")
     if hasAbandonedRoles { log(NH_LOG_ERROR, "ended without waiting any longer for \(names)") }
     if !hasAbandonedRoles { log(NH_LOG_INFO, "ended") }
