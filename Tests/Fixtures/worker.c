@@ -11,12 +11,14 @@ typedef struct job {
   nh_handle handle;
   int64_t milliseconds;
   int obeys;
+  struct job *next;
 } job;
 
 typedef struct worker {
   const nh_host *host;
   const nh_work_service *work;
-  job *last;
+  /* The newest first. */
+  job *jobs;
 } worker;
 
 static nh_status create(const nh_host *host, nh_json config, void **out, nh_error *error) {
@@ -34,7 +36,16 @@ static nh_status start(void *role, nh_error *error) {
   return self->work ? NH_OK : nh_fail(error, NH_UNAVAILABLE, nh_cstr(""), nh_cstr("no pool"));
 }
 
-static void destroy(void *role) { free(role); }
+/* No job runs any more, and those that were not answered never will be. */
+static void destroy(void *role) {
+  worker *self = role;
+  while (self->jobs) {
+    job *next = self->jobs->next;
+    free(self->jobs);
+    self->jobs = next;
+  }
+  free(self);
+}
 
 /* Sleeps in steps of a millisecond, and looks at each whether it was cancelled. */
 static nh_status spend(const nh_work_context *context, void *data, const nh_sink *result) {
@@ -50,27 +61,29 @@ static nh_status spend(const nh_work_context *context, void *data, const nh_sink
 
 static void submit(worker *self, const nh_call *call, int64_t milliseconds, int obeys) {
   job *made = calloc(1, sizeof *made);
-  *made = (job){*call, 0, milliseconds, obeys};
+  *made = (job){*call, 0, milliseconds, obeys, self->jobs};
   made->handle = self->work->submit(self->work->ctx, (nh_function)spend, made, (uint64_t)(uintptr_t)made);
   if (made->handle == 0) {
     nh_reply_error(call, NH_RESOURCE_EXHAUSTED, nh_cstr("too many jobs"));
     free(made);
     return;
   }
-  self->last = made;
+  self->jobs = made;
 }
 
 static void work(void *role, const nh_call *call, int64_t milliseconds) { submit(role, call, milliseconds, 1); }
 static void deaf(void *role, const nh_call *call, int64_t milliseconds) { submit(role, call, milliseconds, 0); }
 static void cancel(void *role, const nh_call *call) {
   worker *self = role;
-  nh_reply_int(call, self->last ? self->work->cancel(self->work->ctx, self->last->handle) : -1);
+  nh_reply_int(call, self->jobs ? self->work->cancel(self->work->ctx, self->jobs->handle) : -1);
 }
 
 static void on_reply(void *role, const nh_reply *reply) {
   worker *self = role;
   job *ended = (job *)(uintptr_t)reply->token;
-  if (self->last == ended) self->last = NULL;
+  job **place = &self->jobs;
+  while (*place != ended) place = &(*place)->next;
+  *place = ended->next;
   if (reply->status == NH_OK) nh_reply_int(&ended->call, (int64_t)reply->value.slot.hi);
   else nh_reply_error(&ended->call, reply->status, nh_cstr("the job ended early"));
   free(ended);

@@ -21,6 +21,7 @@ import Testing
     let instance = try live.instance()
     let bus = live.node.services.bus
     bus.subscribe(instance.seat, "t", handle: 1)
+    defer { bus.unsubscribe(instance.seat, handle: 1) }
     let nap = try #require(instance.method("nap"))
     let ended = Flag()
     RoleCall(instance, nap, PackedValues([.int(1000)]), deadline: 0) { _ in ended.raise() }.send()
