@@ -9,8 +9,9 @@ final class HostLink {
   let roleName: String
   let nodeName: String
   let nodeID: UInt32
-  /// What the role says that it uses, by id.
-  private let needs: [String: Need]
+  /// What the role says that it uses. A few, so no dictionary: to make one, the runtime would look through every library
+  /// of the process; see ``Aspects``.
+  private let needs: [Need]
   private var host: UnsafePointer<nh_host>?
   private var servesRole = true
 
@@ -29,7 +30,7 @@ final class HostLink {
 
   init(_ host: UnsafePointer<nh_host>, needs: [Need]) {
     self.host = host
-    self.needs = Dictionary(needs.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    self.needs = needs
     roleName = String(host.pointee.role_name)
     nodeName = String(host.pointee.node_name)
     nodeID = host.pointee.node_id
@@ -84,7 +85,7 @@ extension HostLink {
       throw RoleError(.failedPrecondition, "\(need.id) is used after the role has ended")
     }
     if let table = self[keyPath: kept] { return table }
-    guard needs[need.id] != nil else {
+    guard needs.contains(where: { $0.id == need.id }) else {
       throw RoleError(.failedPrecondition, "the role uses \(need.id) without saying so; add it to `needs`")
     }
     guard let table = need.id.lend({ host.pointee.get_service(host, $0, need.layout) }) else {

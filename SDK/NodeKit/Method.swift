@@ -105,8 +105,10 @@ final class MethodDeclaration: Sendable {
 
   private static func isList(_ text: String) -> Bool { text.contains("(") && text.hasSuffix(")") }
 
-  private static func trimmed(_ text: some StringProtocol) -> String {
-    String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+  private static func trimmed(_ text: Substring) -> String {
+    var rest = text.drop { $0 == " " }
+    while rest.last == " " { rest.removeLast() }
+    return String(rest)
   }
 
   private static func isName(_ text: String) -> Bool {

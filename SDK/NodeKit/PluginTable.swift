@@ -39,12 +39,21 @@ package final class PluginTable: @unchecked Sendable {
     try make(HostLink(host, needs: needs), config)
   }
 
-  private static func checkedSchema<R: Role>(_ role: R.Type, _ methods: [Method<R>]) throws -> String {
-    var problems = methods.compactMap(\.declaration.problem)
-    var names = Set<String>()
-    for method in methods where !names.insert(method.declaration.name).inserted {
-      problems.append("two methods are called \(method.declaration.name)")
+  /// Not generic and without sets: what those must know of their types, the runtime looks for in every library of the
+  /// process; see ``Aspects``.
+  private static func problems(_ methods: [MethodDeclaration]) -> [String] {
+    var problems: [String] = []
+    for (index, method) in methods.enumerated() {
+      if let problem = method.problem { problems.append(problem) }
+      if methods[..<index].contains(where: { $0.name == method.name }) {
+        problems.append("two methods are called \(method.name)")
+      }
     }
+    return problems
+  }
+
+  private static func checkedSchema<R: Role>(_ role: R.Type, _ methods: [Method<R>]) throws -> String {
+    var problems = Self.problems(methods.map(\.declaration))
     if R.about.id.isEmpty { problems.append("About has no id") }
     var schema = ""
     do {

@@ -17,7 +17,7 @@
 /// context, which is what lets the same library run live and in a simulation.
 ///
 /// Conform to ``Stateful``, ``Reconfigurable``, ``Drainable``, ``Stoppable`` or ``HealthReporting`` as well if
-/// the role has something to say there.
+/// the role has something to say there, in the module that makes it a Role.
 public protocol Role: AnyObject, SendableMetatype {
   associatedtype Config: RoleConfig = NoConfig
 
@@ -35,6 +35,13 @@ public protocol Role: AnyObject, SendableMetatype {
   init(_ context: RoleContext, _ config: Config) throws
   /// Begins to work: sets timers, subscribes.
   func start() throws
+
+  // What the protocols below fill in; a role leaves these alone.
+  static func addDrain(to aspects: Aspects<Self>)
+  static func addStop(to aspects: Aspects<Self>)
+  static func addHealth(to aspects: Aspects<Self>)
+  static func addReconfigure(to aspects: Aspects<Self>)
+  static func addState(to aspects: Aspects<Self>)
 }
 
 extension Role {
