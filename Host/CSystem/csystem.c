@@ -4,10 +4,12 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -199,21 +201,48 @@ static int is_patched(const ElfW(Dyn) *entry) {
   return 0;
 }
 
-void csystem_forget_pages(void *library) {
+static uintptr_t page_start(uintptr_t address) { return address & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1); }
+
+static uintptr_t page_end(uintptr_t address) { return page_start(address + (uintptr_t)sysconf(_SC_PAGESIZE) - 1); }
+
+int csystem_unnamed_file(const char *folder) {
+  int file = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (file >= 0) return file;
+  /* Some file systems have none without a name. */
+  char path[PATH_MAX];
+  if (snprintf(path, sizeof path, "%s/.unnamed.XXXXXX", folder) >= (int)sizeof path) return -1;
+  file = mkostemp(path, O_CLOEXEC);
+  if (file >= 0) unlink(path);
+  return file;
+}
+
+/* Read-only pages whose content is to lie in the file behind its `end`. The new end; the old one if it cannot be. */
+static uint64_t move_to_file(uintptr_t start, uintptr_t end, int file, uint64_t file_end) {
+  size_t length = end - start;
+  if (pwrite(file, (const void *)start, length, (off_t)file_end) != (ssize_t)length) return file_end;
+  /* In one step: who reads there meanwhile finds the same in the old pages or in the new ones. */
+  void *moved = mmap((void *)start, length, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, (off_t)file_end);
+  return moved == MAP_FAILED ? file_end : file_end + length;
+}
+
+uint64_t csystem_retire_pages(void *library, int file, uint64_t file_end) {
 #if __GLIBC_PREREQ(2, 36)
   struct link_map *map = NULL;
   const ElfW(Phdr) *headers = NULL;
   int count = dlinfo(library, RTLD_DI_PHDR, &headers);
-  if (count <= 0 || dlinfo(library, RTLD_DI_LINKMAP, &map) != 0 || is_patched(map->l_ld)) return;
-  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  if (count <= 0 || dlinfo(library, RTLD_DI_LINKMAP, &map) != 0) return file_end;
+  int patched = is_patched(map->l_ld);
   for (int index = 0; index < count; index++) {
     const ElfW(Phdr) *header = &headers[index];
-    if (header->p_type != PT_LOAD || (header->p_flags & PF_W) != 0) continue;
-    uintptr_t start = (map->l_addr + header->p_vaddr) & ~(page - 1);
-    uintptr_t end = (map->l_addr + header->p_vaddr + header->p_memsz + page - 1) & ~(page - 1);
-    madvise((void *)start, end - start, MADV_DONTNEED);
+    uintptr_t start = map->l_addr + header->p_vaddr, end = start + header->p_memsz;
+    if (header->p_type == PT_LOAD && (header->p_flags & PF_W) == 0 && !patched)
+      madvise((void *)page_start(start), page_end(end) - page_start(start), MADV_DONTNEED);
+    /* Just the pages that the loader made read-only once it had put the addresses in: nobody can write there. */
+    if (header->p_type == PT_GNU_RELRO && file >= 0 && page_start(end) > page_start(start))
+      file_end = move_to_file(page_start(start), page_start(end), file, file_end);
   }
 #else
-  (void)library;
+  (void)library, (void)file;
 #endif
+  return file_end;
 }

@@ -69,14 +69,14 @@ private struct JSONParser {
   mutating func object(depth: Int) throws(JSONError) -> JSON {
     position += 1
     var object = JSONObject()
-    var seen = Set<String>()
+    var seen = SeenKeys()
     skipSpace()
     if take(UInt8(ascii: "}")) { return .object(object) }
     while true {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw error("expected a key in quotes") }
       let key = try string()
-      guard seen.insert(key).inserted else { throw error("the key \"\(key)\" stands here twice") }
+      guard seen.insert(key) else { throw error("the key \"\(key)\" stands here twice") }
       skipSpace()
       guard take(UInt8(ascii: ":")) else { throw error("expected a colon after the key") }
       object.members.append(.init(key: key, value: try value(depth: depth + 1)))
@@ -262,5 +262,25 @@ extension JSON: CustomStringConvertible {
       }
     }
     text += "\""
+  }
+}
+
+/// The keys of an object so far.
+private struct SeenKeys {
+  /// Up to here the keys are compared one by one. To make a set, the Swift runtime looks through every library of the
+  /// process once for each new build of a plugin, and few configurations have as many keys in one object.
+  private static let compared = 16
+
+  private var few: [String] = []
+  private var many: Set<String> = []
+
+  /// False if it has been there before.
+  mutating func insert(_ key: String) -> Bool {
+    if few.contains(key) { return false }
+    if few.count < Self.compared {
+      few.append(key)
+      return true
+    }
+    return many.insert(key).inserted
   }
 }

@@ -35,9 +35,14 @@ int csystem_random(void *room, size_t length);
 /* Starts `path` with the descriptor `channel` as its 3, standard output as standard error. The child
  * dies with this process and gets default signal handling. Its id, or -1 with errno. */
 int csystem_start_child(const char *path, char *const arguments[], int channel);
-/* Gives back the memory of a library that nobody uses any more and that cannot be unmapped: the pages of which the file
- * has the same. Should one be used all the same, it is read again. */
-void csystem_forget_pages(void *library);
+/* A new file of this process alone, gone when it is closed; or -1 with errno. */
+int csystem_unnamed_file(const char *folder);
+/* Gives back the memory of a library that nobody uses any more and that cannot be unmapped. Its code and constants the
+ * system can read again from its own file. What the loader wrote into constants, mostly addresses, has no file: it is
+ * written to `file`, from `file_end` on, and mapped from there; the new end is returned. Writable data stays as it is.
+ * So the library is as usable as before, should somebody open it again; it costs time, at the first touch. A `file` of
+ * -1 leaves the constants too. */
+uint64_t csystem_retire_pages(void *library, int file, uint64_t file_end);
 /* Starts a program found on the PATH, in a folder and a process group of its own, with `output` for both
  * of its outputs if that is not -1, and nothing to read. It gets `signal` when this process ends. Its id,
  * or -1 with errno. */

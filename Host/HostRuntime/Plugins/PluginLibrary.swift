@@ -14,11 +14,15 @@ package final class PluginLibrary: @unchecked Sendable {
   package let table: UnsafePointer<nh_plugin>
   package let methods: [PreparedMethod]
   private let handle: UnsafeMutableRawPointer
+  private let retired: RetiredLibraries?
 
   /// Never in glibc's headers as Swift sees them.
   private static let noDelete: Int32 = 0x1000
 
-  package init(opening file: PluginFile) throws(PluginProblem) {
+  package convenience init(opening file: PluginFile) throws(PluginProblem) { try self.init(opening: file, nil) }
+
+  /// - Parameter retired: takes over a library that cannot be unmapped when nobody uses it any more.
+  init(opening file: PluginFile, _ retired: RetiredLibraries?) throws(PluginProblem) {
     let flags = RTLD_NOW | RTLD_LOCAL | (file.note.mayUnload ? 0 : Self.noDelete)
     guard let handle = dlopen(file.copy, flags) else {
       throw PluginProblem(
@@ -36,14 +40,12 @@ package final class PluginLibrary: @unchecked Sendable {
     let items = table.pointee.methods.items
     methods = description.methods.enumerated().map { PreparedMethod($1, index: $0, items![$0]) }
     self.handle = handle
+    self.retired = retired
     self.file = file
   }
 
   deinit {
-    // Most of it is code, which the file has as well; a node that is developed on would hold thousands of builds.
-    if !file.note.mayUnload { csystem_forget_pages(handle) }
-    // With RTLD_NODELETE this only drops the count.
-    dlclose(handle)
+    if let retired, !file.note.mayUnload { retired.add(handle) } else { dlclose(handle) }
   }
 
   package var stateAbility: StateAbility {

@@ -52,6 +52,7 @@ package final class PluginLoader: @unchecked Sendable {
   /// By hash: what was read of a file stays true.
   private var descriptions: [String: Described] = [:]
   private var libraries: [String: WeakLibrary] = [:]
+  private let retired: RetiredLibraries
   /// Opened since copies were removed the last time.
   private var recentCopies: Set<String> = []
   private var tidiedAt = 0
@@ -68,6 +69,7 @@ package final class PluginLoader: @unchecked Sendable {
   package init(folders: PluginFolders, cache: PluginCache, executable: String) {
     self.folders = folders
     self.cache = cache
+    retired = RetiredLibraries(folder: cache.folder)
     inspector = PluginInspector(executable: executable)
   }
 
@@ -217,7 +219,8 @@ package final class PluginLoader: @unchecked Sendable {
 
   private func open(_ file: PluginFile) throws(PluginProblem) -> PluginLibrary {
     if let library = libraries[file.sha256]?.library { return library }
-    let library = try PluginLibrary(opening: file)
+    retired.giveBack()
+    let library = try PluginLibrary(opening: file, retired)
     libraries[file.sha256] = WeakLibrary(library: library)
     recentCopies.insert(file.copy)
     return library
