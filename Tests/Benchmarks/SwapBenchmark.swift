@@ -13,7 +13,8 @@ final class SwapBenchmark: @unchecked Sendable {
   private static let callsPerSecond = 5000
   /// Before memory is looked at: until then, queues and pools find their size.
   private static let warmUp = 20
-  private static let memoryMarks = 4
+  /// How often it says how far it is, so that what grows with the number of builds shows.
+  private static let parts = 10
 
   private let plugin: String
   private let swaps: Int
@@ -65,6 +66,7 @@ final class SwapBenchmark: @unchecked Sendable {
     _ = ready.wait()
     let caller = Thread { [self] in callForEver() }
     var pauses: [Double] = [], whole: [Double] = [], memory: [Memory] = []
+    let part = max(1, swaps / Self.parts)
     let begin = Measure.now()
     for number in 1...(Self.warmUp + swaps) {
       let file = "\(folder)/next.so"
@@ -79,8 +81,9 @@ final class SwapBenchmark: @unchecked Sendable {
         pauses.append(Double(pause) / 1000)
         whole.append((Measure.now() - start) / 1e6)
       }
-      let part = number - Self.warmUp
-      if part >= 0, part % max(1, swaps / Self.memoryMarks) == 0 { memory.append(.now()) }
+      let done = number - Self.warmUp
+      if done >= 0, done % part == 0 { memory.append(.now()) }
+      if part >= 100, done > 0, done % part == 0 { progress(done, pauses.suffix(part), whole.suffix(part), memory.suffix(2)) }
     }
     let seconds = (Measure.now() - begin) / 1e9
     goesOn.store(false, ordering: .relaxed)
@@ -146,13 +149,6 @@ final class SwapBenchmark: @unchecked Sendable {
   private func report(
     _ pauses: [Double], _ whole: [Double], _ memory: [Memory], _ seconds: Double, _ last: ControlReply
   ) {
-    func part(_ numbers: [Double], _ place: Double) -> Double {
-      numbers.sorted()[min(numbers.count - 1, Int(Double(numbers.count) * place))]
-    }
-    func show(_ numbers: [Double]) -> String {
-      let parts = [("p50", 0.5), ("p99", 0.99), ("max", 1)]
-      return parts.map { "\($0) \(Measure.text(part(numbers, $1))) ms" }.joined(separator: ", ")
-    }
     let calls = answersOf.count, lost = answersOf.count { $0 == 0 }
     let twice = answersOf.count { $0 > 1 } + timesAnswered.count { $0 > 1 }
     // The last one was made here.
@@ -160,18 +156,38 @@ final class SwapBenchmark: @unchecked Sendable {
     if case .json(let json, _) = last { counted = (json["value"]?.int ?? 0) - 1 }
     let rate = Measure.text(Double(calls) / seconds)
     print("\(role): \(swaps) swaps in \(Measure.text(seconds)) s, \(rate) calls/s meanwhile")
-    print("  pause at the gate      \(show(pauses)); aim: p50 2 ms, p99 10 ms")
-    print("  swap, asked to done    \(show(whole))")
+    print("  pause at the gate      \(parts(pauses)); aim: p50 2 ms, p99 10 ms")
+    print("  swap, asked to done    \(parts(whole))")
     print(
       "  calls                  \(calls) made, \(lost) lost, \(twice) answered twice, \(failures.count) failed, "
         + "\(calls - Int(counted)) not counted by the role; the slowest took \(Measure.text(slowest)) ms")
     if let failure = failures.first { print("  the first failure: \(failure)") }
-    let quarters = zip(memory, memory.dropFirst()).map { perSwap($1.resident - $0.resident, swaps / Self.memoryMarks) }
-    let own = perSwap(memory.last!.own - memory[0].own, swaps)
+    let (first, end) = (memory[0], memory.last!)
     print(
-      "  growth per swap        \(perSwap(memory.last!.resident - memory[0].resident, swaps)), by quarters "
-        + "\(quarters.joined(separator: ", ")); \(own) of it without pages of files; "
-        + "resident in the end \(memory.last!.resident >> 10) MB")
+      "  growth per swap        own memory \(perSwap(end.own - first.own, swaps)); aim: 40 KB a Swift swap, none in C. "
+        + "Resident \(perSwap(end.resident - first.resident, swaps)),")
+    print(
+      "                         which is not judged: the rest is pages that a file has too, and the system takes them "
+        + "back at will. In the end \(end.own >> 10) MB are own, \(end.resident >> 10) MB resident")
+  }
+
+  /// Of the swaps since the last such line.
+  private func progress(
+    _ done: Int, _ pauses: ArraySlice<Double>, _ whole: ArraySlice<Double>, _ memory: ArraySlice<Memory>
+  ) {
+    let (before, now) = (memory.first!, memory.last!)
+    print(
+      "  after \(Measure.pad("\(done) swaps", 16)) pause \(parts(Array(pauses))); swap \(parts(Array(whole))); "
+        + "growth \(perSwap(now.own - before.own, whole.count)) own, "
+        + "\(perSwap(now.resident - before.resident, whole.count)) resident")
+    fflush(nil)
+  }
+
+  private func parts(_ numbers: [Double]) -> String {
+    let sorted = numbers.sorted()
+    return [("p50", 0.5), ("p99", 0.99), ("max", 1)].map { name, place in
+      "\(name) \(Measure.text(sorted[min(sorted.count - 1, Int(Double(sorted.count) * place))]))"
+    }.joined(separator: ", ") + " ms"
   }
 
   private func perSwap(_ kilobytes: Int, _ swaps: Int) -> String {
@@ -182,7 +198,7 @@ final class SwapBenchmark: @unchecked Sendable {
 /// Of this process, in KB.
 private struct Memory {
   var resident: Int
-  /// What no file has as well.
+  /// What no file has as well, so that it stays in memory as long as the process keeps it.
   var own: Int
 
   static func now() -> Memory {

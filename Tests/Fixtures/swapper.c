@@ -10,6 +10,7 @@
  *   -DMARK='"/path"'               makes this file then, and goes wrong only if it is not there yet
  *   -DSKIPS=1                      lets the step pass this often before; each time leaves a file, the mark and a number
  *   -DFAULTS_AFTER_MS=5            gives up so long after it has started
+ *   -DCRASHES_AFTER_MS=5           takes the node along so long after it has started
  *   -DSICK_AFTER_MS=5              says so long after it has started that its health is failed
  */
 #include <fcntl.h>
@@ -75,7 +76,7 @@ typedef struct role {
   uint64_t tokens;
 } role;
 
-enum { ALARM = 1, FAULT = 2, FIRST_LATER = 100 };
+enum { ALARM = 1, FAULT = 2, CRASH_LATER = 3, FIRST_LATER = 100 };
 
 static uint64_t check_of(const state *state) {
   return ((uint64_t)state->count * 2654435761u) ^ (uint64_t)state->rung ^ 0x5ca1ab1e;
@@ -160,6 +161,9 @@ static nh_status start(void *context, nh_error *error) {
 #ifdef FAULTS_AFTER_MS
   self->timer->once(self->timer->ctx, FAULTS_AFTER_MS * (SECOND / 1000), FAULT);
 #endif
+#ifdef CRASHES_AFTER_MS
+  self->timer->once(self->timer->ctx, CRASHES_AFTER_MS * (SECOND / 1000), CRASH_LATER);
+#endif
   return NH_OK;
 }
 
@@ -168,6 +172,7 @@ static void on_timer(void *context, nh_handle timer, uint64_t token) {
   (void)timer;
   if (token == ALARM) self->state.rung++;
   if (token == FAULT) self->host->fail(self->host, NH_DATA_LOSS, nh_cstr("the disk is gone"));
+  if (token == CRASH_LATER) abort();
   for (later **place = &self->waiting; *place; place = &(*place)->next) {
     later *found = *place;
     if (found->token != token) continue;

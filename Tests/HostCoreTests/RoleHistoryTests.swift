@@ -39,6 +39,38 @@ import Testing
     #expect(history.lastGood?.number == 1)
   }
 
+  @Test func aBuildOnProbationIsToBlameForTheNodesDeath() throws {
+    var history = RoleHistory()
+    history.add(generation(1, "good", .replaced))
+    var young = generation(2, "young", .running)
+    young.isOnProbation = true
+    history.add(young)
+    #expect(history.current?.sha256 == "young")
+    var proven = history
+    proven.update(2) { $0.isOnProbation = false }
+    // As the next process reads them.
+    history = RoleHistory(try JSON(parsing: history.json.description))
+    history.endAll()
+    #expect(history.generations.map(\.outcome) == [.replaced, .reverted("the node died while it was on probation")])
+    #expect(history.quarantine["young"] != nil && history.lastGood?.sha256 == "good")
+    #expect(history.generation(2)?.isOnProbation == false)
+    proven = RoleHistory(try JSON(parsing: proven.json.description))
+    proven.endAll()
+    #expect(proven.generations.map(\.outcome) == [.replaced, .ended] && proven.quarantine.isEmpty)
+    #expect(proven.lastGood?.sha256 == "young")
+  }
+
+  /// A node that ends in order ends its roles first.
+  @Test func anOrderlyEndBlamesNobody() {
+    var history = RoleHistory()
+    var young = generation(1, "young", .running)
+    young.isOnProbation = true
+    history.add(young)
+    history.end(1, .ended)
+    history.endAll()
+    #expect(history.generations.map(\.outcome) == [.ended] && history.quarantine.isEmpty)
+  }
+
   @Test func whatIsWrittenOfAGenerationLaterReplacesWhatWasWrittenBefore() {
     var history = RoleHistory()
     history.put(generation(1, "a", .trying))

@@ -129,6 +129,38 @@ import Testing
     try node.waits(for: "swapper: swapped: 1.0.3, generation 3")
   }
 
+  @Test func aBuildThatTheNodeDiesOfOnProbationIsNotTriedAgain() throws {
+    machine.install(1)
+    machine.manifest(["role: swapper"], plugins: Machine.whereOn)
+    var node = try machine.ready()
+    #expect(machine.ask("next") == 1)
+    machine.install(2, "-DCRASHES_AFTER_MS=200")
+    try node.waits(for: "swapper: swapped: 1.0.2, generation 2")
+    #expect(node.end() == 128 + SIGABRT)
+    // Its file still lies in the folder.
+    node = try machine.ready()
+    #expect(node.errors.contains("swapper: runs its last good build, of generation 1, since "), "\(node.errors)")
+    #expect(machine.ask("build") == 1 && machine.ask("count") == 1)
+    let history = try machine.history()
+    #expect(history.lines == ["1 start ended", "2 watch reverted", "3 start running"])
+    #expect(history.quarantine.values.map { $0 } == ["the node died while it was on probation"])
+    machine.install(3)
+    try node.waits(for: "swapper: swapped: 1.0.3, generation 4")
+    #expect(machine.ask("count") == 1)
+  }
+
+  @Test func aBuildThatTheNodeDiesOfLaterIsTriedAgain() throws {
+    machine.install(1)
+    machine.manifest(["role: swapper, limits: { probation_ms: 50 }"], plugins: Machine.whereOn)
+    var node = try machine.ready()
+    machine.install(2, "-DCRASHES_AFTER_MS=800")
+    try node.waits(for: "swapper: swapped: 1.0.2, generation 2")
+    #expect(node.end() == 128 + SIGABRT)
+    node = try machine.ready()
+    #expect(machine.ask("build") == 2)
+    #expect(try machine.history().quarantine.isEmpty)
+  }
+
   @Test func afterProbationAFaultIsTheRolesOwn() throws {
     machine.install(1)
     machine.manifest(

@@ -74,6 +74,19 @@ import Testing
     try expectOneSwap(node, to: 6)
   }
 
+  /// As Cargo puts its results in place, for which there is neither a write nor a move.
+  @Test func aLinkIsOneBuild() throws {
+    let node = try begin()
+    _ = machine.swapper(2, to: machine.path("deps.so"))
+    unlink(target)
+    #expect(link(machine.path("deps.so"), target) == 0)
+    try expectOneSwap(node, to: 2)
+    _ = machine.swapper(3, to: machine.path("third.so"))
+    unlink(target)
+    #expect(symlink(machine.path("third.so"), target) == 0)
+    try expectOneSwap(node, to: 3)
+  }
+
   @Test func eachLinkerWritesOneBuild() throws {
     let node = try begin()
     // Tests/run installs what is missing.

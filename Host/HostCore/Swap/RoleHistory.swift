@@ -28,6 +28,8 @@ package struct Generation: Sendable, Equatable {
   package var began: Int64
   package var cause: Cause
   package var outcome = Outcome.running
+  /// It has taken over, and has yet to show that it does no harm.
+  package var isOnProbation = false
   /// How long calls waited at the gate.
   package var pauseMicroseconds: Int64?
   package var stateBytes: Int?
@@ -80,14 +82,20 @@ package struct RoleHistory: Sendable, Equatable {
   /// itself; nobody can tell whether it did, or was killed just then.
   package mutating func endAll() {
     for place in generations.indices {
-      switch generations[place].outcome {
+      let generation = generations[place]
+      switch generation.outcome {
+      case .running where generation.isOnProbation:
+        let reason = "the node died while it was on probation"
+        generations[place].outcome = .reverted(reason)
+        quarantine(generation.sha256, because: reason)
       case .running: generations[place].outcome = .ended
       case .trying:
         let reason = "the node ended while it took over"
         generations[place].outcome = .refused(reason)
-        quarantine(generations[place].sha256, because: reason)
+        quarantine(generation.sha256, because: reason)
       default: break
       }
+      generations[place].isOnProbation = false
     }
   }
 
@@ -150,6 +158,7 @@ extension Generation {
       ("outcome", .string(outcome.name)),
     ])
     if let reason = outcome.reason { object["reason"] = .string(reason) }
+    if isOnProbation { object["on_probation"] = true }
     if let pauseMicroseconds { object["pause_us"] = JSON(pauseMicroseconds) }
     if let stateBytes { object["state_bytes"] = JSON(stateBytes) }
     return .object(object)
@@ -163,6 +172,7 @@ extension Generation {
     else { return nil }
     self.init(number: Int(number), sha256: sha256, version: version, copy: copy, began: began, cause: cause)
     self.outcome = outcome
+    isOnProbation = json["on_probation"] == true
     pauseMicroseconds = json["pause_us"]?.int
     stateBytes = json["state_bytes"]?.int.map { Int($0) }
   }

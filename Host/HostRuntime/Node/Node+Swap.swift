@@ -212,9 +212,7 @@ extension Node {
       }
     }
     let probation = swap.members.map { Int64($0.role.plan.limits.probationMilliseconds) }.max() ?? 0
-    swap.probationTimer = DelayedWork.after(milliseconds: probation, on: control) { [self] in
-      handle(.probationOver, swap)
-    }
+    swap.probationTimer = DelayedWork.after(milliseconds: probation, on: control) { [self] in endProbation(swap) }
     pollHealth(swap)
   }
 
@@ -251,6 +249,22 @@ extension Node {
     }
   }
 
+  /// On disk before the old builds are told to go: should the node die of that, it was not the new ones' fault.
+  private func endProbation(_ swap: RoleSwap) {
+    acquit(swap)
+    let reference = UncheckedReference(swap)
+    archiveLoop.post { [self] in
+      control.post { [self] in handle(.probationOver, reference.value) }
+    }
+  }
+
+  private func acquit(_ swap: RoleSwap) {
+    for member in swap.members {
+      guard member.role.history.generation(member.generation)?.isOnProbation == true else { continue }
+      update(member.role) { $0.update(member.generation) { $0.isOnProbation = false } }
+    }
+  }
+
   // MARK: The ends
 
   private func abort(_ swap: RoleSwap, _ reason: String) {
@@ -283,6 +297,7 @@ extension Node {
   }
 
   private func retire(_ swap: RoleSwap) {
+    acquit(swap)
     for member in swap.members {
       let seat = member.oldInstance.seat
       seat.loop.post { seat.retire() }
@@ -325,7 +340,10 @@ extension Node {
       number: member.generation, sha256: library.file.sha256, version: library.description.version,
       copy: library.file.copy, began: Timestamp.now() / 1_000_000, cause: swap.cause)
     generation.outcome = outcome
-    if outcome == .running { generation.pauseMicroseconds = member.pauseNanoseconds / 1000 }
+    if outcome == .running {
+      generation.isOnProbation = swap.machine.step == .probation
+      generation.pauseMicroseconds = member.pauseNanoseconds / 1000
+    }
     generation.stateBytes = member.stateBytes
     update(member.role) {
       change(&$0)
