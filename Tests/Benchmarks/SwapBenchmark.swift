@@ -83,7 +83,9 @@ final class SwapBenchmark: @unchecked Sendable {
       }
       let done = number - Self.warmUp
       if done >= 0, done % part == 0 { memory.append(.now()) }
-      if part >= 100, done > 0, done % part == 0 { progress(done, pauses.suffix(part), whole.suffix(part), memory.suffix(2)) }
+      if part >= 100, done > 0, done % part == 0 {
+        progress(done, pauses.suffix(part), whole.suffix(part), memory.suffix(2))
+      }
     }
     let seconds = (Measure.now() - begin) / 1e9
     goesOn.store(false, ordering: .relaxed)

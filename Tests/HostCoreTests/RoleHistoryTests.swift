@@ -60,6 +60,18 @@ import Testing
     #expect(proven.lastGood?.sha256 == "young")
   }
 
+  /// Killed twice while it goes back and forth between two builds, a role still has one.
+  @Test func aBuildThatHasServedBeforeIsNotToBlame() {
+    var history = RoleHistory()
+    history.add(generation(1, "proven", .replaced))
+    history.add(generation(2, "young", .replaced))
+    var again = generation(3, "proven", .running)
+    again.isOnProbation = true
+    history.add(again)
+    history.endAll()
+    #expect(history.generation(3)?.outcome == .ended && history.quarantine.isEmpty)
+  }
+
   /// A node that ends in order ends its roles first.
   @Test func anOrderlyEndBlamesNobody() {
     var history = RoleHistory()

@@ -142,7 +142,7 @@ import Testing
     #expect(node.errors.contains("swapper: runs its last good build, of generation 1, since "), "\(node.errors)")
     #expect(machine.ask("build") == 1 && machine.ask("count") == 1)
     let history = try machine.history()
-    #expect(history.lines == ["1 start ended", "2 watch reverted", "3 start running"])
+    #expect(history.lines == ["1 start replaced", "2 watch reverted", "3 start running"])
     #expect(history.quarantine.values.map { $0 } == ["the node died while it was on probation"])
     machine.install(3)
     try node.waits(for: "swapper: swapped: 1.0.3, generation 4")

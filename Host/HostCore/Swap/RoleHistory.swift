@@ -84,7 +84,7 @@ package struct RoleHistory: Sendable, Equatable {
     for place in generations.indices {
       let generation = generations[place]
       switch generation.outcome {
-      case .running where generation.isOnProbation:
+      case .running where generation.isOnProbation && !hasServed(generation.sha256):
         let reason = "the node died while it was on probation"
         generations[place].outcome = .reverted(reason)
         quarantine(generation.sha256, because: reason)
@@ -97,6 +97,11 @@ package struct RoleHistory: Sendable, Equatable {
       }
       generations[place].isOnProbation = false
     }
+  }
+
+  /// Then it is no new build that a process died of, and to condemn it might leave none to fall back on.
+  private func hasServed(_ sha256: String) -> Bool {
+    generations.contains { $0.sha256 == sha256 && ($0.outcome == .replaced || $0.outcome == .ended) }
   }
 
   /// The oldest is forgotten, but never the one that runs or that there would be to fall back on, however many builds
