@@ -1,9 +1,9 @@
 /// What a role has to say beside `start`, found out once for its type.
 ///
-/// Not by casts: whether a type conforms to a protocol is a question for which the runtime looks through every library of
-/// the process, and brings their pages back into memory. A node that is developed on holds thousands of builds, and each
-/// new one would ask. So ``Role`` has a function for each aspect, which the aspect's own protocol fills in, and the
-/// compiler chooses.
+/// Not by casts: whether a type conforms to a protocol is a question for which the runtime looks through every library
+/// of the process, and brings their pages back into memory. A node that is developed on holds thousands of builds, and
+/// each new one would ask. So ``Role`` has a function for each aspect, which the aspect's own protocol fills in, and
+/// the compiler chooses.
 public final class Aspects<R: Role> {
   var drain: ((R) -> Void)?
   var stop: ((R) -> Void)?

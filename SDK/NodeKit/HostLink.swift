@@ -9,8 +9,8 @@ final class HostLink {
   let roleName: String
   let nodeName: String
   let nodeID: UInt32
-  /// What the role says that it uses. A few, so no dictionary: to make one, the runtime would look through every library
-  /// of the process; see ``Aspects``.
+  /// What the role says that it uses. A few, so no dictionary: to make one, the runtime would look through every
+  /// library of the process; see ``Aspects``.
   private let needs: [Need]
   private var host: UnsafePointer<nh_host>?
   private var servesRole = true

@@ -59,7 +59,7 @@ extension RoleConfig {
   }
 
   private func settings() throws -> [(name: String, setting: any AnySetting)] {
-    // A mirror asks the runtime whether the type has one of its own, which takes longer with each library of the process.
+    // A mirror asks the runtime whether the type has one of its own, which takes longer with each library there is.
     if Self.self == NoConfig.self { return [] }
     return try Mirror(reflecting: self).children.map { child in
       // A wrapped property is stored under its name with an underscore before it.

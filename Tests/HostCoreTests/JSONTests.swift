@@ -30,4 +30,16 @@ import Testing
     let value: JSON = ["name": "x", "list": [1, 2], "none": []]
     #expect(value.pretty == "{\n  \"name\": \"x\",\n  \"list\": [\n    1,\n    2\n  ],\n  \"none\": []\n}")
   }
+
+  /// Few keys are compared one by one, many are hashed.
+  @Test(arguments: [2, 16, 17, 18, 100])
+  func everyKeyStandsOnce(_ count: Int) throws {
+    let members = (0..<count).map { "\"key \($0)\": \($0)" }
+    let object = try JSON(parsing: "{\(members.joined(separator: ", "))}")
+    #expect(object.object?.members.count == count)
+    for twice in [0, count / 2, count - 1] {
+      let text = "{\(members.joined(separator: ", ")), \"key \(twice)\": null}"
+      #expect(throws: JSONError.self, "\(text)") { try JSON(parsing: text) }
+    }
+  }
 }

@@ -219,6 +219,17 @@ import Testing
     #expect(host.misuse.isEmpty)
   }
 
+  /// Nothing that it does not say, and what it says in an extension too.
+  @Test func aRoleHasTheAspectsItConformsTo() throws {
+    #expect(try FakeHost(Plain.self).aspects == [])
+    let host = try FakeHost(Extended.self)
+    #expect(host.aspects == [.drain, .health])
+    try host.start()
+    #expect(try host.health() == .ok)
+    host.drain()
+    #expect(try #require(host.role(as: Extended.self)).isDraining)
+  }
+
   @Test func refusedSwapsLeaveTheOldOneRunning() throws {
     let (host, _) = try started(["number": 5])
     #expect(try host.save() == SavedState(version: 3, bytes: Array(#"{"number":5}"#.utf8)))
@@ -231,4 +242,23 @@ import Testing
     let swapped = try host.swap(to: Probe.self)
     #expect(host.phase == .destroyed && swapped.role(as: Probe.self)?.config.number == 5)
   }
+}
+
+private final class Plain: Role {
+  static let about = About("plain", version: "1.0.0", "Says nothing.")
+  init(_ context: RoleContext, _ config: NoConfig) {}
+}
+
+private final class Extended: Role {
+  static let about = About("extended", version: "1.0.0", "Says some in extensions.")
+  var isDraining = false
+  init(_ context: RoleContext, _ config: NoConfig) {}
+}
+
+extension Extended: HealthReporting {
+  func health() -> Health { .ok }
+}
+
+extension Extended: Drainable {
+  func drain() { isDraining = true }
 }

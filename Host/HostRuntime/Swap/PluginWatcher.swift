@@ -3,8 +3,8 @@ import Glibc
 
 /// Tells which files in the plugin folders have been written, once each has been left alone for a moment.
 ///
-/// Linkers delete a file and write it anew, copies grow piece by piece: only a file that was closed after writing, moved
-/// into the folder or linked there may be whole, and even then another piece may follow.
+/// Linkers delete a file and write it anew, copies grow piece by piece: only a file that was closed after writing,
+/// moved into the folder or linked there may be whole, and even then another piece may follow.
 final class PluginWatcher: DescriptorWatcher {
   /// Long enough for a program that closes and opens a file between two pieces.
   static let quietMilliseconds: Int64 = 30
@@ -60,8 +60,8 @@ final class PluginWatcher: DescriptorWatcher {
     }
   }
 
-  /// Whether a file that has just appeared leads to one that was there before. Cargo puts its results in place so, and no
-  /// other event comes. Any other new file is about to be written.
+  /// Whether a file that has just appeared leads to one that was there before. Cargo puts its results in place so, and
+  /// no other event comes. Any other new file is about to be written.
   private func isLink(_ path: String) -> Bool {
     var status = stat()
     guard lstat(path, &status) == 0 else { return false }
