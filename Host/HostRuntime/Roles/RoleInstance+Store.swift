@@ -14,6 +14,8 @@ struct StoreUse {
     var token: UInt64
     var kind: Kind
     var cost: Int
+    /// A scan that the role has ended: only its last reply may come.
+    var isEnding = false
   }
 
   var open = SlotTable<Open>(limit: StoreUse.commitLimit + StoreUse.readLimit)
@@ -77,6 +79,7 @@ extension RoleInstance: StoreClient {
     guard let open = storeUse.open[handle] else { return NH_NOT_FOUND }
     // A commit is on its way to the disk, and a get is as good as done.
     guard open.kind == .scan else { return NH_INVALID_ARGUMENT }
+    storeUse.open[handle]?.isEnding = true
     node.stores.store(of: name)?.endScan(handle, of: self)
     let words = StoreFailure(status: NH_CANCELLED, message: "the role has ended the scan")
     take([StoreAnswer(number: handle, content: .failure(words))])
@@ -151,9 +154,10 @@ extension RoleInstance: StoreClient {
     reply.flags = NH_REPLY_MORE
     for entry in entries {
       // The role may end it, or itself, at any entry.
-      guard storeUse.open[reply.request] != nil else { return }
+      guard storeUse.open[reply.request]?.isEnding == false else { return }
       deliver(&reply, entry.key, entry.value, entry.revision)
     }
+    guard storeUse.open[reply.request]?.isEnding == false else { return }
     node.stores.store(of: name)?.goOn(reply.request, of: self)
   }
 

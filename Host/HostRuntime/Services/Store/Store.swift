@@ -80,6 +80,8 @@ package final class Store: @unchecked Sendable {
     loop.post { [self] in
       waitingScans.removeAll { $0.request.client === client && $0.request.number == number }
       if let place = place(of: number, of: client) { endScan(place) }
+      // Another may have begun in its place.
+      post()
     }
   }
 
