@@ -128,7 +128,7 @@ let package = Package(
 
     .executableTarget(
       name: "benchmarks",
-      dependencies: ["CNodeABI", "CFFI", "NodeValues", "HostCore", "HostRuntime"], path: "Tests/Benchmarks",
+      dependencies: ["CNodeABI", "CFFI", "CSQLite", "NodeValues", "HostCore", "HostRuntime"], path: "Tests/Benchmarks",
       exclude: ["run", "Ballast"], swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),

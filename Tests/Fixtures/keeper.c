@@ -13,6 +13,8 @@
 #define BUILD 1
 #endif
 #define SLOTS 64
+/* The token of what `measure` writes; others are even, or the number of a commit of `run` and a one. */
+#define MEASURED UINT64_MAX
 
 NH_PLUGIN_NOTE("keeper", NH_LANGUAGE_C, NH_NOTE_MAY_UNLOAD);
 
@@ -25,6 +27,14 @@ typedef struct asked {
   int stops_after;
 } asked;
 
+/* What `measure` has still to write, and who waits for it. */
+typedef struct measured {
+  nh_call call;
+  int64_t left;
+  int64_t waiting;
+  uint64_t random;
+} measured;
+
 typedef struct keeper {
   const nh_host *host;
   const nh_store_service *store;
@@ -33,6 +43,7 @@ typedef struct keeper {
   int64_t waiting;
   /* How many commits `load` found to have been answered to the build before. */
   int64_t answered;
+  measured measured;
 } keeper;
 
 static nh_bytes bytes(const char *text) { return (nh_bytes){(const uint8_t *)text, strlen(text)}; }
@@ -164,6 +175,36 @@ static void run(void *role, const nh_call *call, nh_str acks, int64_t first, int
   nh_reply_int(call, self->acks);
 }
 
+/* One key of ten thousand gets a hundred bytes. */
+static void write_measured(keeper *self) {
+  measured *bench = &self->measured;
+  if (bench->left == 0) return;
+  bench->left--;
+  bench->waiting++;
+  bench->random = bench->random * 6364136223846793005u + 1442695040888963407u;
+  char key[32], value[100];
+  snprintf(key, sizeof key, "key%06u", (unsigned)(bench->random >> 33) % 10000);
+  memset(value, (int)(bench->random >> 56), sizeof value);
+  nh_store_operation one = {NH_STORE_PUT, 0, bytes(key), {(const uint8_t *)value, sizeof value}, 0};
+  self->store->commit(self->store->ctx, (nh_store_operation_list){&one, 1}, MEASURED);
+}
+
+/* Writes `count` times with `depth` commits waiting, and answers when all are acknowledged with how many failed. */
+static void measure(void *role, const nh_call *call, int64_t count, int64_t depth) {
+  keeper *self = role;
+  self->measured = (measured){*call, count, 0, 1};
+  self->answered = 0;
+  for (int64_t i = 0; i < depth; i++) write_measured(self);
+}
+
+static void measured_one(keeper *self, const nh_reply *reply) {
+  measured *bench = &self->measured;
+  bench->waiting--;
+  if (reply->status != NH_OK) self->answered++;
+  write_measured(self);
+  if (bench->waiting == 0) nh_reply_int(&bench->call, self->answered);
+}
+
 static void build(void *role, const nh_call *call) {
   (void)role;
   nh_reply_int(call, BUILD);
@@ -190,6 +231,7 @@ static void append(asked *what, const nh_reply *reply) {
 
 static void on_reply(void *role, const nh_reply *reply) {
   keeper *self = role;
+  if (reply->token == MEASURED) return measured_one(self, reply);
   if (reply->token & 1) return ran(self, reply);
   asked *what = (asked *)(uintptr_t)reply->token;
   if (!what) return;
@@ -252,6 +294,7 @@ static const nh_method methods[] = {
     {NH_INIT("flood"), NH_INIT(""), NH_INIT("l(ll)"), NH_INIT("count,size"), (nh_function)flood, NH_NATIVE, 0},
     {NH_INIT("wrong"), NH_INIT(""), NH_INIT("l(ll)"), NH_INIT("kind,size"), (nh_function)wrong, NH_NATIVE, 0},
     {NH_INIT("run"), NH_INIT(""), NH_INIT("l(sll)"), NH_INIT("acks,first,depth"), (nh_function)run, NH_NATIVE, 0},
+    {NH_INIT("measure"), NH_INIT(""), NH_INIT("l(ll)"), NH_INIT("count,depth"), (nh_function)measure, NH_NATIVE, 0},
     {NH_INIT("build"), NH_INIT(""), NH_INIT("l()"), NH_INIT(""), (nh_function)build, NH_NATIVE, 0},
     {NH_INIT("answered"), NH_INIT(""), NH_INIT("l()"), NH_INIT(""), (nh_function)answered, NH_NATIVE, 0},
 };

@@ -18,6 +18,8 @@ package final class NodeServices: Sendable {
   /// Told, on the role's loop or another thread, that a role gave up.
   let onFault = Mutex<(@Sendable (RoleInstance, nh_status, String) -> Void)?>(nil)
 
+  package var metricsText: String { metrics.text() }
+
   /// Without a state folder there are no stores.
   package init(nodeName: String, nodeID: UInt32, log: LogHub, stateFolder: String? = nil) {
     self.nodeName = nodeName

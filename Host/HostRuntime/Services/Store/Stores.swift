@@ -56,7 +56,7 @@ package final class Stores: Sendable {
   }
 
   /// Returns when everything that was sent is on disk and the files are closed.
-  func end() {
+  package func end() {
     let all = open.withLock { open in
       defer { open = [:] }
       return open.values.map { $0 }
