@@ -54,6 +54,10 @@ extension ScriptedHost {
   private func answerOutgoing(_ role: ScriptedRole) {
     while !unanswered.isEmpty {
       let handle = unanswered.removeFirst()
+      if let question = outgoing[handle]?.stored {
+        answer(question, handle, role)
+        continue
+      }
       guard let request = outgoing.remove(handle) else { continue }
       if let job = request.job {
         let (status, result) = request.isCancelled ? (NH_CANCELLED, []) : run(job.function, job.job)
