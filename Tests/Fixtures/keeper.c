@@ -1,6 +1,7 @@
 /*
  * A role that keeps things in its store. With `run` it writes by itself: commit after commit, each of three keys that
- * must agree, and appends the number of each that was acknowledged to the file `acks` names.
+ * must agree, and appends the number of each that was acknowledged to the file `acks` names. -DPLAIN leaves out what
+ * goes on for ever.
  */
 #include <fcntl.h>
 #include <nodehost.h>
@@ -291,10 +292,14 @@ static const nh_method methods[] = {
     {NH_INIT("get"), NH_INIT(""), NH_INIT("s(s)"), NH_INIT("key"), (nh_function)get, NH_NATIVE, 0},
     {NH_INIT("scan"), NH_INIT(""), NH_INIT("s(ssl)"), NH_INIT("from,to,limit"), (nh_function)scan, NH_NATIVE, 0},
     {NH_INIT("peek"), NH_INIT(""), NH_INIT("l(l)"), NH_INIT("count"), (nh_function)peek, NH_NATIVE, 0},
+#ifndef PLAIN
     {NH_INIT("flood"), NH_INIT(""), NH_INIT("l(ll)"), NH_INIT("count,size"), (nh_function)flood, NH_NATIVE, 0},
+#endif
     {NH_INIT("wrong"), NH_INIT(""), NH_INIT("l(ll)"), NH_INIT("kind,size"), (nh_function)wrong, NH_NATIVE, 0},
+#ifndef PLAIN
     {NH_INIT("run"), NH_INIT(""), NH_INIT("l(sll)"), NH_INIT("acks,first,depth"), (nh_function)run, NH_NATIVE, 0},
     {NH_INIT("measure"), NH_INIT(""), NH_INIT("l(ll)"), NH_INIT("count,depth"), (nh_function)measure, NH_NATIVE, 0},
+#endif
     {NH_INIT("build"), NH_INIT(""), NH_INIT("l()"), NH_INIT(""), (nh_function)build, NH_NATIVE, 0},
     {NH_INIT("answered"), NH_INIT(""), NH_INIT("l()"), NH_INIT(""), (nh_function)answered, NH_NATIVE, 0},
 };
