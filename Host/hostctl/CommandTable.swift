@@ -140,7 +140,7 @@ enum CommandTable {
         whether or not the role runs. put and delete change the store of a role, which is not told; the node allows it \
         if its manifest says hot_swap: on, or if it was started with --dev.
 
-        Keys and values that are not text in UTF-8 are shown in base64, in JSON under names that end in _base64.
+        Keys and values that are not text are shown in base64, in JSON under names that end in _base64.
         """,
       arguments: [
         Argument(

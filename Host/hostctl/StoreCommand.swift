@@ -122,7 +122,7 @@ enum StoreCommand {
 
   private static func shown(_ key: [UInt8], _ invocation: Invocation) -> String {
     if invocation.has("base64") { return Base64.encode(key) }
-    guard let text = String(validating: key, as: UTF8.self) else { return "base64:" + Base64.encode(key) }
+    guard let text = JSONBytes.text(key) else { return "base64:" + Base64.encode(key) }
     return text
   }
 

@@ -26,7 +26,7 @@ extension StoreQuery {
   }
 
   private static func item(_ name: String, _ bytes: [UInt8]) -> HTTPRequestHead.QueryItem {
-    if let text = String(validating: bytes, as: UTF8.self) { return .init(name, text) }
+    if let text = JSONBytes.text(bytes) { return .init(name, text) }
     return .init(name + JSONBytes.suffix, Base64.encode(bytes))
   }
 

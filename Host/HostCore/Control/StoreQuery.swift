@@ -44,12 +44,18 @@ package struct StorePage: Sendable, Equatable {
   }
 }
 
-/// Bytes in JSON: as text if they are UTF-8, else in base64 under a name that says so.
+/// Bytes in JSON: as text if they are text, else in base64 under a name that says so.
 package enum JSONBytes {
   package static let suffix = "_base64"
 
+  /// UTF-8 without control characters but the usual three: what others would make six letters of each in JSON.
+  package static func text(_ bytes: [UInt8]) -> String? {
+    guard bytes.allSatisfy({ $0 >= 0x20 || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }) else { return nil }
+    return String(validating: bytes, as: UTF8.self)
+  }
+
   package static func put(_ bytes: [UInt8], as name: String, into object: inout JSONObject) {
-    if let text = String(validating: bytes, as: UTF8.self) {
+    if let text = text(bytes) {
       object[name] = .string(text)
     } else {
       object[name + suffix] = .string(Base64.encode(bytes))
