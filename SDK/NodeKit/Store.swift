@@ -88,7 +88,8 @@ public struct Store {
     let handle = body(service, token)
     guard handle != 0 else {
       link.calls.remove(token)
-      throw RoleError(.resourceExhausted, "too much of the role waits for its store; wait for answers before asking more")
+      throw RoleError(
+        .resourceExhausted, "too much of the role waits for its store; wait for answers before asking more")
     }
     link.calls[token]?.handle = handle
     return StoreScan(link: link, handle: handle, token: token)

@@ -140,7 +140,8 @@ extension FakeHost {
     }
     switch request.kind {
     case .wrong(let what): reply(handle, NH_INVALID_ARGUMENT, what)
-    case .commit where store.fault == .full: reply(handle, NH_RESOURCE_EXHAUSTED, "the disk is full; the test wants it so")
+    case .commit where store.fault == .full:
+      reply(handle, NH_RESOURCE_EXHAUSTED, "the disk is full; the test wants it so")
     case .commit(let operations):
       if let key = store.run(operations) {
         reply(handle, NH_ABORTED, "an expectation was not met; read the key again and start over", key)

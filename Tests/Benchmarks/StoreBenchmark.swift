@@ -121,7 +121,8 @@ struct StoreBenchmark {
         value.withUnsafeBytes { value in
           sqlite3_bind_blob64(statement, 1, key.baseAddress, UInt64(key.count), nil)
           sqlite3_bind_blob64(statement, 2, value.baseAddress, UInt64(value.count), nil)
-          precondition(sqlite3_step(statement) == SQLITE_DONE, String(cString: sqlite3_errmsg(sqlite3_db_handle(statement))))
+          precondition(
+            sqlite3_step(statement) == SQLITE_DONE, String(cString: sqlite3_errmsg(sqlite3_db_handle(statement))))
           sqlite3_reset(statement)
         }
       }

@@ -55,10 +55,14 @@ import Testing
   @Test func waitingCommitsAreBoundedInNumberAndSize() {
     #expect(ask("flood", .int(5000), .int(1)) == .value(.int(Int64(StoreUse.commitLimit))))
     let each = 1 << 20
-    eventually("they are written") { ask("put", .text("a"), .text("b")) != .failure(NH_RESOURCE_EXHAUSTED, "too much is waiting") }
+    eventually("they are written") {
+      ask("put", .text("a"), .text("b")) != .failure(NH_RESOURCE_EXHAUSTED, "too much is waiting")
+    }
     guard case .value(.int(let taken)) = ask("flood", .int(100), .int(Int64(each))) else { return #expect(Bool(false)) }
     #expect(taken == 63, "64 MiB with what surrounds them")
-    eventually("they are written") { ask("put", .text("a"), .text("b")) != .failure(NH_RESOURCE_EXHAUSTED, "too much is waiting") }
+    eventually("they are written") {
+      ask("put", .text("a"), .text("b")) != .failure(NH_RESOURCE_EXHAUSTED, "too much is waiting")
+    }
   }
 
   @Test func aScanCanBeEndedEarly() {

@@ -192,10 +192,10 @@ package final class Store: @unchecked Sendable {
         case .unmet(let key): answer(request, .failure(Self.unmet(key)))
         }
       }
-    } catch where error.isPassing && requests.count > 1 {
+    } catch  where error.isPassing && requests.count > 1 {
       // One that is too large for the disk must not take the others along.
       for (request, commit) in zip(requests, asked) { write([request], [commit]) }
-    } catch where error.isPassing {
+    } catch  where error.isPassing {
       answer(requests[0], .failure(passing(error)))
     } catch {
       fail(error, "failed while it was written")
