@@ -1,6 +1,6 @@
 /*
- * Preloaded into a node, it makes the disk go wrong under the files of stores as long as the file that DISK_FAULTS names
- * says so: "full" for writes without room, "sync" for syncs that fail.
+ * Preloaded into a node, it makes the disk go wrong under the files of stores as long as the file that DISK_FAULTS
+ * names says so: "full" for writes without room, "sync" for syncs that fail.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -40,7 +40,9 @@ ssize_t pwrite(int file, const void *bytes, size_t count, off_t offset) {
   return fails(file, "full", ENOSPC) ? -1 : next(file, bytes, count, offset);
 }
 
-ssize_t pwrite64(int file, const void *bytes, size_t count, off64_t offset) { return pwrite(file, bytes, count, offset); }
+ssize_t pwrite64(int file, const void *bytes, size_t count, off64_t offset) {
+  return pwrite(file, bytes, count, offset);
+}
 
 int fdatasync(int file) {
   static int (*next)(int);

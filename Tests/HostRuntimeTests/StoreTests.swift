@@ -150,6 +150,18 @@ import Testing
     #expect(bench.client.answer(waits).entries.count == 5)
   }
 
+  @Test func largeValuesAreReadOnlyAsFastAsTheyAreTaken() {
+    let value = [UInt8](repeating: 7, count: 8 << 20)
+    _ = bench.commit { $0.put([1], value) }
+    bench.client.holdsSlices = true
+    let all = (0..<20).map { _ in bench.begin(.get([1])) }
+    usleep(300_000)
+    // As many as fit, and the one that passes the limit.
+    #expect(all.count { bench.client.isAnswered($0) } <= Store.heldByteLimit / value.count + 1)
+    for _ in 0..<20 { bench.store.taken(value.count) }
+    for number in all { #expect(bench.client.answer(number).bytes?.count == value.count) }
+  }
+
   // MARK: Restarts
 
   @Test func everythingIsThereAfterwardsAndRevisionsGoOn() {
@@ -380,6 +392,7 @@ final class TestClient: StoreClient, @unchecked Sendable {
         all[answer.number] = got
       }
       if goesOn, !holdsSlices { store?.goOn(answer.number, of: self) }
+      if !holdsSlices { store?.taken(answer.heldBytes) }
       if !goesOn { ended.withLock { _ = $0.insert(answer.number) } }
     }
   }

@@ -3,8 +3,8 @@ import HostCore
 import NodeSchema
 import NodeValues
 
-/// Roles' stores, as they are seen and changed from outside. A store can be looked into whether or not its role runs, or
-/// is still on the node.
+/// Roles' stores, as they are seen and changed from outside. A store can be looked into whether or not its role runs
+/// or is still on the node.
 extension Node {
   func answer(_ query: StoreQuery, of name: String, _ reply: @escaping Reply) {
     if query.changes, !allowsChanges("this node's stores are not changed from outside", reply) { return }
@@ -66,6 +66,7 @@ private final class StoreVisit: StoreClient, @unchecked Sendable {
       switch answer.content {
       case .done(let revision): done(.json(["revision": JSON(Int64(clamping: revision))]))
       case .value(let value, let revision):
+        store.taken(answer.heldBytes)
         guard case .get(let key) = query else { continue }
         done(.json(StoreEntryReport(key: key, value: value, size: value.count, revision: revision).json))
       case .entries(let list): if !add(list) { return finish(hasMore: true) }

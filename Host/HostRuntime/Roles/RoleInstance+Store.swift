@@ -116,6 +116,8 @@ extension RoleInstance: StoreClient {
     loop.post { [self] in
       seat.pass(.quieting) { [self] in
         for answer in answers { deliver(answer) }
+        let held = answers.reduce(0) { $0 + $1.heldBytes }
+        if held > 0 { node.stores.store(of: name)?.taken(held) }
         tellIfQuiet()
       }
     }

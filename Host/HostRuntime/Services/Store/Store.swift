@@ -15,6 +15,8 @@ import Synchronization
 package final class Store: @unchecked Sendable {
   /// Reads of ranges that go on at one time; more wait for their turn.
   static let scanLimit = 8
+  /// Bytes of large values that were read and not taken yet; further gets wait.
+  static let heldByteLimit = 64 << 20
 
   static let lingerNanoseconds: Int64 = 60_000
 
@@ -36,6 +38,8 @@ package final class Store: @unchecked Sendable {
   private var scans: [(request: StoreRequest, scan: StoreScan)] = []
   private var waitingScans: [(request: StoreRequest, range: StoreRange)] = []
   private var idleReaders: [SQLiteConnection] = []
+  private var waitingGets: [(request: StoreRequest, key: [UInt8])] = []
+  private var heldBytes = 0
   private var answers: [(client: any StoreClient, list: [StoreAnswer])] = []
 
   init(role: String, folder: String, log: LogHub, batches: MetricSeries?, commits: MetricSeries?) {
@@ -75,6 +79,19 @@ package final class Store: @unchecked Sendable {
     loop.post { [self] in
       guard let place = place(of: number, of: client) else { return }
       step(place)
+      post()
+    }
+  }
+
+  /// The client has taken values of so many bytes; see `StoreAnswer.heldBytes`.
+  func taken(_ bytes: Int) {
+    guard bytes > 0 else { return }
+    loop.post { [self] in
+      heldBytes -= bytes
+      while heldBytes < Self.heldByteLimit, !waitingGets.isEmpty {
+        let (request, key) = waitingGets.removeFirst()
+        get(key, request)
+      }
       post()
     }
   }
@@ -143,8 +160,10 @@ package final class Store: @unchecked Sendable {
     self.failure = failure
     for (request, _) in scans { answer(request, .failure(failure)) }
     for (request, _) in waitingScans { answer(request, .failure(failure)) }
+    for (request, _) in waitingGets { answer(request, .failure(failure)) }
     scans = []
     waitingScans = []
+    waitingGets = []
     idleReaders = []
     database = nil
   }
@@ -219,6 +238,7 @@ package final class Store: @unchecked Sendable {
   private func read(_ request: StoreRequest) {
     switch request.kind {
     case .commit: break
+    case .get(let key) where heldBytes >= Self.heldByteLimit: waitingGets.append((request, key))
     case .get(let key): get(key, request)
     case .scan(let range):
       guard database != nil else { return refuse([request]) }
@@ -262,6 +282,7 @@ package final class Store: @unchecked Sendable {
 
   private func answer(_ request: StoreRequest, _ content: StoreAnswer.Content) {
     let answer = StoreAnswer(number: request.number, content: content)
+    heldBytes += answer.heldBytes
     if let place = answers.firstIndex(where: { $0.client === request.client }) {
       answers[place].list.append(answer)
     } else {

@@ -36,6 +36,15 @@ package struct StoreAnswer: Sendable {
   }
   package var number: UInt64
   package var content: Content
+
+  /// Values from this size on count in how much may be read and not taken.
+  static let largeValue = 64 << 10
+
+  /// What its client gives back with `Store.taken` when it has taken it.
+  var heldBytes: Int {
+    guard case .value(let value, _) = content, value.count >= Self.largeValue else { return 0 }
+    return value.count
+  }
 }
 
 package struct StoreEntry: Sendable {
