@@ -106,11 +106,13 @@ let package = Package(
     .systemLibrary(name: "CYaml", path: "Host/CYaml", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CFFI", path: "SDK/CFFI", providers: [.apt(["libffi-dev"])]),
     .systemLibrary(name: "CCrypto", path: "Host/CCrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CSQLite", path: "Host/CSQLite", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "CSystem", path: "Host/CSystem"),
     module("HostCore", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema"], settings: fast),
     module(
       "HostRuntime", in: "Host",
-      ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "CYaml", "CFFI", "CCrypto", "CSystem"], settings: fast),
+      ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "CYaml", "CFFI", "CCrypto", "CSystem", "CSQLite"],
+      settings: fast),
     // The cases of `nodehost check`, with a host of their own.
     module("PluginCheck", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem"]),
     .executableTarget(
@@ -126,7 +128,7 @@ let package = Package(
 
     .executableTarget(
       name: "benchmarks",
-      dependencies: ["CNodeABI", "CFFI", "NodeValues", "HostCore", "HostRuntime"], path: "Tests/Benchmarks",
+      dependencies: ["CNodeABI", "CFFI", "CSQLite", "NodeValues", "HostCore", "HostRuntime"], path: "Tests/Benchmarks",
       exclude: ["run", "Ballast"], swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),

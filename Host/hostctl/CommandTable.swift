@@ -19,7 +19,7 @@ enum CommandTable {
         long: "socket", value: "PATH", help: "The node's control socket, instead of finding it", completion: .file),
       Option(long: "json", help: "Print JSON for programs"),
     ],
-    commands: looking + steering + withoutNode,
+    commands: looking + steering + storing + withoutNode,
     environment: [
       Named("NODEHOST_NODE", "What --node says, if it is not given"),
       Named("NODEHOST_SOCKET", "What --socket says, if it is not given"),
@@ -130,6 +130,35 @@ enum CommandTable {
     Command(
       name: "reload", summary: "Let the node read its manifest again and apply what changed",
       discussion: "What needs a new start of the whole node is named and left as it is."),
+  ]
+
+  private static let storing = [
+    Command(
+      name: "store", summary: "Look into a role's durable store, and change it",
+      discussion: """
+        ls lists the keys, get prints a value as it is, export prints all entries, one a line, as JSON; they work \
+        whether or not the role runs. put and delete change the store of a role, which is not told; the node allows it \
+        if its manifest says hot_swap: on, or if it was started with --dev.
+
+        Keys and values that are not text are shown in base64, in JSON under names that end in _base64.
+        """,
+      arguments: [
+        Argument(
+          "ACTION", help: "ls, get, put, delete or export",
+          completion: .words(StoreCommand.Action.allCases.map(\.rawValue))),
+        role, Argument("KEY", .optional, help: "The key; for ls and export what it begins with"),
+        Argument("VALUE", .optional, help: "What to put; @FILE is the content of a file", completion: .file),
+      ],
+      options: [
+        Option(long: "base64", short: "b", help: "KEY and VALUE are given, and shown, in base64"),
+        Option(long: "limit", value: "N", help: "At most so many entries"),
+        Option(long: "revision", value: "N", help: "Only if the key has this revision; 0: only if it is not there"),
+      ],
+      examples: [
+        Named("hostctl store ls visits user/", "The keys that begin with user/"),
+        Named("hostctl store export visits > visits.jsonl", "A copy of all of it"),
+        Named("hostctl store put visits user/ada 7 --revision 12", "Unless somebody was faster"),
+      ])
   ]
 
   private static let withoutNode = [

@@ -21,6 +21,7 @@ final class HostLink {
   private var metricsTable: UnsafePointer<nh_metrics_service>?
   private var randomTable: UnsafePointer<nh_random_service>?
   private var workTable: UnsafePointer<nh_work_service>?
+  private var storeTable: UnsafePointer<nh_store_service>?
 
   // The tables never call out while they are read or changed, so the run-time check of that is saved.
   @exclusivity(unchecked) var timers = CallbackTable<TimerEntry>()
@@ -75,6 +76,9 @@ extension HostLink {
   }
   var workService: UnsafePointer<nh_work_service> {
     get throws { try service(.work, \.workTable) }
+  }
+  var storeService: UnsafePointer<nh_store_service> {
+    get throws { try service(.store, \.storeTable) }
   }
 
   /// Fetched at first use and kept, since a table stays as long as the role.

@@ -81,13 +81,25 @@ struct CallEntry {
   var handle: nh_handle = 0
   var what: String
   var done: (Result<Value, RoleError>) throws -> Void
+  /// Instead of `done`, for services whose replies say more than a value, or come in several parts.
+  var reply: ((nh_reply) throws -> Void)?
+}
+
+extension CallEntry {
+  init(what: String, reply: @escaping (nh_reply) throws -> Void) {
+    self.init(what: what, done: { _ in }, reply: reply)
+  }
 }
 
 extension HostLink {
   func replyCame(_ reply: nh_reply) {
     // An unknown token is an answer to the role's predecessor, before a swap.
     guard let entry = calls[reply.token], entry.handle == reply.request else { return }
-    calls.remove(reply.token)
+    if reply.flags & NH_REPLY_MORE == 0 { calls.remove(reply.token) }
+    if let take = entry.reply {
+      do { try take(reply) } catch { report(error, from: entry.what) }
+      return
+    }
     do { try entry.done(Self.outcome(of: reply)) } catch { report(error, from: entry.what) }
   }
 

@@ -75,6 +75,7 @@ extension FakeHost {
     subscriptions.endAll()
     outgoingCalls.endAll()
     jobs.endAll()
+    storeRequests.endAll()
   }
 }
 
@@ -122,6 +123,7 @@ extension FakeHost {
     next.clock.set(clock.now)
     next.metrics = metrics
     next.stubs = stubs
+    next.store = store
     next.sequences = sequences
     try next.start()
     destroy()

@@ -29,13 +29,14 @@ final class HostTables {
       NH_METRICS_ID: (NH_METRICS_LAYOUT, UnsafeRawPointer(memory.keep(metricsTable(context)))),
       NH_RANDOM_ID: (NH_RANDOM_LAYOUT, UnsafeRawPointer(memory.keep(randomTable(context)))),
       NH_WORK_ID: (NH_WORK_LAYOUT, UnsafeRawPointer(memory.keep(workTable(context)))),
+      NH_STORE_ID: (NH_STORE_LAYOUT, UnsafeRawPointer(memory.keep(storeTable(context)))),
     ]
   }
 }
 
 /// The services that this host has.
 enum ServiceID {
-  static let offered = [NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID]
+  static let offered = [NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID, NH_STORE_ID]
 }
 
 extension FakeHost {
@@ -92,6 +93,15 @@ private func randomTable(_ context: UnsafeMutableRawPointer) -> nh_random_servic
       FakeHost.at(context).randomNumber("below") { bound == 0 ? 0 : $0.next(upperBound: bound) }
     },
     fill: { FakeHost.at($0).fill($1) })
+}
+
+private func storeTable(_ context: UnsafeMutableRawPointer) -> nh_store_service {
+  nh_store_service(
+    struct_size: UInt32(MemoryLayout<nh_store_service>.size), revision: 1, ctx: context,
+    commit: { FakeHost.at($0).storeCommit($1, $2) },
+    get: { FakeHost.at($0).storeGet($1, $2) },
+    scan: { FakeHost.at($0).storeScan($1, $2, $3, $4) },
+    cancel: { FakeHost.at($0).cancelStore($1) })
 }
 
 private func workTable(_ context: UnsafeMutableRawPointer) -> nh_work_service {

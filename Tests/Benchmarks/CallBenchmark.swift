@@ -8,7 +8,7 @@ import NodeValues
 /// What crossing the ABI costs, beside the bare machinery below it.
 enum CallBenchmark {
   static func run(_ folder: String) {
-    let library = load(folder)
+    let library = load("adder", in: folder)
     let loop = EventLoop(index: 1, name: "bench")
     loop.adoptThisThread()
     let services = NodeServices(nodeName: "bench", nodeID: 1, log: LogHub(writesToStandardError: false))
@@ -21,8 +21,8 @@ enum CallBenchmark {
     role.end()
   }
 
-  private static func load(_ folder: String) -> PluginLibrary {
-    let text = "{ nodehost: 1, node: { id: 1 }, roles: [{ role: adder }] }"
+  static func load(_ plugin: String, in folder: String) -> PluginLibrary {
+    let text = "{ nodehost: 1, node: { id: 1 }, roles: [{ role: \(plugin) }] }"
     let none = Interpolation(variable: { _ in nil }, file: { _ in .success("") })
     let manifest = try! ManifestFile.parse(Array(text.utf8), named: "bench.yaml", values: none).manifest
     let loader = PluginLoader(

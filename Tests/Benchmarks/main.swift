@@ -11,7 +11,10 @@ case "swap" where arguments.count == 4:
   let words = Array(arguments)
   SwapBenchmark(plugin: words[1], swaps: Int(words[2]) ?? 1, folder: words[3]).run()
 case "manifest" where arguments.count == 2: ManifestBenchmark.run(arguments.last!)
+case "store" where arguments.count == 4:
+  let words = Array(arguments)
+  StoreBenchmark(folder: words[1], depth: Int(words[2]) ?? 1, commits: Int(words[3]) ?? 1).run()
 default:
-  print("usage: benchmarks calls FOLDER | swap PLUGIN.so SWAPS FOLDER | manifest FILE")
+  print("usage: benchmarks calls FOLDER | swap PLUGIN.so SWAPS FOLDER | manifest FILE | store FOLDER DEPTH COMMITS")
   exit(64)
 }

@@ -24,7 +24,11 @@ import Testing
     .load(LoadRequest(role: "hello", name: "hi", plugin: "/p.so", config: ["a": [1]])), .load(LoadRequest(role: "x")),
     .swap(SwapRequest(all: true)), .swap(SwapRequest(roles: ["a", "b/é"], force: true)),
     .swap(SwapRequest(roles: ["a"], plugin: "/p/liba.so")), .history("a/b"), .rollback("a", generation: 2),
-    .rollback("b", generation: nil),
+    .rollback("b", generation: nil), .store(role: "a/b", .get(Array("tea cup?&".utf8))),
+    .store(role: "a", .get([0, 255, 254])), .store(role: "a", .get([])),
+    .store(role: "a", .list(StorePage(prefix: [200], after: [200, 0], limit: 7, withValues: true))),
+    .store(role: "a", .list(StorePage())), .store(role: "a", .put([1, 2], Array("x\"y".utf8), expected: 0)),
+    .store(role: "a", .put(Array("k".utf8), [], expected: nil)), .store(role: "a", .delete([255], expected: 9)),
   ])
   func survivesTheWire(_ sent: ControlRequest) throws {
     let head = try HTTPRequestHead(method: sent.method, target: sent.target)

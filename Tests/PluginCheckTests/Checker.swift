@@ -90,11 +90,11 @@ final class CheckedPlugin {
   let folder = TestFolder()
   var path: String { "\(folder.path)/libchecked.so" }
 
-  init(_ flags: [String] = []) {
+  init(_ flags: [String] = [], source: String = "checked") {
     let code = spawn(
       ["cc", "-std=gnu11", "-O1", "-fPIC", "-fvisibility=hidden", "-shared", "-pthread"]
         + ["-I", "\(Checker.repository)/SDK/CNodeABI/include", "-o", path]
-        + ["\(Checker.repository)/Tests/Fixtures/checked.c"] + flags,
+        + ["\(Checker.repository)/Tests/Fixtures/\(source).c"] + flags,
       output: "\(folder.path)/cc", errors: "\(folder.path)/cc")
     precondition(code == 0, folder.text("cc"))
   }

@@ -28,6 +28,13 @@ private let why: Comment = "A sanitizer reports the crashes that are asked for, 
     #expect(Self.shipped.contains("libhello-swift.so") && Self.shipped.contains("libhello-c.so"))
   }
 
+  @Test func aRoleWithAStorePasses() throws {
+    let cases = try Checker.report(CheckedPlugin(["-DPLAIN", "-Wno-unused-function"], source: "keeper"))
+    let others = cases.filter { !["passed", "skipped"].contains($0.value["verdict"]?.string) }
+    #expect(others.isEmpty, "\(others.values.map(\.description))")
+    #expect(cases["lifecycle.nth-call-fails"]?["verdict"] == "passed" && cases["swap.self"]?["verdict"] == "passed")
+  }
+
   @Test func theFixtureKeepsEveryRule() throws {
     let cases = try Checker.report(CheckedPlugin())
     let others = cases.filter { $0.value["verdict"]?.string != "passed" && $0.key != "configuration.reconfigure" }

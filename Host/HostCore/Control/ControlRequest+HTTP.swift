@@ -6,6 +6,7 @@ extension ControlRequest {
   package var method: String {
     switch self {
     case .call, .load, .unload, .restart, .reload, .swap, .rollback: "POST"
+    case .store(_, let query): query.method
     default: "GET"
     }
   }
@@ -25,6 +26,7 @@ extension ControlRequest {
     case .swap(let swap): swap.json
     case .rollback(_, let generation): generation.map { ["generation": JSON($0)] } ?? [:]
     case .unload, .restart, .reload: [:]
+    case .store(_, let query): query.body
     default: nil
     }
   }
@@ -42,6 +44,7 @@ extension ControlRequest {
     case .swap: ["swap"]
     case .history(let name): ["roles", name, "history"]
     case .rollback(let name, _): ["roles", name, "rollback"]
+    case .store(let name, let query): ["roles", name, "store"] + query.segments
     case .reload: ["reload"]
     case .health: ["health"]
     case .logs: ["logs"]
@@ -52,6 +55,7 @@ extension ControlRequest {
   private var items: [HTTPRequestHead.QueryItem] {
     switch self {
     case .metrics(json: true): [.init("format", "json")]
+    case .store(_, let query): query.items
     case .logs(let query):
       [.init("lines", String(query.lines))] + (query.role.map { [.init("role", $0)] } ?? [])
         + (query.level.map { [.init("level", $0)] } ?? []) + (query.follow ? [.init("follow", "1")] : [])
@@ -96,6 +100,9 @@ extension ControlRequest {
       if path.count == 3, path[2] == "restart" { return .restart(path[1]) }
       if path.count == 3, path[2] == "history" { return .history(path[1]) }
       if path.count == 3, path[2] == "rollback" { return .rollback(path[1], generation: nil) }
+      if path.count >= 3, path[2] == "store", let query = StoreQuery.find(Array(path[3...])) {
+        return .store(role: path[1], query)
+      }
       if path.count == 4, path[2] == "call" { return .call(role: path[1], method: path[3], CallRequest(.words([]))) }
     default: break
     }
@@ -112,6 +119,7 @@ extension ControlRequest {
     case .load: .load(try fields.load())
     case .swap: .swap(try fields.swap())
     case .rollback(let name, _): .rollback(name, generation: try fields.generation(name))
+    case .store(let role, let query): .store(role: role, try fields.store(query, role))
     case .logs: .logs(try fields.logs())
     case .metrics: .metrics(json: try fields.format() == "json")
     default: self
@@ -230,6 +238,14 @@ private struct ControlFields {
         .invalidArgument, "generation is a whole number from 1; GET /v1/roles/\(role)/history lists them", place: role)
     }
     return Int(number)
+  }
+
+  func store(_ query: StoreQuery, _ role: String) throws(ControlFailure) -> StoreQuery {
+    let place = "\(role).store"
+    let names = ["key", "value", "prefix", "after"].flatMap { [$0, $0 + JSONBytes.suffix] }
+    try knowQuery(names + ["limit", "values"], place)
+    let object = query.changes ? try object(place, known: names + ["expect"]) : JSONObject()
+    return try query.complete(head, object, place)
   }
 
   func logs() throws(ControlFailure) -> LogQuery {

@@ -30,6 +30,9 @@ package final class EventLoop: @unchecked Sendable {
   private var watchers: [Int32: any DescriptorWatcher] = [:]
   private var timers = TimerQueue<(target: any TimerTarget, token: UInt64)>(limit: EventLoop.timerLimit)
   private var running = true
+  /// Until when the loop looks into its mailbox again and again instead of going to sleep: for whoever expects an
+  /// answer at once, which sleeping would delay by two switches of threads.
+  private var lingersUntil: Int64 = 0
   /// Callbacks run so far; read by others for `hostctl status`.
   private let turns = Atomic<Int>(0)
 
@@ -75,6 +78,13 @@ package final class EventLoop: @unchecked Sendable {
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 
+  func linger(nanoseconds: Int64) { lingersUntil = EventLoop.now() + nanoseconds }
+
+  private func linger() {
+    while mailbox.isEmpty, EventLoop.now() < lingersUntil {}
+    lingersUntil = 0
+  }
+
   func watch(_ descriptor: Int32, _ events: UInt32, _ watcher: any DescriptorWatcher) {
     let isNew = watchers.updateValue(watcher, forKey: descriptor) == nil
     _ = csystem_watch(poller, descriptor, events, isNew ? 0 : 1)
@@ -102,6 +112,7 @@ package final class EventLoop: @unchecked Sendable {
     let ready = UnsafeMutablePointer<csystem_ready>.allocate(capacity: EventLoop.readyLimit)
     defer { ready.deallocate() }
     while running {
+      if lingersUntil > 0 { linger() }
       let count = csystem_wait(poller, ready, Int32(EventLoop.readyLimit), waitMilliseconds())
       for index in 0..<max(0, Int(count)) { dispatch(ready[index]) }
       turns.add(fireTimers() + mailbox.runAll() + max(0, Int(count)), ordering: .relaxed)

@@ -6,7 +6,7 @@ import NodeValues
 /// One client of the control server: requests in, one at a time, and replies out in their order. The
 /// control loop's.
 final class ControlConnection: DescriptorWatcher, TimerTarget, @unchecked Sendable {
-  /// What a client may leave unread before it is cut off.
+  /// What a client may leave unread before it is cut off when more comes. One answer may be longer.
   private static let outputLimit = 8 << 20
   private static let readSize = 64 << 10
 
@@ -130,7 +130,7 @@ final class ControlConnection: DescriptorWatcher, TimerTarget, @unchecked Sendab
 
   private func send(_ bytes: [UInt8]) {
     guard !isClosed else { return }
-    guard output.count + bytes.count <= Self.outputLimit else { return close() }
+    guard output.count <= Self.outputLimit else { return close() }
     output += bytes
     flush()
   }

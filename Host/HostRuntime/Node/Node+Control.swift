@@ -41,6 +41,7 @@ extension Node {
     case .history(let name): withRole(name, reply) { reply(.json($0.history.report(role: name))) }
     case .rollback(let name, let generation):
       withRole(name, reply) { [self] in rollBack($0, to: generation, reply) }
+    case .store(let name, let query): answer(query, of: name, reply)
     case .unload(let name): withRole(name, reply) { [self] in unload($0, reply) }
     case .call(let name, let method, let input):
       withRole(name, reply) { [self] in call($0, method, input, reply) }
@@ -158,10 +159,14 @@ extension Node {
   }
 
   func allowsRuntimeLoading(_ reply: Reply) -> Bool {
+    allowsChanges("this node does not load, unload or swap roles while it runs", reply)
+  }
+
+  func allowsChanges(_ refusal: String, _ reply: Reply) -> Bool {
     guard !refusesWhileEnding(reply) else { return false }
     if plan.allowsChanges { return true }
     let remedy = "write `hot_swap: on` under `plugins:` in the manifest, or run the node with --dev"
-    reply(.failure(.init(.permissionDenied, "this node does not load, unload or swap roles while it runs; \(remedy)")))
+    reply(.failure(.init(.permissionDenied, "\(refusal); \(remedy)")))
     return false
   }
 

@@ -48,7 +48,7 @@ extension Node {
     switch directive {
     case .load: load(role)
     case .awaitNeeds: break  // startWaiting looks at all who wait, after every change
-    case .start: start(role)
+    case .start: openStore(of: role) { [self] in start(role) }
     case .drain: drain(role)
     case .stop: stop(role)
     case .retry(let milliseconds): retry(role, after: milliseconds)
@@ -115,6 +115,21 @@ extension Node {
     let mayCome = providers.contains { !$0.isSettled || $0.state == .running }
     // Who provides an id is known only once everybody has been loaded.
     return !mayCome && !roles.contains { $0.state == .loading }
+  }
+
+  /// A role that needs the store does not start with a damaged one. The check reads the whole file, so it has no limit
+  /// of time.
+  private func openStore(of role: ManagedRole, _ done: @escaping () -> Void) {
+    guard role.loaded?.library.description.needs.contains(where: { $0.id == NH_STORE_ID }) == true,
+      let store = services.stores.store(of: role.name)
+    else { return done() }
+    let references = UncheckedReference(role), done = UncheckedReference(Box(done))
+    store.prepare { [self] failure in
+      control.post { [self] in
+        guard let failure else { return done.value.content() }
+        handle(.startFailed(failure.message), references.value)
+      }
+    }
   }
 
   private func start(_ role: ManagedRole) {
@@ -251,6 +266,7 @@ extension Node {
     role.retryTimer = nil
     if case .idle = role.state { role.loaded = nil }
     if role.isLeaving {
+      archiveLoop.post { [services, name = role.name] in services.stores.close(name) }
       roles.removeAll { $0 === role }
       tellNames()
     }

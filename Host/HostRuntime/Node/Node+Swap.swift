@@ -362,7 +362,7 @@ private final class Pair<First: AnyObject, Second: AnyObject> {
   }
 }
 
-private final class Box<Content> {
+final class Box<Content> {
   let content: Content
   init(_ content: Content) { self.content = content }
 }

@@ -14,13 +14,18 @@ package final class NodeServices: Sendable {
   let directory = RoleDirectory()
   let metrics = MetricRegistry()
   let work: WorkPool
+  package let stores: Stores
   /// Told, on the role's loop or another thread, that a role gave up.
   let onFault = Mutex<(@Sendable (RoleInstance, nh_status, String) -> Void)?>(nil)
 
-  package init(nodeName: String, nodeID: UInt32, log: LogHub) {
+  package var metricsText: String { metrics.text() }
+
+  /// Without a state folder there are no stores.
+  package init(nodeName: String, nodeID: UInt32, log: LogHub, stateFolder: String? = nil) {
     self.nodeName = nodeName
     self.nodeID = nodeID
     self.log = log
+    stores = Stores(folder: stateFolder, node: nodeName, log: log, metrics: metrics)
     work = WorkPool(threads: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
   }
 }
@@ -69,6 +74,7 @@ package final class RoleInstance: @unchecked Sendable {
   var openCalls: SlotTable<OpenCall>
   var jobs = SlotTable<OpenJob>(limit: RoleInstance.jobLimit)
   var outgoingCalls = SlotTable<OutgoingCall>(limit: RoleInstance.outgoingCallLimit)
+  var storeUse = StoreUse()
   var metrics: [MetricSeries] = []
   var whenDrained: (() -> Void)?
   /// Told once, when no call to it or by it is open.
@@ -133,7 +139,7 @@ package final class RoleInstance: @unchecked Sendable {
     done()
   }
 
-  var isQuiet: Bool { openCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0 }
+  var isQuiet: Bool { openCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0 && storeUse.isQuiet }
 
   func tellIfQuiet() {
     guard isQuiet, let done = whenQuiet else { return }
@@ -161,6 +167,7 @@ package final class RoleInstance: @unchecked Sendable {
     whenQuiet = nil
     endJobs()
     jobs = SlotTable(limit: RoleInstance.jobLimit)
+    endStoreUse()
     seat.release(self)
     for (_, call) in openCalls.removeAll() { finish(call, .failure(NH_UNAVAILABLE, "\(name) has stopped")) }
     for (_, call) in outgoingCalls.removeAll() { call.request?.cancel() }

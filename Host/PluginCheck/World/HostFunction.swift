@@ -11,6 +11,7 @@ enum HostFunction: UInt16, CaseIterable {
   case rolesCall, rolesCancel, rolesList
   case counter, gauge, histogram, metricAdd, metricSet, metricObserve
   case submitWork, cancelWork
+  case storeCommit, storeGet, storeScan, storeCancel
 
   /// As the headers name it.
   var name: String {
@@ -43,6 +44,10 @@ enum HostFunction: UInt16, CaseIterable {
     case .metricObserve: "nh_metrics_service.observe"
     case .submitWork: "nh_work_service.submit"
     case .cancelWork: "nh_work_service.cancel"
+    case .storeCommit: "nh_store_service.commit"
+    case .storeGet: "nh_store_service.get"
+    case .storeScan: "nh_store_service.scan"
+    case .storeCancel: "nh_store_service.cancel"
     }
   }
 

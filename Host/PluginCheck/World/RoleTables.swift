@@ -12,6 +12,7 @@ final class RoleTables {
   static let offered: [String: UInt64] = [
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
+    NH_STORE_ID: NH_STORE_LAYOUT,
   ]
 
   init(_ role: ScriptedRole, _ settings: ScriptedHost.Settings) {
@@ -41,6 +42,7 @@ final class RoleTables {
     services[NH_ROLES_ID] = UnsafeRawPointer(place(Self.rolesTable(context)))
     services[NH_METRICS_ID] = UnsafeRawPointer(place(Self.metricsTable(context)))
     services[NH_WORK_ID] = UnsafeRawPointer(place(Self.workTable(context)))
+    services[NH_STORE_ID] = UnsafeRawPointer(place(Self.storeTable(context)))
     host = place(Self.hostTable(context, text("checked"), text("checker")))
     self.memory = memory
   }
@@ -98,6 +100,13 @@ final class RoleTables {
     nh_work_service(
       struct_size: 0, revision: 0, ctx: context, submit: { ScriptedRole.at($0).submitWork($1, $2, $3) },
       cancel: { ScriptedRole.at($0).cancelWork($1) })
+  }
+
+  private static func storeTable(_ context: UnsafeMutableRawPointer) -> nh_store_service {
+    nh_store_service(
+      struct_size: 0, revision: 0, ctx: context, commit: { ScriptedRole.at($0).storeCommit($1, $2) },
+      get: { ScriptedRole.at($0).storeGet($1, $2) }, scan: { ScriptedRole.at($0).storeScan($1, $2, $3, $4) },
+      cancel: { ScriptedRole.at($0).cancelStore($1) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {

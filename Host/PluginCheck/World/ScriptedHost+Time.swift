@@ -52,8 +52,14 @@ extension ScriptedHost {
 
   /// There are no other roles here, and each call of one learns so; jobs are done.
   private func answerOutgoing(_ role: ScriptedRole) {
-    while !unanswered.isEmpty {
+    var deliveries = 0
+    while !unanswered.isEmpty, deliveries < Self.deliveryLimit {
+      deliveries += 1
       let handle = unanswered.removeFirst()
+      if let question = outgoing[handle]?.stored {
+        answer(question, handle, role)
+        continue
+      }
       guard let request = outgoing.remove(handle) else { continue }
       if let job = request.job {
         let (status, result) = request.isCancelled ? (NH_CANCELLED, []) : run(job.function, job.job)

@@ -82,6 +82,8 @@ final class ScriptedHost: @unchecked Sendable {
     /// For a job of the pool: what to run, and with what.
     var job: (function: nh_work_function, job: UnsafeMutableRawPointer?)?
     var isCancelled = false
+    /// For something asked of the store.
+    var stored: ScriptedStore.Question?
   }
   static let metricLimit = 1024
   static let callLimit = 4096
@@ -105,6 +107,7 @@ final class ScriptedHost: @unchecked Sendable {
   var outgoing = SlotTable<Request>(limit: ScriptedHost.outgoingLimit)
   var unanswered: [UInt64] = []
   var openCalls = SlotTable<OpenCall>(limit: ScriptedHost.callLimit)
+  var store = ScriptedStore()
   var metrics: [String] = []
   var numbers: SeededNumbers
   var sequence: UInt64 = 0

@@ -221,18 +221,22 @@ final class ScriptedRole: @unchecked Sendable {
   }
 
   func deliverReply(
-    _ request: nh_handle, _ token: UInt64, _ status: nh_status, _ message: String, _ bytes: [UInt8]? = nil
+    _ request: nh_handle, _ token: UInt64, _ status: nh_status, _ message: String, _ bytes: [UInt8]? = nil,
+    key: [UInt8] = [], revision: UInt64 = 0, hasMore: Bool = false
   ) {
     guard isLive, let callback = table.pointee.on_reply else { return }
-    host.lender.text(message) { message in
-      host.lender.slots([bytes.map { .bytes($0) } ?? .nothing]) { slots in
-        var reply = nh_reply()
-        reply.struct_size = UInt32(MemoryLayout<nh_reply>.size)
-        reply.revision = host.settings.revision
-        (reply.request, reply.token, reply.status, reply.message) = (request, token, status, message)
-        reply.value.letter = UInt32((bytes == nil ? ValueType.nothing : .bytes).rawValue)
-        if let slots { reply.value.slot = slots.pointee }
-        host.lender.structure(reply) { reply in host.timed("on_reply") { callback(pointer, reply) } }
+    host.lender.bytes(key) { key in
+      host.lender.text(message) { message in
+        host.lender.slots([bytes.map { .bytes($0) } ?? .nothing]) { slots in
+          var reply = nh_reply()
+          reply.struct_size = UInt32(MemoryLayout<nh_reply>.size)
+          reply.revision = host.settings.revision
+          (reply.request, reply.token, reply.status, reply.message) = (request, token, status, message)
+          (reply.key, reply.revision_number, reply.flags) = (key, revision, hasMore ? NH_REPLY_MORE : 0)
+          reply.value.letter = UInt32((bytes == nil ? ValueType.nothing : .bytes).rawValue)
+          if let slots { reply.value.slot = slots.pointee }
+          host.lender.structure(reply) { reply in host.timed("on_reply") { callback(pointer, reply) } }
+        }
       }
     }
   }

@@ -1,0 +1,71 @@
+import Glibc
+import HostCore
+import Synchronization
+
+/// The stores of a node, by the role's name, each opened when it is first asked for. They outlive builds and restarts
+/// of their roles, and end with the node.
+package final class Stores: Sendable {
+  private struct Open {
+    var store: Store
+    var thread: UncheckedReference<LoopThread>
+  }
+  /// Nil for a host without a folder, such as one that only tries a plugin.
+  private let folder: String?
+  private let node: String
+  private let log: LogHub
+  private let metrics: MetricRegistry
+  private let open = Mutex<[String: Open]>([:])
+
+  init(folder: String?, node: String, log: LogHub, metrics: MetricRegistry) {
+    self.folder = folder
+    self.node = node
+    self.log = log
+    self.metrics = metrics
+  }
+
+  /// The store of a role; its file is made when it is first used.
+  package func store(of role: String) -> Store? {
+    guard let folder else { return nil }
+    return open.withLock { open in
+      if let found = open[role] { return found.store }
+      let store = Store(
+        role: role, folder: RoleArchive(node: folder, role: role).folder, log: log,
+        batches: series("nodehost_store_batches_total", "Transactions of the role's store, each synced once.", role),
+        commits: series("nodehost_store_commits_total", "Commits of the role's store.", role))
+      open[role] = Open(store: store, thread: UncheckedReference(store.loop.startThread()))
+      return store
+    }
+  }
+
+  /// The same, only if there is a file: whoever looks at a store must not make one.
+  func present(of role: String) -> Store? { roles.contains(role) ? store(of: role) : nil }
+
+  /// The names that have stores, also those of roles that the node has no more.
+  var roles: [String] {
+    guard let folder else { return [] }
+    return filesIn("\(folder)/roles").filter { role in
+      access(Store.path(in: RoleArchive(node: folder, role: role).folder), F_OK) == 0
+    }.sorted()
+  }
+
+  /// A role has left the node.
+  func close(_ role: String) {
+    guard let found = open.withLock({ $0.removeValue(forKey: role) }) else { return }
+    found.store.close()
+    found.thread.value.join()
+  }
+
+  /// Returns when everything that was sent is on disk and the files are closed.
+  package func end() {
+    let all = open.withLock { open in
+      defer { open = [:] }
+      return open.values.map { $0 }
+    }
+    for found in all { found.store.close() }
+    for found in all { found.thread.value.join() }
+  }
+
+  private func series(_ name: String, _ help: String, _ role: String) -> MetricSeries? {
+    metrics.series(.counter, name, help: help, labels: [("node", node), ("role", role)], bounds: [])
+  }
+}
