@@ -14,14 +14,18 @@ package final class NodeServices: Sendable {
   let directory = RoleDirectory()
   let metrics = MetricRegistry()
   let work: WorkPool
+  package let blobs: BlobService
   /// Told, on the role's loop or another thread, that a role gave up.
   let onFault = Mutex<(@Sendable (RoleInstance, nh_status, String) -> Void)?>(nil)
 
-  package init(nodeName: String, nodeID: UInt32, log: LogHub) {
+  package init(
+    nodeName: String, nodeID: UInt32, log: LogHub, state: String? = nil, blobs: BlobSettings = BlobSettings()
+  ) {
     self.nodeName = nodeName
     self.nodeID = nodeID
     self.log = log
     work = WorkPool(threads: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    self.blobs = BlobService(state: state, blobs, log)
   }
 }
 
@@ -68,10 +72,11 @@ package final class RoleInstance: @unchecked Sendable {
   var isDraining = false
   var openCalls: SlotTable<OpenCall>
   var jobs = SlotTable<OpenJob>(limit: RoleInstance.jobLimit)
+  var blobs = SlotTable<OpenBlob>(limit: RoleInstance.blobLimit)
   var outgoingCalls = SlotTable<OutgoingCall>(limit: RoleInstance.outgoingCallLimit)
   var metrics: [MetricSeries] = []
   var whenDrained: (() -> Void)?
-  /// Told once, when no call to it or by it is open.
+  /// Told once, when nothing that it was asked or has asked is open.
   var whenQuiet: (() -> Void)?
 
   package init(_ seat: RoleSeat, library: PluginLibrary) {
@@ -133,7 +138,7 @@ package final class RoleInstance: @unchecked Sendable {
     done()
   }
 
-  var isQuiet: Bool { openCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0 }
+  var isQuiet: Bool { openCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0 && blobs.count == 0 }
 
   func tellIfQuiet() {
     guard isQuiet, let done = whenQuiet else { return }
@@ -161,6 +166,7 @@ package final class RoleInstance: @unchecked Sendable {
     whenQuiet = nil
     endJobs()
     jobs = SlotTable(limit: RoleInstance.jobLimit)
+    endBlobs()
     seat.release(self)
     for (_, call) in openCalls.removeAll() { finish(call, .failure(NH_UNAVAILABLE, "\(name) has stopped")) }
     for (_, call) in outgoingCalls.removeAll() { call.request?.cancel() }
