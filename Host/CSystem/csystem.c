@@ -58,6 +58,15 @@ int csystem_next_signal(int descriptor) {
   return read(descriptor, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
 }
 
+int csystem_start_thread(unsigned long *thread, size_t stack, void *(*body)(void *), void *context) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, stack);
+  int status = pthread_create(thread, &attributes, body, context);
+  pthread_attr_destroy(&attributes);
+  return status;
+}
+
 void csystem_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 int csystem_random(void *room, size_t length) {

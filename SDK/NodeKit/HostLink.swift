@@ -20,6 +20,7 @@ final class HostLink {
   private var metricsTable: UnsafePointer<nh_metrics_service>?
   private var randomTable: UnsafePointer<nh_random_service>?
   private var workTable: UnsafePointer<nh_work_service>?
+  private var blobTable: UnsafePointer<nh_blob_service>?
 
   // The tables never call out while they are read or changed, so the run-time check of that is saved.
   @exclusivity(unchecked) var timers = CallbackTable<TimerEntry>()
@@ -74,6 +75,9 @@ extension HostLink {
   }
   var workService: UnsafePointer<nh_work_service> {
     get throws { try service(.work, \.workTable) }
+  }
+  var blobService: UnsafePointer<nh_blob_service> {
+    get throws { try service(.blob, \.blobTable) }
   }
 
   /// Fetched at first use and kept, since a table stays as long as the role.

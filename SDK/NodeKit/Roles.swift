@@ -81,14 +81,16 @@ struct CallEntry {
   var handle: nh_handle = 0
   var what: String
   var done: (Result<Value, RoleError>) throws -> Void
+  /// Takes the replies as they are, where more than one may come.
+  var each: ((nh_reply) throws -> Void)?
 }
 
 extension HostLink {
   func replyCame(_ reply: nh_reply) {
     // An unknown token is an answer to the role's predecessor, before a swap.
     guard let entry = calls[reply.token], entry.handle == reply.request else { return }
-    calls.remove(reply.token)
-    do { try entry.done(Self.outcome(of: reply)) } catch { report(error, from: entry.what) }
+    if reply.flags & NH_REPLY_MORE == 0 { calls.remove(reply.token) }
+    do { try entry.each?(reply) ?? entry.done(Self.outcome(of: reply)) } catch { report(error, from: entry.what) }
   }
 
   private static func outcome(of reply: nh_reply) -> Result<Value, RoleError> {

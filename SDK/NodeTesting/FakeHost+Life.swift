@@ -75,6 +75,7 @@ extension FakeHost {
     subscriptions.endAll()
     outgoingCalls.endAll()
     jobs.endAll()
+    blobRequests.endAll()
   }
 }
 
@@ -123,6 +124,7 @@ extension FakeHost {
     next.metrics = metrics
     next.stubs = stubs
     next.sequences = sequences
+    next.blobs = blobs
     try next.start()
     destroy()
     return next

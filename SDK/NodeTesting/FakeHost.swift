@@ -33,6 +33,8 @@ public final class FakeHost {
   public var workTakes = Duration.zero
   /// What jobs reported of their progress.
   public internal(set) var workProgress: [Double] = []
+  /// The role's objects.
+  public var blobs = FakeBlobs()
   /// Set when the role said that it cannot go on.
   public internal(set) var failure: RoleError?
   /// The names of the host functions that the role called and that can fail, in order.
@@ -58,6 +60,7 @@ public final class FakeHost {
   var incoming = HandleTable<PendingCall>()
   var outgoingCalls = HandleTable<FakeOutgoing>()
   var jobs = HandleTable<FakeJob>()
+  var blobRequests = HandleTable<FakeBlobRequest>()
   var metrics = MetricRegistry()
   var random: SeededNumbers
   var sequences: [String: UInt64] = [:]

@@ -29,6 +29,9 @@ int csystem_accept(int listener);
 int csystem_signalfd(const int *signals, int count);
 /* The next signal number that came, or 0. */
 int csystem_next_signal(int signalfd);
+/* A thread with a stack of so many bytes. 0, or an errno. Swift cannot tell whose pthread_attr_t it sees: each C
+ * library that includes it brings its own. */
+int csystem_start_thread(unsigned long *thread, size_t stack, void *(*body)(void *), void *context);
 void csystem_name_thread(const char *name);
 /* Room full of bytes fit for keys. 0, or -1 with errno. */
 int csystem_random(void *room, size_t length);

@@ -1,6 +1,5 @@
 import CCrypto
 import CSystem
-import Glibc
 import HostCore
 
 /// AES-256-GCM with keys of one file: they come from a master key, the file's random salt and its whole header, so

@@ -49,21 +49,20 @@ package final class BlobStore: @unchecked Sendable {
 
   /// Makes the folders, once. Its parents may be new too.
   func prepare() throws(BlobFailure) {
-    let failure = names.withLock { names -> BlobFailure? in
-      if names.isPrepared { return nil }
+    let result = names.withLock { names -> Result<Bool, BlobFailure> in
+      if names.isPrepared { return .success(false) }
       for path in [objects, uploads, quarantine] where !makeFolder(path, mode: 0o700) {
-        return .system("make the folder", path)
+        return .failure(.system("make the folder", path))
       }
       var above = folder
       for _ in 0..<4 {
-        guard syncFolder(above) else { return .system("sync the folder", above) }
+        guard syncFolder(above) else { return .failure(.system("sync the folder", above)) }
         above = PathText.folder(of: above)
       }
       names.isPrepared = true
-      return nil
+      return .success(true)
     }
-    if let failure { throw failure }
-    removeOldUploads()
+    if try result.get() { removeOldUploads() }
   }
 
   // MARK: Objects

@@ -16,7 +16,7 @@ final class BlobUpload: BlobRequest, @unchecked Sendable {
   /// After so much, the upload can be gone on with even if the power fails. Less costs syncs.
   static let checkpointBytes: UInt64 = 16 << 20
   /// After so much, the disk is asked to begin, and a kill loses no more than this.
-  static let strideBytes: UInt64 = 1 << 20
+  static let strideBytes: UInt64 = 512 << 10
   /// After so much, others have their turn on the thread.
   private static let turnBytes = 4 << 20
 
@@ -268,6 +268,7 @@ final class BlobUpload: BlobRequest, @unchecked Sendable {
 
   private func complete(_ file: BlobFile) throws(BlobFailure) -> (BlobRecord, isDuplicate: Bool) {
     guard let last = state.withLock({ $0.last }) else { throw .init(NH_INTERNAL, "an upload ended without an end") }
+    if written > begun { beginWriting(file) }
     digest.update(UnsafeRawBufferPointer(last.content))
     let size = written + UInt64(last.count)
     let record = BlobRecord(

@@ -1,10 +1,8 @@
 import CCrypto
-// Before CCrypto has been met alone: types of the C library that both name belong to the first.
-import Glibc
 import HostCore
 
 /// SHA-256 of what comes in pieces.
-final class ContentDigest {
+package final class ContentDigest {
   private let context: OpaquePointer
 
   init() {
@@ -32,7 +30,7 @@ final class ContentDigest {
 
   func copy() -> ContentDigest { ContentDigest(copying: self) }
 
-  static func of(_ bytes: [UInt8]) -> [UInt8] {
+  package static func of(_ bytes: [UInt8]) -> [UInt8] {
     let digest = ContentDigest()
     bytes.withUnsafeBytes { digest.update($0) }
     return digest.value
