@@ -32,6 +32,7 @@ func run(_ invocation: Invocation) throws(CommandFailure) -> ExitCode {
   case "swap": try SwapCommands.swap(invocation)
   case "history": try SwapCommands.history(invocation)
   case "rollback": try SwapCommands.rollback(invocation)
+  case "blob": return try BlobCommands.run(invocation)
   case "reload": try SteeringCommands.reload(invocation)
   case "new": try NewCommand.run(invocation)
   case "dev": return try DevCommand.run(invocation)

@@ -94,6 +94,7 @@ package enum ControlRequest: Sendable, Equatable {
   case history(String)
   /// To a generation, or to the newest that served before.
   case rollback(String, generation: Int?)
+  case blobs(role: String, BlobQuery)
   case reload
   case health
   case logs(LogQuery)

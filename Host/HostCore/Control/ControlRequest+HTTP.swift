@@ -6,6 +6,7 @@ extension ControlRequest {
   package var method: String {
     switch self {
     case .call, .load, .unload, .restart, .reload, .swap, .rollback: "POST"
+    case .blobs(_, let query): query.method
     default: "GET"
     }
   }
@@ -24,7 +25,7 @@ extension ControlRequest {
     case .load(let load): load.json
     case .swap(let swap): swap.json
     case .rollback(_, let generation): generation.map { ["generation": JSON($0)] } ?? [:]
-    case .unload, .restart, .reload: [:]
+    case .unload, .restart, .reload, .blobs(_, .scrub): [:]
     default: nil
     }
   }
@@ -42,6 +43,7 @@ extension ControlRequest {
     case .swap: ["swap"]
     case .history(let name): ["roles", name, "history"]
     case .rollback(let name, _): ["roles", name, "rollback"]
+    case .blobs(let name, let query): ["roles", name] + query.segments
     case .reload: ["reload"]
     case .health: ["health"]
     case .logs: ["logs"]
@@ -52,6 +54,7 @@ extension ControlRequest {
   private var items: [HTTPRequestHead.QueryItem] {
     switch self {
     case .metrics(json: true): [.init("format", "json")]
+    case .blobs(_, let query): query.items
     case .logs(let query):
       [.init("lines", String(query.lines))] + (query.role.map { [.init("role", $0)] } ?? [])
         + (query.level.map { [.init("level", $0)] } ?? []) + (query.follow ? [.init("follow", "1")] : [])
@@ -97,6 +100,9 @@ extension ControlRequest {
       if path.count == 3, path[2] == "history" { return .history(path[1]) }
       if path.count == 3, path[2] == "rollback" { return .rollback(path[1], generation: nil) }
       if path.count == 4, path[2] == "call" { return .call(role: path[1], method: path[3], CallRequest(.words([]))) }
+      if path.count > 2, let query = BlobQuery.find(path[2...], method: fields.head.method) {
+        return .blobs(role: path[1], query)
+      }
     default: break
     }
     let known = ["version", "status", "roles", "load", "reload", "swap", "health", "logs", "metrics"]
@@ -113,6 +119,7 @@ extension ControlRequest {
     case .swap: .swap(try fields.swap())
     case .rollback(let name, _): .rollback(name, generation: try fields.generation(name))
     case .logs: .logs(try fields.logs())
+    case .blobs(let name, let query): .blobs(role: name, try query.complete(fields.head))
     case .metrics: .metrics(json: try fields.format() == "json")
     default: self
     }

@@ -41,6 +41,7 @@ extension Node {
     case .history(let name): withRole(name, reply) { reply(.json($0.history.report(role: name))) }
     case .rollback(let name, let generation):
       withRole(name, reply) { [self] in rollBack($0, to: generation, reply) }
+    case .blobs(let name, let query): withRole(name, reply) { [self] in blobs($0, query, reply) }
     case .unload(let name): withRole(name, reply) { [self] in unload($0, reply) }
     case .call(let name, let method, let input):
       withRole(name, reply) { [self] in call($0, method, input, reply) }

@@ -9,6 +9,7 @@ package final class BlobService: Sendable {
   private let settings: BlobSettings
   private let log: LogHub
   private let stores = Mutex<[String: BlobStore]>([:])
+  private let scrubs = Mutex<[String: BlobScrub]>([:])
 
   /// Without a state folder, nothing is kept.
   init(state: String?, _ settings: BlobSettings, _ log: LogHub) {
@@ -27,4 +28,19 @@ package final class BlobService: Sendable {
       return store
     }
   }
+
+  /// The scrub of a role's objects: a new one, unless one is running.
+  func scrub(_ role: String) -> BlobScrub? {
+    guard let store = store(of: role) else { return nil }
+    return scrubs.withLock { scrubs in
+      if let scrub = scrubs[role], scrub.isRunning { return scrub }
+      let scrub = BlobScrub(store, self)
+      scrubs[role] = scrub
+      scrub.begin()
+      return scrub
+    }
+  }
+
+  /// The last one, if there was one since the node started.
+  func lastScrub(of role: String) -> BlobScrub? { scrubs.withLock { $0[role] } }
 }
