@@ -85,6 +85,8 @@ void csystem_begin_writing(int descriptor, int64_t offset, int64_t length) {
   sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
 }
 
+int csystem_memory_file(void) { return memfd_create("nodehost", MFD_CLOEXEC); }
+
 /* The environment without Swift's own crash report: whoever starts a child reports its crash, and
  * the helper that prints Swift's would make it late and could outlive it. Null without memory. */
 static char **child_environment(void) {

@@ -138,7 +138,8 @@ enum CommandTable {
         KEY is the id of the key, in the manifest's blobs.keys, that an object is sealed with.
         """,
       arguments: [
-        Argument("ACTION", help: "ls, stat, get or scrub", completion: .words(BlobCommands.Action.allCases.map(\.rawValue))),
+        Argument(
+          "ACTION", help: "ls, stat, get or scrub", completion: .words(BlobCommands.Action.allCases.map(\.rawValue))),
         role, Argument("SHA256", .optional, help: "The object's name, for stat and get"),
       ],
       examples: [

@@ -37,7 +37,9 @@ public struct Blobs {
     options["size"] = size.map { .int(Int64($0)) }
     options["sha256"] = sha256.map { .string($0) }
     options["media_type"] = mediaType.map { .string($0) }
-    (upload.handle, upload.token) = try link.ask("the closure for the upload \(name)") { try upload.take($0) } of: {
+    (upload.handle, upload.token) = try link.ask("the closure for the upload \(name)") {
+      try upload.take($0)
+    } of: {
       service, token in
       name.lend { name in
         JSON.object(options).lend { service.pointee.begin(service.pointee.ctx, name, $0, token) }
@@ -112,7 +114,9 @@ public struct Blobs {
 
   /// Removes an object for good; ``Status/notFound`` if there is none.
   public func remove(_ sha256: String, then done: @escaping (Result<Void, RoleError>) throws -> Void) throws {
-    _ = try link.ask("the closure for removing \(sha256)") { try done($0.outcome) } of: { service, token in
+    _ = try link.ask("the closure for removing \(sha256)") {
+      try done($0.outcome)
+    } of: { service, token in
       sha256.lend { service.pointee.remove(service.pointee.ctx, $0, token) }
     }
   }

@@ -17,6 +17,7 @@ case "blob" where arguments.count == 4:
     .run("objects of 4 MiB through a role\(isSealed ? ", sealed" : "")")
 case "manifest" where arguments.count == 2: ManifestBenchmark.run(arguments.last!)
 default:
-  print("usage: benchmarks calls FOLDER | swap PLUGIN.so SWAPS FOLDER | blob PLUGINS FOLDER plain|sealed | manifest FILE")
+  print(
+    "usage: benchmarks calls FOLDER | swap PLUGIN.so SWAPS FOLDER | blob PLUGINS FOLDER plain|sealed | manifest FILE")
   exit(64)
 }

@@ -2,6 +2,8 @@ import HostCore
 import NodeValues
 import Testing
 
+private let someName = String(repeating: "0a", count: 32)
+
 @Suite struct ControlTests {
   private func request(_ method: String, _ target: String, _ body: String = "") throws -> ControlRequest {
     try ControlRequest(try HTTPRequestHead(method: method, target: target), body: Array(body.utf8))
@@ -24,7 +26,10 @@ import Testing
     .load(LoadRequest(role: "hello", name: "hi", plugin: "/p.so", config: ["a": [1]])), .load(LoadRequest(role: "x")),
     .swap(SwapRequest(all: true)), .swap(SwapRequest(roles: ["a", "b/é"], force: true)),
     .swap(SwapRequest(roles: ["a"], plugin: "/p/liba.so")), .history("a/b"), .rollback("a", generation: 2),
-    .rollback("b", generation: nil),
+    .rollback("b", generation: nil), .blobs(role: "r", .list(after: "ab", limit: 3)),
+    .blobs(role: "r", .stat(someName, checks: true)), .blobs(role: "r", .stat(someName, checks: false)),
+    .blobs(role: "r", .bytes(someName, offset: 7, length: 9)), .blobs(role: "a/b", .scrub),
+    .blobs(role: "r", .scrubbed),
   ])
   func survivesTheWire(_ sent: ControlRequest) throws {
     let head = try HTTPRequestHead(method: sent.method, target: sent.target)

@@ -37,6 +37,8 @@ void csystem_name_thread(const char *name);
 int csystem_random(void *room, size_t length);
 /* Begins to write a part of a file to the disk, and does not wait. Only a hint. */
 void csystem_begin_writing(int descriptor, int64_t offset, int64_t length);
+/* A file that nobody else sees, in memory, or -1 with errno. */
+int csystem_memory_file(void);
 /* Starts `path` with the descriptor `channel` as its 3, standard output as standard error. The child
  * dies with this process and gets default signal handling. Its id, or -1 with errno. */
 int csystem_start_child(const char *path, char *const arguments[], int channel);

@@ -108,7 +108,8 @@ final class RoleTables {
       begin: { ScriptedRole.at($0).beginBlob(String($1), String($2), $3) },
       write: { ScriptedRole.at($0).writeBlob($1, $2, [UInt8]($3)) },
       finish: { ScriptedRole.at($0).finishBlob($1) }, abandon: { ScriptedRole.at($0).abandonBlob($1) },
-      read: { ScriptedRole.at($0).readBlob(String($1), $2, $3, $4) }, credit: { ScriptedRole.at($0).creditBlob($1, $2) },
+      read: { ScriptedRole.at($0).readBlob(String($1), $2, $3, $4) },
+      credit: { ScriptedRole.at($0).creditBlob($1, $2) },
       stat: { ScriptedRole.at($0).statBlob(String($1), $2) },
       list: { ScriptedRole.at($0).listBlobs(String($1), $2, $3) },
       remove: { ScriptedRole.at($0).removeBlob(String($1), $2) }, cancel: { ScriptedRole.at($0).cancelBlob($1) })

@@ -169,7 +169,9 @@ package final class BlobFile {
   // MARK: The disk
 
   /// Asks the system to begin writing what was written there, so that the sync at the end finds little to do.
-  func beginWriting(from start: Int, to end: Int) { csystem_begin_writing(descriptor, Int64(start), Int64(end - start)) }
+  func beginWriting(from start: Int, to end: Int) {
+    csystem_begin_writing(descriptor, Int64(start), Int64(end - start))
+  }
 
   func sync() throws(BlobFailure) {
     guard fdatasync(descriptor) == 0 else { throw .system("sync", path) }

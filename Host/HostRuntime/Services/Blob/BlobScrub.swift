@@ -81,7 +81,9 @@ package final class BlobScrub: @unchecked Sendable {
   }
 
   private func end(_ failure: BlobFailure?) {
-    if let failure { store.log.write(NH_LOG_ERROR, role: store.role, "the scrub of its objects ends: \(failure.message)") }
+    if let failure {
+      store.log.write(NH_LOG_ERROR, role: store.role, "the scrub of its objects ends: \(failure.message)")
+    }
     progress.withLock { $0.isRunning = false }
   }
 
@@ -150,7 +152,9 @@ extension BlobScrub.Reading {
     digest.update(UnsafeRawBufferPointer(buffer.content))
     next += 1
     guard next > last else { return false }
-    guard BlobName(digest: digest.value) == name else { throw .damaged(name, "its content is another than was written") }
+    guard BlobName(digest: digest.value) == name else {
+      throw .damaged(name, "its content is another than was written")
+    }
     return true
   }
 }

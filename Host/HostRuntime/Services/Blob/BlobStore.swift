@@ -73,7 +73,9 @@ package final class BlobStore: @unchecked Sendable {
     let file: BlobFile
     do throws(BlobFailure) { file = try BlobFile.open(path, settings) } catch {
       if access(path, F_OK) != 0, errno == ENOENT { throw missing(name) }
-      guard error.status == NH_DATA_LOSS else { throw BlobFailure(error.status, "the object \(name): \(error.message)") }
+      guard error.status == NH_DATA_LOSS else {
+        throw BlobFailure(error.status, "the object \(name): \(error.message)")
+      }
       throw .damaged(name, error.message)
     }
     guard let record = file.readWholeRecord() else { throw .damaged(name, "its record is not as it was written") }

@@ -163,7 +163,9 @@ final class BlobUpload: BlobRequest, @unchecked Sendable {
       if isTold { state.end = .letGo }
       return (false, state.takeTurn(), isTold)
     }
-    if isTold { tell(.failed(BlobFailure(NH_ABORTED, "another upload `\(name)` has begun and goes on with its bytes"))) }
+    if isTold {
+      tell(.failed(BlobFailure(NH_ABORTED, "another upload `\(name)` has begun and goes on with its bytes")))
+    }
     if isOver { then() } else if isNew { submit() }
   }
 
