@@ -68,6 +68,8 @@ let plugins = [
   Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
   // Swapped by Tests/Benchmarks/run.
   Plugin(name: "ballast", path: "Tests/Benchmarks/Ballast", language: .swift),
+  // Keeps objects, for tests and benchmarks.
+  Plugin(name: "keeper", path: "Tests/Fixtures/Keeper", language: .swift),
 ]
 
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
@@ -128,7 +130,8 @@ let package = Package(
 
     .executableTarget(
       name: "benchmarks",
-      dependencies: ["CNodeABI", "CFFI", "CSQLite", "NodeValues", "HostCore", "HostRuntime"], path: "Tests/Benchmarks",
+      dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
+      path: "Tests/Benchmarks",
       exclude: ["run", "Ballast"], swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),

@@ -60,6 +60,15 @@ int csystem_next_signal(int descriptor) {
   return read(descriptor, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
 }
 
+int csystem_start_thread(unsigned long *thread, size_t stack, void *(*body)(void *), void *context) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, stack);
+  int status = pthread_create(thread, &attributes, body, context);
+  pthread_attr_destroy(&attributes);
+  return status;
+}
+
 void csystem_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 int csystem_random(void *room, size_t length) {
@@ -73,6 +82,12 @@ int csystem_random(void *room, size_t length) {
   }
   return 0;
 }
+
+void csystem_begin_writing(int descriptor, int64_t offset, int64_t length) {
+  sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
+int csystem_memory_file(void) { return memfd_create("nodehost", MFD_CLOEXEC); }
 
 /* The environment without Swift's own crash report: whoever starts a child reports its crash, and
  * the helper that prints Swift's would make it late and could outlive it. Null without memory. */

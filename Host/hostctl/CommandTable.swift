@@ -128,6 +128,25 @@ enum CommandTable {
       ],
       examples: [Named("hostctl rollback hello 2", "The build of generation 2")]),
     Command(
+      name: "blob", summary: "List, fetch or check the objects that a role keeps on disk",
+      discussion: """
+        ls lists them, stat tells what is known of one, get writes its bytes to the output after checking all of \
+        them, and scrub reads every object, tells what is not as it was written, and puts that into quarantine: \
+        roles get DATA_LOSS for it until it is written again. A scrub goes on in the node when hostctl is \
+        interrupted; asked again, hostctl watches it.
+
+        KEY is the id of the key, in the manifest's blobs.keys, that an object is sealed with.
+        """,
+      arguments: [
+        Argument(
+          "ACTION", help: "ls, stat, get or scrub", completion: .words(BlobCommands.Action.allCases.map(\.rawValue))),
+        role, Argument("SHA256", .optional, help: "The object's name, for stat and get"),
+      ],
+      examples: [
+        Named("hostctl blob scrub sink", "Look for damage; exits with 1 if there is any"),
+        Named("hostctl blob ls sink --json | jq -r '.blobs[].sha256'", "Only the names"),
+      ]),
+    Command(
       name: "reload", summary: "Let the node read its manifest again and apply what changed",
       discussion: "What needs a new start of the whole node is named and left as it is."),
   ]

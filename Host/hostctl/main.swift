@@ -33,6 +33,7 @@ func run(_ invocation: Invocation) throws(CommandFailure) -> ExitCode {
   case "history": try SwapCommands.history(invocation)
   case "rollback": try SwapCommands.rollback(invocation)
   case "store": try StoreCommand.run(invocation)
+  case "blob": return try BlobCommands.run(invocation)
   case "reload": try SteeringCommands.reload(invocation)
   case "new": try NewCommand.run(invocation)
   case "dev": return try DevCommand.run(invocation)

@@ -22,6 +22,7 @@ final class HostLink {
   private var randomTable: UnsafePointer<nh_random_service>?
   private var workTable: UnsafePointer<nh_work_service>?
   private var storeTable: UnsafePointer<nh_store_service>?
+  private var blobTable: UnsafePointer<nh_blob_service>?
 
   // The tables never call out while they are read or changed, so the run-time check of that is saved.
   @exclusivity(unchecked) var timers = CallbackTable<TimerEntry>()
@@ -79,6 +80,10 @@ extension HostLink {
   }
   var storeService: UnsafePointer<nh_store_service> {
     get throws { try service(.store, \.storeTable) }
+  }
+
+  var blobService: UnsafePointer<nh_blob_service> {
+    get throws { try service(.blob, \.blobTable) }
   }
 
   /// Fetched at first use and kept, since a table stays as long as the role.

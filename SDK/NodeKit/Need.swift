@@ -16,6 +16,8 @@ public struct Need: Sendable, Equatable {
   public static let work = Need(id: NH_WORK_ID, layout: NH_WORK_LAYOUT)
   public static let store = Need(id: NH_STORE_ID, layout: NH_STORE_LAYOUT)
 
+  public static let blob = Need(id: NH_BLOB_ID, layout: NH_BLOB_LAYOUT)
+
   /// What a role needs that names nothing: the services that every host has and every simulation repeats.
   public static let common = [timer, bus, roles, metrics, random]
 

@@ -28,7 +28,7 @@ extension nh_plugin {
     if uses(.timer) {
       on_timer = { role, timer, token in RoleInstance.with(role) { $0.link.timerRanOut(timer, token) } }
     }
-    if uses(.roles) || uses(.work) || uses(.store) {
+    if uses(.roles) || uses(.work) || uses(.store) || uses(.blob) {
       on_reply = { role, reply in RoleInstance.with(role) { $0.link.replyCame(reply.pointee) } }
     }
     on_event = { role, event in RoleInstance.with(role) { $0.link.eventCame(event.pointee) } }

@@ -76,6 +76,7 @@ extension FakeHost {
     outgoingCalls.endAll()
     jobs.endAll()
     storeRequests.endAll()
+    blobRequests.endAll()
   }
 }
 
@@ -125,6 +126,7 @@ extension FakeHost {
     next.stubs = stubs
     next.store = store
     next.sequences = sequences
+    next.blobs = blobs
     try next.start()
     destroy()
     return next

@@ -35,6 +35,8 @@ public final class FakeHost {
   public internal(set) var workProgress: [Double] = []
   /// What the role has stored, and how its disk behaves.
   public var store = FakeStore()
+  /// The role's objects.
+  public var blobs = FakeBlobs()
   /// Set when the role said that it cannot go on.
   public internal(set) var failure: RoleError?
   /// The names of the host functions that the role called and that can fail, in order.
@@ -61,6 +63,7 @@ public final class FakeHost {
   var outgoingCalls = HandleTable<FakeOutgoing>()
   var jobs = HandleTable<FakeJob>()
   var storeRequests = HandleTable<FakeStoreRequest>()
+  var blobRequests = HandleTable<FakeBlobRequest>()
   var metrics = MetricRegistry()
   var random: SeededNumbers
   var sequences: [String: UInt64] = [:]

@@ -30,13 +30,16 @@ final class HostTables {
       NH_RANDOM_ID: (NH_RANDOM_LAYOUT, UnsafeRawPointer(memory.keep(randomTable(context)))),
       NH_WORK_ID: (NH_WORK_LAYOUT, UnsafeRawPointer(memory.keep(workTable(context)))),
       NH_STORE_ID: (NH_STORE_LAYOUT, UnsafeRawPointer(memory.keep(storeTable(context)))),
+      NH_BLOB_ID: (NH_BLOB_LAYOUT, UnsafeRawPointer(memory.keep(blobTable(context)))),
     ]
   }
 }
 
 /// The services that this host has.
 enum ServiceID {
-  static let offered = [NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID, NH_STORE_ID]
+  static let offered = [
+    NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID, NH_STORE_ID, NH_BLOB_ID,
+  ]
 }
 
 extension FakeHost {
@@ -109,4 +112,19 @@ private func workTable(_ context: UnsafeMutableRawPointer) -> nh_work_service {
     struct_size: UInt32(MemoryLayout<nh_work_service>.size), revision: 1, ctx: context,
     submit: { FakeHost.at($0).submitWork($1, $2, $3) },
     cancel: { FakeHost.at($0).cancelWork($1) })
+}
+
+private func blobTable(_ context: UnsafeMutableRawPointer) -> nh_blob_service {
+  nh_blob_service(
+    struct_size: UInt32(MemoryLayout<nh_blob_service>.size), revision: 1, ctx: context,
+    begin: { FakeHost.at($0).beginBlob(String($1), String($2), $3) },
+    write: { FakeHost.at($0).writeBlob($1, $2, [UInt8]($3)) },
+    finish: { FakeHost.at($0).finishBlob($1) },
+    abandon: { FakeHost.at($0).abandonBlob($1) },
+    read: { FakeHost.at($0).readBlob(String($1), $2, $3, $4) },
+    credit: { FakeHost.at($0).creditBlob($1, $2) },
+    stat: { FakeHost.at($0).statBlob(String($1), $2) },
+    list: { FakeHost.at($0).listBlobs(String($1), $2, $3) },
+    remove: { FakeHost.at($0).removeBlob(String($1), $2) },
+    cancel: { FakeHost.at($0).cancelBlob($1) })
 }

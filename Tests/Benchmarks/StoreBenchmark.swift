@@ -26,7 +26,7 @@ struct StoreBenchmark {
     let thread = loop.startThread()
     let state = "\(folder)/state"
     let services = NodeServices(
-      nodeName: "bench", nodeID: 1, log: LogHub(writesToStandardError: false), stateFolder: state)
+      nodeName: "bench", nodeID: 1, log: LogHub(writesToStandardError: false), state: state)
     let role = RoleInstance(
       RoleSeat(name: "keeper", loop: loop, node: services, limits: LimitSettings()), library: library)
     onLoop(loop) { done in

@@ -218,7 +218,7 @@ private struct Memory {
 }
 
 /// From one thread to another, once.
-private final class Answer<Value: Sendable>: @unchecked Sendable {
+final class Answer<Value: Sendable>: @unchecked Sendable {
   private let value = Mutex<Value?>(nil)
   private let given = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 

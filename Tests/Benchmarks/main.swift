@@ -10,11 +10,18 @@ case "calls" where arguments.count == 2: CallBenchmark.run(arguments.last!)
 case "swap" where arguments.count == 4:
   let words = Array(arguments)
   SwapBenchmark(plugin: words[1], swaps: Int(words[2]) ?? 1, folder: words[3]).run()
+case "blob" where arguments.count == 4:
+  let words = Array(arguments)
+  let isSealed = words[3] == "sealed"
+  BlobBenchmark(plugins: words[1], folder: words[2], isSealed: isSealed)
+    .run("objects of 4 MiB through a role\(isSealed ? ", sealed" : "")")
 case "manifest" where arguments.count == 2: ManifestBenchmark.run(arguments.last!)
 case "store" where arguments.count == 4:
   let words = Array(arguments)
   StoreBenchmark(folder: words[1], depth: Int(words[2]) ?? 1, commits: Int(words[3]) ?? 1).run()
 default:
-  print("usage: benchmarks calls FOLDER | swap PLUGIN.so SWAPS FOLDER | manifest FILE | store FOLDER DEPTH COMMITS")
+  print(
+    "usage: benchmarks calls FOLDER | swap PLUGIN.so SWAPS FOLDER | blob PLUGINS FOLDER plain|sealed | manifest FILE "
+      + "| store FOLDER DEPTH COMMITS")
   exit(64)
 }

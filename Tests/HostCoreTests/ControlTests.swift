@@ -2,6 +2,8 @@ import HostCore
 import NodeValues
 import Testing
 
+private let someName = String(repeating: "0a", count: 32)
+
 @Suite struct ControlTests {
   private func request(_ method: String, _ target: String, _ body: String = "") throws -> ControlRequest {
     try ControlRequest(try HTTPRequestHead(method: method, target: target), body: Array(body.utf8))
@@ -29,6 +31,10 @@ import Testing
     .store(role: "a", .list(StorePage(prefix: [200], after: [200, 0], limit: 7, withValues: true))),
     .store(role: "a", .list(StorePage())), .store(role: "a", .put([1, 2], Array("x\"y".utf8), expected: 0)),
     .store(role: "a", .put(Array("k".utf8), [], expected: nil)), .store(role: "a", .delete([255], expected: 9)),
+    .rollback("b", generation: nil), .blobs(role: "r", .list(after: "ab", limit: 3)),
+    .blobs(role: "r", .stat(someName, checks: true)), .blobs(role: "r", .stat(someName, checks: false)),
+    .blobs(role: "r", .bytes(someName, offset: 7, length: 9)), .blobs(role: "a/b", .scrub),
+    .blobs(role: "r", .scrubbed),
   ])
   func survivesTheWire(_ sent: ControlRequest) throws {
     let head = try HTTPRequestHead(method: sent.method, target: sent.target)

@@ -23,10 +23,13 @@ final class LiveNode {
     self.init(plugin, folders: [plugin.folder], roles)
   }
 
-  /// `roles` are entries of the manifest's `roles:`, in YAML. Waits for readiness.
-  init(_ plugin: BrokenPlugin? = nil, folders: [String], _ roles: [String], allowsChanges: Bool = true) {
+  /// `roles` are entries of the manifest's `roles:`, in YAML, `sections` other lines of it. Waits for readiness.
+  init(
+    _ plugin: BrokenPlugin? = nil, folders: [String], _ roles: [String], allowsChanges: Bool = true,
+    sections: String = ""
+  ) {
     self.plugin = plugin
-    let plan = Self.plan(folder, folders, roles, allowsChanges)
+    let plan = Self.plan(folder, folders, roles, allowsChanges, sections)
     node = Node(plan, control: control, log: log, allowsOtherPlugins: false, executable: Place.nodehost)
     thread = control.startThread()
     let ready = Flag()
@@ -67,12 +70,15 @@ final class LiveNode {
     return (status, try JSON(parsing: lines.dropLast().joined(separator: "\n")))
   }
 
-  static func plan(_ folder: String, _ folders: [String], _ roles: [String], _ allowsChanges: Bool = true) -> NodePlan {
+  static func plan(
+    _ folder: String, _ folders: [String], _ roles: [String], _ allowsChanges: Bool = true, _ sections: String = ""
+  ) -> NodePlan {
     let text = """
       nodehost: 1
       node: { id: 1, name: node-t, address: 127.0.0.1, state: \(folder) }
       plugins: { folders: [\(folders.joined(separator: ", "))] }
       log: { level: debug }
+      \(sections)
       roles: [\(roles.joined(separator: ", "))]
       """
     let none = Interpolation(variable: { _ in nil }, file: { _ in .failure(.init("is not there")) })

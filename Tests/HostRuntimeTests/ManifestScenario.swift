@@ -151,6 +151,11 @@ extension Manifest {
     if plugins.hotSwap { lines.append("hot swap") }
     add("loops", loops.map(String.init))
     add("log", changed(log, from: .info))
+    if !blobs.keys.isEmpty {
+      add("blob keys", "\(blobs.keys.map(\.id).joined(separator: " ")), sealing with \(blobs.sealingKey ?? "none")")
+    }
+    add("free floor", changed(blobs.freeFloorBytes, from: 512 << 20))
+    add("unfinished days", changed(blobs.unfinishedDays, from: 7))
     return (lines + roles.map(\.summary)).joined(separator: "\n")
   }
 }

@@ -29,9 +29,16 @@ int csystem_accept(int listener);
 int csystem_signalfd(const int *signals, int count);
 /* The next signal number that came, or 0. */
 int csystem_next_signal(int signalfd);
+/* A thread with a stack of so many bytes. 0, or an errno. Swift cannot tell whose pthread_attr_t it sees: each C
+ * library that includes it brings its own. */
+int csystem_start_thread(unsigned long *thread, size_t stack, void *(*body)(void *), void *context);
 void csystem_name_thread(const char *name);
 /* Room full of bytes fit for keys. 0, or -1 with errno. */
 int csystem_random(void *room, size_t length);
+/* Begins to write a part of a file to the disk, and does not wait. Only a hint. */
+void csystem_begin_writing(int descriptor, int64_t offset, int64_t length);
+/* A file that nobody else sees, in memory, or -1 with errno. */
+int csystem_memory_file(void);
 /* Starts `path` with the descriptor `channel` as its 3, standard output as standard error. The child
  * dies with this process and gets default signal handling. Its id, or -1 with errno. */
 int csystem_start_child(const char *path, char *const arguments[], int channel);

@@ -95,6 +95,7 @@ package enum ControlRequest: Sendable, Equatable {
   /// To a generation, or to the newest that served before.
   case rollback(String, generation: Int?)
   case store(role: String, StoreQuery)
+  case blobs(role: String, BlobQuery)
   case reload
   case health
   case logs(LogQuery)

@@ -7,6 +7,7 @@ extension ControlRequest {
     switch self {
     case .call, .load, .unload, .restart, .reload, .swap, .rollback: "POST"
     case .store(_, let query): query.method
+    case .blobs(_, let query): query.method
     default: "GET"
     }
   }
@@ -25,7 +26,7 @@ extension ControlRequest {
     case .load(let load): load.json
     case .swap(let swap): swap.json
     case .rollback(_, let generation): generation.map { ["generation": JSON($0)] } ?? [:]
-    case .unload, .restart, .reload: [:]
+    case .unload, .restart, .reload, .blobs(_, .scrub): [:]
     case .store(_, let query): query.body
     default: nil
     }
@@ -45,6 +46,7 @@ extension ControlRequest {
     case .history(let name): ["roles", name, "history"]
     case .rollback(let name, _): ["roles", name, "rollback"]
     case .store(let name, let query): ["roles", name, "store"] + query.segments
+    case .blobs(let name, let query): ["roles", name] + query.segments
     case .reload: ["reload"]
     case .health: ["health"]
     case .logs: ["logs"]
@@ -56,6 +58,7 @@ extension ControlRequest {
     switch self {
     case .metrics(json: true): [.init("format", "json")]
     case .store(_, let query): query.items
+    case .blobs(_, let query): query.items
     case .logs(let query):
       [.init("lines", String(query.lines))] + (query.role.map { [.init("role", $0)] } ?? [])
         + (query.level.map { [.init("level", $0)] } ?? []) + (query.follow ? [.init("follow", "1")] : [])
@@ -104,6 +107,9 @@ extension ControlRequest {
         return .store(role: path[1], query)
       }
       if path.count == 4, path[2] == "call" { return .call(role: path[1], method: path[3], CallRequest(.words([]))) }
+      if path.count > 2, let query = BlobQuery.find(path[2...], method: fields.head.method) {
+        return .blobs(role: path[1], query)
+      }
     default: break
     }
     let known = ["version", "status", "roles", "load", "reload", "swap", "health", "logs", "metrics"]
@@ -121,6 +127,7 @@ extension ControlRequest {
     case .rollback(let name, _): .rollback(name, generation: try fields.generation(name))
     case .store(let role, let query): .store(role: role, try fields.store(query, role))
     case .logs: .logs(try fields.logs())
+    case .blobs(let name, let query): .blobs(role: name, try query.complete(fields.head))
     case .metrics: .metrics(json: try fields.format() == "json")
     default: self
     }

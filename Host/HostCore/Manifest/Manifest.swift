@@ -11,6 +11,7 @@ package struct Manifest: Sendable, Equatable {
   /// Nil: one event loop per core.
   package var loops: Int?
   package var log: LogLevel
+  package var blobs: BlobSettings
   package var roles: [ManifestRole]
 
   package func role(named name: String) -> ManifestRole? { roles.first { $0.name == name } }

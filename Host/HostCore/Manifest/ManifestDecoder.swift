@@ -2,7 +2,7 @@ import NodeValues
 
 /// Turns the tree of a manifest into a `Manifest` and logs all faults on the way.
 package struct ManifestDecoder {
-  static let keys = ["nodehost", "node", "cluster", "listen", "control", "plugins", "loops", "log", "roles"]
+  static let keys = ["nodehost", "node", "cluster", "listen", "control", "plugins", "loops", "log", "blobs", "roles"]
 
   let sources: Sources
   let log: FaultLog
@@ -43,6 +43,7 @@ package struct ManifestDecoder {
       plugins: plugins(top["plugins"], at: root.place),
       loops: loops(top),
       log: logLevel(top["log"], at: root.place),
+      blobs: blobs(top["blobs"], at: root.place),
       roles: roles(top["roles"]))
     return log.count == faults ? manifest : nil
   }

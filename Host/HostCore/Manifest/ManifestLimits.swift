@@ -18,6 +18,10 @@ package enum ManifestDefaults {
   /// How long the old build is kept after a swap, to come back if the new one fails.
   package static let probationMilliseconds = 5_000
 
+  /// What objects leave free of the disk, so that the node's own state and everybody else find room.
+  package static let blobFreeFloorMegabytes = 512
+  package static let blobUnfinishedDays = 7
+
   package static let backoffMilliseconds = 200
   package static let backoffLimitMilliseconds = 30_000
   /// Restarts in a row before a role is given up.
@@ -43,6 +47,10 @@ package enum ManifestLimits {
   package static let listeners = 100
   /// Entries of `plugins.allow`.
   package static let plugins = 10_000
+  /// Keys that are still needed to open old objects.
+  package static let blobKeys = 100
+  package static let blobFreeFloorMegabytes = 0...1_048_576
+  package static let blobUnfinishedDays = 1...3_650
   /// What a Unix socket's address holds, less its closing zero.
   package static let socketPath = 107
 }

@@ -102,6 +102,11 @@ final class ControlConnection: DescriptorWatcher, TimerTarget, @unchecked Sendab
         HTTPWriter.response(
           status: 200, type: ControlAPI.metricsType, body: .bytes(Array(text.utf8)), keepAlive: head.keepAlive,
           headOnly: headOnly))
+    case .bytes(let bytes):
+      send(
+        HTTPWriter.response(
+          status: 200, type: "application/octet-stream", body: .bytes(bytes), keepAlive: head.keepAlive,
+          headOnly: headOnly))
     case .logs(let query): sendLogs(query, keepAlive: head.keepAlive)
     }
     // Only now, or the first part of an answer would be taken for all of it.

@@ -9,6 +9,7 @@ import Synchronization
 package enum ControlReply: Sendable {
   case json(JSON, status: Int = 200)
   case text(String)
+  case bytes([UInt8])
   case failure(ControlFailure)
   /// Lines as they were logged, and if it follows, as they will be.
   case logs(LogQuery)

@@ -42,6 +42,7 @@ extension Node {
     case .rollback(let name, let generation):
       withRole(name, reply) { [self] in rollBack($0, to: generation, reply) }
     case .store(let name, let query): answer(query, of: name, reply)
+    case .blobs(let name, let query): withRole(name, reply) { [self] in blobs($0, query, reply) }
     case .unload(let name): withRole(name, reply) { [self] in unload($0, reply) }
     case .call(let name, let method, let input):
       withRole(name, reply) { [self] in call($0, method, input, reply) }

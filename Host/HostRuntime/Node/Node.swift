@@ -46,7 +46,8 @@ package final class Node: @unchecked Sendable {
     self.plan = plan
     self.control = control
     stateFolder = plan.manifest.node.state
-    services = NodeServices(nodeName: plan.name, nodeID: plan.id, log: log, stateFolder: plan.manifest.node.state)
+    services = NodeServices(
+      nodeName: plan.name, nodeID: plan.id, log: log, state: stateFolder, blobs: plan.manifest.blobs)
     loader = PluginLoader(
       folders: PluginFolders(plan.manifest.plugins.folders, allowsOtherPaths: allowsOtherPlugins),
       cache: plan.cache, executable: executable)
@@ -176,6 +177,8 @@ package final class Node: @unchecked Sendable {
     // A job that does not end would hold the end up; its role is stuck then. What jobs have answered still comes.
     if stuck.isEmpty { services.work.end() }
     services.stores.end()
+    // What was let go of when the roles ended is synced here.
+    services.blobs.pool.end()
     for (loop, _) in threads { loop.stop() }
     for (loop, thread) in threads where !stuck.contains(where: { $0.instance?.loop === loop }) { thread.join() }
     let names = stuck.map(\.name).joined(separator: ", ")

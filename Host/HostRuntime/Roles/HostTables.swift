@@ -16,6 +16,7 @@ package final class HostTables {
   private let metrics: UnsafeMutablePointer<nh_metrics_service>
   private let work: UnsafeMutablePointer<nh_work_service>
   private let store: UnsafeMutablePointer<nh_store_service>
+  private let blob: UnsafeMutablePointer<nh_blob_service>
   private let roleName: UnsafeMutableBufferPointer<CChar>
   private let nodeName: UnsafeMutableBufferPointer<CChar>
 
@@ -31,6 +32,7 @@ package final class HostTables {
     metrics = Self.place(Self.metricsTable(context))
     work = Self.place(Self.workTable(context))
     store = Self.place(Self.storeTable(context))
+    blob = Self.place(Self.blobTable(context))
     host = Self.place(Self.hostTable(context, roleName, nodeName, role.node.nodeID))
   }
 
@@ -44,6 +46,7 @@ package final class HostTables {
     metrics.deallocate()
     work.deallocate()
     store.deallocate()
+    blob.deallocate()
     roleName.deallocate()
     nodeName.deallocate()
   }
@@ -53,6 +56,7 @@ package final class HostTables {
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
     NH_STORE_ID: NH_STORE_LAYOUT,
+    NH_BLOB_ID: NH_BLOB_LAYOUT,
   ]
 
   func table(of service: String) -> UnsafeRawPointer? {
@@ -64,6 +68,7 @@ package final class HostTables {
     case NH_METRICS_ID: UnsafeRawPointer(metrics)
     case NH_WORK_ID: UnsafeRawPointer(work)
     case NH_STORE_ID: UnsafeRawPointer(store)
+    case NH_BLOB_ID: UnsafeRawPointer(blob)
     default: nil
     }
   }
@@ -151,6 +156,21 @@ package final class HostTables {
       get: { RoleInstance.at($0).storeGet($1, $2) },
       scan: { RoleInstance.at($0).storeScan($1, $2, $3, $4) },
       cancel: { RoleInstance.at($0).cancelStore($1) })
+  }
+
+  private static func blobTable(_ context: UnsafeMutableRawPointer) -> nh_blob_service {
+    nh_blob_service(
+      struct_size: size(nh_blob_service.self), revision: NH_ABI_REVISION, ctx: context,
+      begin: { RoleInstance.at($0).beginBlob($1, $2, $3) },
+      write: { RoleInstance.at($0).writeBlob($1, $2, $3) },
+      finish: { RoleInstance.at($0).finishBlob($1) },
+      abandon: { RoleInstance.at($0).abandonBlob($1) },
+      read: { RoleInstance.at($0).readBlob($1, $2, $3, $4) },
+      credit: { RoleInstance.at($0).creditBlob($1, $2) },
+      stat: { RoleInstance.at($0).statBlob($1, $2) },
+      list: { RoleInstance.at($0).listBlobs($1, $2, $3) },
+      remove: { RoleInstance.at($0).removeBlob($1, $2) },
+      cancel: { RoleInstance.at($0).cancelBlob($1) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {

@@ -36,6 +36,7 @@ extension RoleInstance {
     }
     cutJobsShort()
     cutStoreUseShort()
+    cutBlobsShort()
     var again: [RoleCall] = []
     for (handle, call) in openCalls.elements {
       if call.method.description.isIdempotent, let request = call.request, openCalls.remove(handle) != nil {

@@ -15,18 +15,22 @@ package final class NodeServices: Sendable {
   let metrics = MetricRegistry()
   let work: WorkPool
   package let stores: Stores
+  package let blobs: BlobService
   /// Told, on the role's loop or another thread, that a role gave up.
   let onFault = Mutex<(@Sendable (RoleInstance, nh_status, String) -> Void)?>(nil)
 
   package var metricsText: String { metrics.text() }
 
-  /// Without a state folder there are no stores.
-  package init(nodeName: String, nodeID: UInt32, log: LogHub, stateFolder: String? = nil) {
+  /// Without a state folder there are neither stores nor objects.
+  package init(
+    nodeName: String, nodeID: UInt32, log: LogHub, state: String? = nil, blobs: BlobSettings = BlobSettings()
+  ) {
     self.nodeName = nodeName
     self.nodeID = nodeID
     self.log = log
-    stores = Stores(folder: stateFolder, node: nodeName, log: log, metrics: metrics)
+    stores = Stores(folder: state, node: nodeName, log: log, metrics: metrics)
     work = WorkPool(threads: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    self.blobs = BlobService(state: state, blobs, log)
   }
 }
 
@@ -73,11 +77,12 @@ package final class RoleInstance: @unchecked Sendable {
   var isDraining = false
   var openCalls: SlotTable<OpenCall>
   var jobs = SlotTable<OpenJob>(limit: RoleInstance.jobLimit)
+  var blobs = SlotTable<OpenBlob>(limit: RoleInstance.blobLimit)
   var outgoingCalls = SlotTable<OutgoingCall>(limit: RoleInstance.outgoingCallLimit)
   var storeUse = StoreUse()
   var metrics: [MetricSeries] = []
   var whenDrained: (() -> Void)?
-  /// Told once, when no call to it or by it is open.
+  /// Told once, when nothing that it was asked or has asked is open.
   var whenQuiet: (() -> Void)?
 
   package init(_ seat: RoleSeat, library: PluginLibrary) {
@@ -139,7 +144,9 @@ package final class RoleInstance: @unchecked Sendable {
     done()
   }
 
-  var isQuiet: Bool { openCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0 && storeUse.isQuiet }
+  var isQuiet: Bool {
+    openCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0 && storeUse.isQuiet && blobs.count == 0
+  }
 
   func tellIfQuiet() {
     guard isQuiet, let done = whenQuiet else { return }
@@ -168,6 +175,7 @@ package final class RoleInstance: @unchecked Sendable {
     endJobs()
     jobs = SlotTable(limit: RoleInstance.jobLimit)
     endStoreUse()
+    endBlobs()
     seat.release(self)
     for (_, call) in openCalls.removeAll() { finish(call, .failure(NH_UNAVAILABLE, "\(name) has stopped")) }
     for (_, call) in outgoingCalls.removeAll() { call.request?.cancel() }

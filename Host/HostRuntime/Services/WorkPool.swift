@@ -122,14 +122,10 @@ final class WorkPool: @unchecked Sendable {
   // MARK: The threads
 
   private func startThread() {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setstacksize(&attributes, Self.stackSize)
     var thread = pthread_t()
     let context = Unmanaged.passRetained(self).toOpaque()
-    let status = pthread_create(
-      &thread, &attributes,
+    let status = csystem_start_thread(
+      &thread, Self.stackSize,
       { context in
         csystem_name_thread("work")
         Unmanaged<WorkPool>.fromOpaque(context!).takeRetainedValue().serve()

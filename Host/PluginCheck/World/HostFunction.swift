@@ -12,6 +12,7 @@ enum HostFunction: UInt16, CaseIterable {
   case counter, gauge, histogram, metricAdd, metricSet, metricObserve
   case submitWork, cancelWork
   case storeCommit, storeGet, storeScan, storeCancel
+  case blobBegin, blobWrite, blobFinish, blobAbandon, blobRead, blobCredit, blobStat, blobList, blobRemove, blobCancel
 
   /// As the headers name it.
   var name: String {
@@ -48,6 +49,16 @@ enum HostFunction: UInt16, CaseIterable {
     case .storeGet: "nh_store_service.get"
     case .storeScan: "nh_store_service.scan"
     case .storeCancel: "nh_store_service.cancel"
+    case .blobBegin: "nh_blob_service.begin"
+    case .blobWrite: "nh_blob_service.write"
+    case .blobFinish: "nh_blob_service.finish"
+    case .blobAbandon: "nh_blob_service.abandon"
+    case .blobRead: "nh_blob_service.read"
+    case .blobCredit: "nh_blob_service.credit"
+    case .blobStat: "nh_blob_service.stat"
+    case .blobList: "nh_blob_service.list"
+    case .blobRemove: "nh_blob_service.remove"
+    case .blobCancel: "nh_blob_service.cancel"
     }
   }
 

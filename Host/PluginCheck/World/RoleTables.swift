@@ -13,6 +13,7 @@ final class RoleTables {
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
     NH_STORE_ID: NH_STORE_LAYOUT,
+    NH_BLOB_ID: NH_BLOB_LAYOUT,
   ]
 
   init(_ role: ScriptedRole, _ settings: ScriptedHost.Settings) {
@@ -43,6 +44,7 @@ final class RoleTables {
     services[NH_METRICS_ID] = UnsafeRawPointer(place(Self.metricsTable(context)))
     services[NH_WORK_ID] = UnsafeRawPointer(place(Self.workTable(context)))
     services[NH_STORE_ID] = UnsafeRawPointer(place(Self.storeTable(context)))
+    services[NH_BLOB_ID] = UnsafeRawPointer(place(Self.blobTable(context)))
     host = place(Self.hostTable(context, text("checked"), text("checker")))
     self.memory = memory
   }
@@ -107,6 +109,19 @@ final class RoleTables {
       struct_size: 0, revision: 0, ctx: context, commit: { ScriptedRole.at($0).storeCommit($1, $2) },
       get: { ScriptedRole.at($0).storeGet($1, $2) }, scan: { ScriptedRole.at($0).storeScan($1, $2, $3, $4) },
       cancel: { ScriptedRole.at($0).cancelStore($1) })
+  }
+
+  private static func blobTable(_ context: UnsafeMutableRawPointer) -> nh_blob_service {
+    nh_blob_service(
+      struct_size: 0, revision: 0, ctx: context,
+      begin: { ScriptedRole.at($0).beginBlob(String($1), String($2), $3) },
+      write: { ScriptedRole.at($0).writeBlob($1, $2, [UInt8]($3)) },
+      finish: { ScriptedRole.at($0).finishBlob($1) }, abandon: { ScriptedRole.at($0).abandonBlob($1) },
+      read: { ScriptedRole.at($0).readBlob(String($1), $2, $3, $4) },
+      credit: { ScriptedRole.at($0).creditBlob($1, $2) },
+      stat: { ScriptedRole.at($0).statBlob(String($1), $2) },
+      list: { ScriptedRole.at($0).listBlobs(String($1), $2, $3) },
+      remove: { ScriptedRole.at($0).removeBlob(String($1), $2) }, cancel: { ScriptedRole.at($0).cancelBlob($1) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {

@@ -63,11 +63,12 @@ extension ScriptedHost {
       guard let request = outgoing.remove(handle) else { continue }
       if let job = request.job {
         let (status, result) = request.isCancelled ? (NH_CANCELLED, []) : run(job.function, job.job)
-        role.deliverReply(handle, request.token, status, "", result)
+        role.deliverReply(handle, request.token, status, "", .bytes(result))
       } else {
         role.deliverReply(handle, request.token, NH_NOT_FOUND, "there is no other role here")
       }
     }
+    role.answerBlobs()
   }
 
   /// A job runs on a thread of its own, so that it is found out if it uses what belongs to the loop.

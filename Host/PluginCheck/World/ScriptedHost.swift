@@ -106,6 +106,8 @@ final class ScriptedHost: @unchecked Sendable {
   var handover: Handover?
   var outgoing = SlotTable<Request>(limit: ScriptedHost.outgoingLimit)
   var unanswered: [UInt64] = []
+  /// The objects, which belong to the place.
+  var blobs = ScriptedBlobs()
   var openCalls = SlotTable<OpenCall>(limit: ScriptedHost.callLimit)
   var store = ScriptedStore()
   var metrics: [String] = []
@@ -235,6 +237,7 @@ final class ScriptedHost: @unchecked Sendable {
     subscriptions = SlotTable(limit: 2 * Self.subscriptionLimit)
     outgoing = SlotTable(limit: Self.outgoingLimit)
     unanswered = []
+    blobs.endRequests()
     takeInbox()
     for (_, call) in openCalls.removeAll() { _ = finish(call, .none) }
   }

@@ -221,23 +221,34 @@ final class ScriptedRole: @unchecked Sendable {
   }
 
   func deliverReply(
-    _ request: nh_handle, _ token: UInt64, _ status: nh_status, _ message: String, _ bytes: [UInt8]? = nil,
-    key: [UInt8] = [], revision: UInt64 = 0, hasMore: Bool = false
+    _ request: nh_handle, _ token: UInt64, _ status: nh_status, _ message: String, _ value: Value = .nothing,
+    key: [UInt8] = [], number: UInt64 = 0, more: Bool = false
   ) {
     guard isLive, let callback = table.pointee.on_reply else { return }
     host.lender.bytes(key) { key in
       host.lender.text(message) { message in
-        host.lender.slots([bytes.map { .bytes($0) } ?? .nothing]) { slots in
+        host.lender.slots([value]) { slots in
           var reply = nh_reply()
           reply.struct_size = UInt32(MemoryLayout<nh_reply>.size)
           reply.revision = host.settings.revision
           (reply.request, reply.token, reply.status, reply.message) = (request, token, status, message)
-          (reply.key, reply.revision_number, reply.flags) = (key, revision, hasMore ? NH_REPLY_MORE : 0)
-          reply.value.letter = UInt32((bytes == nil ? ValueType.nothing : .bytes).rawValue)
+          (reply.key, reply.revision_number, reply.flags) = (key, number, more ? NH_REPLY_MORE : 0)
+          reply.value.letter = UInt32(value.replyType.rawValue)
           if let slots { reply.value.slot = slots.pointee }
           host.lender.structure(reply) { reply in host.timed("on_reply") { callback(pointer, reply) } }
         }
       }
+    }
+  }
+}
+
+extension Value {
+  /// As services answer: with nothing, bytes or JSON.
+  fileprivate var replyType: ValueType {
+    switch self {
+    case .bytes: .bytes
+    case .json: .json
+    default: .nothing
     }
   }
 }

@@ -112,7 +112,8 @@ extension ScriptedHost {
       // Until its last reply it may be cancelled.
       guard let request = hasMore ? outgoing[handle] : outgoing.remove(handle) else { return }
       role.deliverReply(
-        handle, request.token, status, message, bytes, key: key, revision: revision, hasMore: hasMore)
+        handle, request.token, status, message, bytes.map { .bytes($0) } ?? .nothing, key: key, number: revision,
+        more: hasMore)
     }
     switch question {
     case .wrong(let what): reply(NH_INVALID_ARGUMENT, what)

@@ -1,0 +1,151 @@
+import Glibc
+import HostCore
+import HostRuntime
+import NodeValues
+import Testing
+
+/// kill -9 while objects are written, again and again: what was acknowledged is there, and nothing half-written shows.
+@Suite struct BlobKillTests {
+  private static let rounds = wantsLongTests ? 150 : 5
+  private static let uploads = 12
+
+  let machine = Machine()
+
+  private func start(sealed: Bool) throws -> Child {
+    var key = [UInt8](repeating: 0, count: 32)
+    for place in key.indices { key[place] = UInt8(place * 5) }
+    machine.write("blob.key", Base64.encode(key) + "\n")
+    let keys = sealed ? #"keys: { k: "${file:./blob.key}" }, "# : ""
+    machine.manifest(
+      ["role: keeper, limits: { drain_ms: 200 }"], more: "blobs: { \(keys)free_floor_mb: 0 }")
+    return try machine.ready()
+  }
+
+  /// The bytes that the keeper makes.
+  private static func expected(_ size: Int, _ seed: Int) -> String {
+    let bytes = (0..<size).map { place in
+      let mixed = (UInt64(truncatingIfNeeded: seed) << 40 ^ UInt64(place >> 3)) &* 0x9E37_79B9_7F4A_7C15
+      return UInt8(truncatingIfNeeded: (mixed ^ mixed >> 29) >> UInt64(8 * (place & 7)))
+    }
+    return BlobName(digest: ContentDigest.of(bytes)).text
+  }
+
+  private struct Wish {
+    var number: Int
+    var size: Int
+    var call: OpenCall
+  }
+
+  private func begin(_ number: Int) throws -> Wish {
+    let size = [1, 70_000, 400_000, 3_000_000][number % 4]
+    let body = #"{"words": ["upload-\#(number % 30)", "\#(size)", "\#(number)"], "timeout_ms": 60000}"#
+    let call = try OpenCall(machine.socket, "/v1/roles/keeper/call/make", body, closes: true)
+    return Wish(number: number, size: size, call: call)
+  }
+
+  /// The name in an answer that came whole; nil for all else.
+  private func acknowledged(_ answer: String) -> String? {
+    guard answer.hasPrefix("HTTP/1.1 200"), let body = answer.split(separator: "\r\n\r\n").last.map(String.init),
+      let json = try? JSON(parsing: body)
+    else { return nil }
+    return json["value"]?.string
+  }
+
+  @Test(arguments: [false, true]) func whatWasAcknowledgedIsThere(sealed: Bool) throws {
+    var kept: Set<String> = [], number = 0, caught = 0
+    var node = try start(sealed: sealed)
+    for round in 0..<Self.rounds {
+      let wishes = try (0..<Self.uploads).map { try begin(number + $0) }
+      number += Self.uploads
+      // Each round is caught elsewhere: from before the first byte to after the last.
+      usleep(UInt32(round * 7_919 % 97) * 1_500)
+      node.send(SIGKILL)
+      #expect(node.end() == 128 + SIGKILL)
+      for wish in wishes {
+        guard let name = acknowledged(wish.call.answer()) else {
+          caught += 1
+          continue
+        }
+        if round < 10 { #expect(name == Self.expected(wish.size, wish.number)) }
+        kept.insert(name)
+      }
+      node = try start(sealed: sealed)
+      try expectWhole(kept, "round \(round)")
+    }
+    #expect(caught > 0 && !kept.isEmpty, "\(caught) caught, \(kept.count) kept: the kills come too early or too late")
+    // Whoever was caught goes on under the same name.
+    let again = machine.hostctl("call", "keeper", "make", "upload-3", "3000000", "3", "--timeout", "60000")
+    #expect(again.output == Self.expected(3_000_000, 3) + "\n", "\(again.all)")
+  }
+
+  private func expectWhole(_ kept: Set<String>, _ what: String) throws {
+    let scrub = machine.hostctl("blob", "scrub", "keeper", "--json")
+    let json = try JSON(parsing: scrub.output)
+    #expect(scrub.code == 0 && json["findings"] == 0, "\(what): \(scrub.all)")
+    let blobs = try machine.json("blob", "ls", "keeper")["blobs"]?.array ?? []
+    let names = Set(blobs.compactMap { $0["sha256"]?.string })
+    #expect(json["objects"] == .int(Int64(names.count)))
+    #expect(kept.isSubset(of: names), "\(what): \(kept.subtracting(names).count) acknowledged objects are lost")
+    let files = run(["find", machine.path("state/roles/keeper/blobs/objects"), "-type", "f"]).output
+    #expect(files.split(separator: "\n").count == names.count, "\(what): what is no object stands among them")
+  }
+}
+
+/// `hostctl blob`, as an operator types it.
+@Suite struct BlobCommandTests {
+  let machine = Machine()
+
+  @Test func theCommandsOfAnOperator() throws {
+    machine.manifest(["role: keeper"], more: "blobs: { free_floor_mb: 0 }")
+    let node = try machine.ready()
+    let name = machine.hostctl("call", "keeper", "make", "u", "1500000", "1").output.split(separator: "\n").first!
+    let sha = String(name)
+    let list = machine.hostctl("blob", "ls", "keeper")
+    #expect(list.code == 0 && list.output.contains(sha) && list.output.contains("1.4 MiB"), "\(list.all)")
+    let stat = machine.hostctl("blob", "stat", "keeper", sha)
+    #expect(stat.code == 0 && stat.output.contains("size     1500000 bytes"), "\(stat.all)")
+    let program = "'\(Place.products)/hostctl' --socket '\(machine.socket)' blob get keeper \(sha) | sha256sum"
+    #expect(run(["sh", "-c", program]).output == "\(sha)  -\n")
+    let good = machine.hostctl("blob", "scrub", "keeper")
+    #expect(good.code == 0 && good.output == "keeper: 1 objects, 1.4 MiB, all as they were written\n", "\(good.all)")
+
+    let path = machine.path("state/roles/keeper/blobs/objects/\(sha.prefix(2))/\(sha.dropFirst(2).prefix(2))/\(sha)")
+    var bytes = try #require(readFile(path, limit: 1 << 22))
+    bytes[1_000_000] ^= 1
+    #expect(writeFile(path, bytes, mode: 0o600))
+    let damaged = machine.hostctl("blob", "get", "keeper", sha)
+    #expect(damaged.code == 1 && damaged.output.isEmpty && damaged.errors.contains("DATA_LOSS"), "\(damaged.errors)")
+    let bad = machine.hostctl("blob", "scrub", "keeper")
+    #expect(bad.code == 1 && bad.output.contains("damaged: the object \(sha)"), "\(bad.all)")
+    #expect(node.errors.contains(" error   keeper: the object \(sha) is damaged"))
+    #expect(machine.hostctl("blob", "ls", "keeper", "--json").output.contains("\"blobs\": []"))
+
+    for (words, complaint) in [
+      (["blob", "frobnicate", "keeper"], "ACTION is one of"),
+      (["blob", "get", "keeper"], "needs the object's SHA-256"),
+      (["blob", "ls", "keeper", sha], "takes no SHA-256"),
+    ] {
+      let wrong = machine.hostctl(words)
+      #expect(wrong.code == 64 && wrong.errors.contains(complaint), "\(wrong.all)")
+    }
+  }
+
+  /// A key in the log or in an answer would be worth more than all that it seals.
+  @Test func keysAreInNoOutput() throws {
+    let key = String(repeating: "c0ffee42", count: 8)
+    machine.write("blob.key", key)
+    machine.manifest(
+      ["role: keeper"], more: #"blobs: { keys: { k: "${file:./blob.key}" }, free_floor_mb: 0 }"#)
+    let node = try machine.ready()
+    let made = machine.hostctl("call", "keeper", "make", "u", "100", "1")
+    #expect(made.code == 0)
+    var seen =
+      made.all + machine.hostctl("blob", "ls", "keeper", "--json").all + machine.hostctl("status", "--json").all
+    seen += machine.hostctl("reload", "--json").all + machine.nodehost("validate", "node.yaml").all
+    seen += node.errors + machine.hostctl("logs").all
+    #expect(!seen.contains("c0ffee42") && seen.contains("\"key\": \"k\""), "\(seen)")
+    machine.write("blob.key", String(key.dropLast()))
+    let refused = machine.nodehost("validate", "node.yaml")
+    #expect(refused.code == 1 && refused.all.contains("is no key of 32 bytes") && !refused.all.contains("c0ffee42"))
+  }
+}
