@@ -14,8 +14,8 @@ public struct Blobs {
 
   /// What an upload tells.
   public enum UploadEvent: Sendable, Equatable {
-    /// Write on: at first from ``BlobUpload/offset`` on, later because there is room again. So many bytes would be there
-    /// after a loss of power.
+    /// Write on: at first from ``BlobUpload/offset`` on, later because there is room again. So many bytes would be
+    /// there after a loss of power.
     case ready(durable: Int)
     case finished(StoredBlob)
     /// The upload is over. Unless it was not what was promised, beginning it again goes on with it.
@@ -23,8 +23,8 @@ public struct Blobs {
   }
 
   /// Begins an upload, or goes on with the unfinished one of the same name. Write from the first `ready` on until
-  /// ``BlobUpload/write(_:)`` says that there is no room, and then from the next. If `body` throws at `ready`, the upload
-  /// is let go of, and `body` gets that as `failed`.
+  /// ``BlobUpload/write(_:)`` says that there is no room, and then from the next. If `body` throws at `ready`, the
+  /// upload is let go of, and `body` gets that as `failed`.
   ///
   /// - Parameters:
   ///   - size, sha256: what the bytes must turn out to be for the upload to succeed.
