@@ -14,8 +14,8 @@ public struct Blobs {
 
   /// What an upload tells.
   public enum UploadEvent: Sendable, Equatable {
-    /// Write on: at first from ``BlobUpload/offset`` on, later because there is room again. So many bytes would be there
-    /// after a loss of power.
+    /// Write on: at first from ``BlobUpload/offset`` on, later because there is room again. So many bytes would be
+    /// there after a loss of power.
     case ready(durable: Int)
     case finished(StoredBlob)
     /// The upload is over. Unless it was not what was promised, beginning it again goes on with it.
@@ -23,7 +23,8 @@ public struct Blobs {
   }
 
   /// Begins an upload, or goes on with the unfinished one of the same name. Write from the first `ready` on until
-  /// ``BlobUpload/write(_:)`` says that there is no room, and then from the next.
+  /// ``BlobUpload/write(_:)`` says that there is no room, and then from the next. If `body` throws at `ready`, the
+  /// upload is let go of, and `body` gets that as `failed`.
   ///
   /// - Parameters:
   ///   - size, sha256: what the bytes must turn out to be for the upload to succeed.
@@ -62,7 +63,8 @@ public struct Blobs {
     }
   }
 
-  /// Reads an object, or a part of it. `onPiece` gets at most 64 KiB at a time; `done` comes last. If all of an object
+  /// Reads an object, or a part of it. `onPiece` gets at most 64 KiB at a time; `done` comes last. What
+  /// `onPiece` throws ends the read and comes there. If all of an object
   /// is read, it succeeds only if the SHA-256 of what came was right.
   ///
   /// - Parameter asksItself: give false to ask for each piece by ``BlobRead/ask(for:)``, so that no more comes than can
@@ -72,15 +74,19 @@ public struct Blobs {
     _ sha256: String, from offset: Int = 0, length: Int? = nil, asksItself: Bool = true,
     onPiece: @escaping (BlobPiece) throws -> Void, then done: @escaping (Result<Void, RoleError>) throws -> Void
   ) throws -> BlobRead {
-    guard length != 0 else {
-      throw RoleError(.invalidArgument, "a read of no bytes; leave `length` out to read to the end")
+    guard offset >= 0, length ?? 1 > 0 else {
+      throw RoleError(
+        .invalidArgument, "a read of \(length ?? 0) bytes from \(offset); leave `length` out to read to the end")
     }
     let read = BlobRead(link: link)
     let take: (nh_reply) throws -> Void = { reply in
       guard reply.flags & NH_REPLY_MORE != 0 else { return try done(reply.outcome) }
       guard case .bytes(let bytes)? = Value(reply.value) else { return }
       if asksItself { read.ask(for: bytes.count) }
-      try onPiece(BlobPiece(offset: Int(reply.revision_number), bytes: bytes))
+      do { try onPiece(BlobPiece(offset: Int(reply.revision_number), bytes: bytes)) } catch {
+        read.end()
+        try done(.failure(RoleError(error)))
+      }
     }
     (read.handle, read.token) = try link.ask("the closure for reading \(sha256)", take) { service, token in
       sha256.lend {
@@ -103,6 +109,9 @@ public struct Blobs {
   public func list(
     after last: String = "", limit: Int? = nil, then done: @escaping (Result<[BlobInfo], RoleError>) throws -> Void
   ) throws {
+    guard limit ?? 1 > 0 else {
+      throw RoleError(.invalidArgument, "a list of \(limit ?? 0) objects; leave `limit` out to list all")
+    }
     var found: [BlobInfo] = []
     _ = try link.ask("the closure for the list of objects") { reply in
       if reply.flags & NH_REPLY_MORE != 0 { return found.append(try BlobInfo(reply.json)) }
@@ -229,7 +238,11 @@ public final class BlobUpload {
     if reply.flags & NH_REPLY_MORE != 0 {
       if !isReady { offset = Int(reply.revision_number) }
       isReady = true
-      return try body(self, .ready(durable: Int(reply.revision_number)))
+      do { return try body(self, .ready(durable: Int(reply.revision_number))) } catch {
+        link.calls.remove(token)
+        if let service = try? link.blobService { _ = service.pointee.cancel(service.pointee.ctx, handle) }
+        return try body(self, .failed(RoleError(error)))
+      }
     }
     switch reply.outcome {
     case .success: try body(self, .finished(StoredBlob(reply.json)))
@@ -248,8 +261,14 @@ public final class BlobRead {
 
   /// Lets so many bytes more come; for reads that do not ask themselves.
   public func ask(for bytes: Int) {
-    guard link.calls[token] != nil, let service = try? link.blobService else { return }
+    guard bytes > 0, link.calls[token] != nil, let service = try? link.blobService else { return }
     _ = service.pointee.credit(service.pointee.ctx, handle, UInt64(bytes))
+  }
+
+  /// Ends it early, and nobody is told.
+  fileprivate func end() {
+    cancel()
+    link.calls.remove(token)
   }
 
   /// Ends it early; its last closure gets ``Status/cancelled``.

@@ -170,6 +170,12 @@ final class OpenCall {
 
   deinit { close(descriptor) }
 
+  /// Whether some of the answer is there.
+  var hasAnswer: Bool {
+    var waited = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&waited, 1, 0) > 0
+  }
+
   /// All that comes until the node closes the connection or, for a while, sends no more.
   func answer() -> String {
     var answer: [UInt8] = []

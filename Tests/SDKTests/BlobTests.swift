@@ -143,6 +143,42 @@ import Testing
     #expect(host.misuse.isEmpty)
   }
 
+  /// Whoever throws in the middle hears of it in the end, and nothing stays open.
+  @Test func whatAClosureThrowsEndsTheRequest() throws {
+    final class Thrower: Role {
+      static let about = About("thrower", version: "1.0.0", "Throws.")
+      static let needs: [Need] = [.blob]
+      static let methods = [Method("write()", "Throws while writing.", write), Method("read(sha256)", "", read)]
+      private let context: RoleContext
+      init(_ context: RoleContext, _ config: NoConfig) { self.context = context }
+      func start() {}
+
+      func write(_ reply: Reply<String>) throws {
+        try context.blobs.upload("u") { _, event in
+          switch event {
+          case .ready: throw RoleError(.aborted, "no ink")
+          case .finished: reply.send("finished")
+          case .failed(let error): reply.send(error.message)
+          }
+        }
+      }
+
+      func read(_ sha256: String, _ reply: Reply<String>) throws {
+        try context.blobs.read(sha256) { _ in
+          throw RoleError(.aborted, "no eyes")
+        } then: { result in
+          if case .failure(let error) = result { reply.send(error.message) }
+        }
+      }
+    }
+    let host = try FakeHost(Thrower.self)
+    try host.start()
+    #expect(try host.call("write") as String == "no ink")
+    #expect(try host.call("read", host.blobs.add([1])) as String == "no eyes")
+    host.clock.advance(by: .zero)
+    #expect(host.misuse.isEmpty && !host.log.contains { $0.level == .error })
+  }
+
   @Test func anUploadGoesOnAfterASwap() throws {
     let host = try host()
     #expect(try host.call("open", "u") as Int == 0)

@@ -16,6 +16,7 @@ final class Keeper: Role {
     Method("measure(size, rounds)", "Bytes a second of writing objects of a size, one after the other.", measure),
   ]
 
+  private static let largest = 32 << 20
   private let context: RoleContext
   init(_ context: RoleContext, _ config: NoConfig) { self.context = context }
   func start() {}
@@ -29,7 +30,14 @@ final class Keeper: Role {
     }
   }
 
+  private func check(_ size: Int) throws {
+    guard (0...Self.largest).contains(size) else {
+      throw RoleError(.invalidArgument, "\(size) bytes; up to \(Self.largest) are made")
+    }
+  }
+
   func make(_ name: String, _ size: Int, _ seed: Int, _ reply: Reply<String>) throws {
+    try check(size)
     let content = Content(seed: seed)
     try context.blobs.upload(name, size: size) { upload, event in
       switch event {
@@ -86,7 +94,7 @@ final class Keeper: Role {
   }
 
   func list(_ last: String, _ limit: Int, _ reply: Reply<String>) throws {
-    try context.blobs.list(after: last, limit: limit) { result in
+    try context.blobs.list(after: last, limit: limit == 0 ? nil : limit) { result in
       switch result {
       case .success(let blobs): reply.send(blobs.map { $0.problem ?? $0.sha256 }.joined(separator: "\n"))
       case .failure(let error): reply.fail(error)
@@ -104,6 +112,8 @@ final class Keeper: Role {
   }
 
   func measure(_ size: Int, _ rounds: Int, _ reply: Reply<Double>) throws {
+    try check(size)
+    guard (1...1000).contains(rounds) else { throw RoleError(.invalidArgument, "\(rounds) rounds") }
     let body = Content(seed: 1).bytes(from: 0, to: size)
     try write(body, rounds, since: context.now, of: rounds, reply)
   }
