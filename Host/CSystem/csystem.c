@@ -21,15 +21,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-_Static_assert(EPOLLIN == 0x001 && EPOLLOUT == 0x004, "the header repeats epoll's constants");
+_Static_assert(EPOLLIN == 0x001 && EPOLLOUT == 0x004 && EPOLLRDHUP == 0x2000 &&
+                   EPOLLET == 1u << 31,
+               "the header repeats epoll's constants");
 
 /* More at once would delay timers, fewer would cost calls. */
 #define READY_LIMIT 256
 
 int csystem_poller(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
-int csystem_watch(int poller, int descriptor, uint32_t events, int known) {
-  struct epoll_event event = {.events = events, .data.fd = descriptor};
+int csystem_watch(int poller, int descriptor, uint64_t tag, uint32_t events, int known) {
+  struct epoll_event event = {.events = events, .data.u64 = tag};
   int operation = events == 0 ? EPOLL_CTL_DEL : known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
   return epoll_ctl(poller, operation, descriptor, &event);
 }
@@ -37,7 +39,7 @@ int csystem_watch(int poller, int descriptor, uint32_t events, int known) {
 int csystem_wait(int poller, csystem_ready *ready, int room, int milliseconds) {
   struct epoll_event events[READY_LIMIT];
   int count = epoll_wait(poller, events, room < READY_LIMIT ? room : READY_LIMIT, milliseconds);
-  for (int i = 0; i < count; i++) ready[i] = (csystem_ready){events[i].data.fd, events[i].events};
+  for (int i = 0; i < count; i++) ready[i] = (csystem_ready){events[i].data.u64, events[i].events};
   return count;
 }
 
