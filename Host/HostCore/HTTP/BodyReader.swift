@@ -46,20 +46,23 @@ package struct BodyReader: Sendable {
   }
 
   /// The next step for these bytes, of which each is offered until a step says it has been used or was in a piece.
-  package mutating func next(_ bytes: UnsafeMutableRawBufferPointer, trailers: MessageHead) throws(HTTPRefusal) -> Step {
+  package mutating func next(
+    _ bytes: UnsafeMutableRawBufferPointer, upTo most: Int = .max, trailers: MessageHead
+  ) throws(HTTPRefusal) -> Step {
     var used = 0
     while true {
       switch state {
       case .ended: return .end(used: used)
       case .untilClosed:
-        return used == bytes.count ? .needMore(used: used) : .piece(skipping: used, count: bytes.count - used)
+        let count = min(most, bytes.count - used)
+        return count == 0 ? .needMore(used: used) : .piece(skipping: used, count: count)
       case .length(let left):
-        let count = min(left, bytes.count - used)
+        let count = min(left, most, bytes.count - used)
         if count == 0 { return .needMore(used: used) }
         state = left == count ? .ended : .length(left - count)
         return .piece(skipping: used, count: count)
       case .chunk(let left):
-        let count = min(left, bytes.count - used)
+        let count = min(left, most, bytes.count - used)
         if count == 0 { return .needMore(used: used) }
         state = left == count ? .chunkEnd : .chunk(left - count)
         return .piece(skipping: used, count: count)

@@ -7,7 +7,9 @@ protocol StreamOwner: AnyObject {
   func streamOpened()
   /// Bytes came, valid during the call. Returns how many it has used; the rest comes again, together with what follows.
   func streamReceived(_ bytes: UnsafeMutableRawBufferPointer) -> Int
-  /// The other side will send no more. It may still be listening.
+  /// Whether it waits for bytes: not while it is busy with those that it has.
+  var wantsInput: Bool { get }
+  /// The other side will send no more, and what it sent is used or not enough. It may still be listening.
   func streamFinished()
   /// Writing is sensible again after `isFull`.
   func streamDrained()
@@ -43,6 +45,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
   private var canWrite = false
   /// The other side has hung up, so a short read is not the end of what there is.
   private var hungUp = false
+  private var sawEnd = false
   private var isPaused = false
   private var isFinishing = false
   private var wasFull = false
@@ -50,6 +53,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
   private var lingerTimer: UInt64?
   private var unused = ByteQueue()
   private var output = ByteQueue()
+  private var sentCount = 0
 
   /// A socket that is connected already, or still connecting.
   init(_ descriptor: Int32, on loop: EventLoop, tls: TLSSession? = nil, isConnecting: Bool = false) {
@@ -77,12 +81,19 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
   var isFull: Bool { output.count > Self.highWater }
   var waiting: Int { output.count }
 
+  /// What the socket took since this was last asked.
+  func takeSentCount() -> Int {
+    defer { sentCount = 0 }
+    return sentCount
+  }
+
   func write(_ bytes: UnsafeRawBufferPointer) {
     guard !isClosed else { return }
     var bytes = bytes
     if bytes.count >= Self.directSize, output.isEmpty, canWrite, state == .open {
       let sent = send(bytes)
       if isClosed { return }
+      sentCount += sent
       bytes = UnsafeRawBufferPointer(rebasing: bytes[sent...])
     }
     output.append(bytes)
@@ -145,6 +156,9 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
     askForTurnEnd()
   }
 
+  /// Hands on again, at the end of this turn, what the owner has not used.
+  func reoffer() { if !unused.isEmpty || sawEnd { askForTurnEnd() } }
+
   // MARK: The loop
 
   func descriptorReady(_ events: UInt32) {
@@ -205,6 +219,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
       let sent = send(UnsafeRawBufferPointer(output.bytes))
       guard state == .open else { return }
       output.removeFirst(sent)
+      sentCount += sent
     }
     if output.isEmpty, isFinishing { return linger() }
     if wasFull, output.count <= Self.lowWater {
@@ -262,10 +277,17 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
   private func receive() {
     var budget = Self.readBudget
     if !isPaused, !unused.isEmpty { offerUnused() }
-    while canRead, !isPaused, state == .open, !isFinishing {
+    while canRead, !isPaused, state == .open, !isFinishing, unused.count < Self.unusedLimit {
       guard budget > 0 else { return askForTurnEnd() }
       budget -= unused.isEmpty ? readFresh() : readMore()
     }
+    tellEnd()
+  }
+
+  private func tellEnd() {
+    guard sawEnd, state == .open, let owner, unused.isEmpty || owner.wantsInput else { return }
+    sawEnd = false
+    owner.streamFinished()
   }
 
   /// Into the loop's own room; only what the owner leaves is kept.
@@ -279,10 +301,6 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
 
   /// Behind what the owner has left before.
   private func readMore() -> Int {
-    guard unused.count < Self.unusedLimit else {
-      isPaused = true
-      return 0
-    }
     var count: Int?
     unused.append(upTo: 16 << 10) { room in
       count = read(into: UnsafeMutableRawBufferPointer(start: room, count: 16 << 10))
@@ -332,7 +350,6 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
 
   private func finished() {
     canRead = false
-    isPaused = true
-    owner?.streamFinished()
+    sawEnd = true
   }
 }
