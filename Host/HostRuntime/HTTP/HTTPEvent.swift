@@ -8,7 +8,7 @@ struct HTTPEvent {
   var exchange: UInt64
   var token: UInt64
   var head: MessageHead?
-  var captures: [(name: String, value: MessageHead.Part)] = []
+  var captures: [RouteTable.Capture] = []
   var remote: Remote?
   var isSecure = false
   var ends = false
@@ -78,7 +78,7 @@ struct HTTPEvent {
 
   /// Each name is lent while the rest is.
   private func withCaptures(
-    _ head: MessageHead, _ rest: ArraySlice<(name: String, value: MessageHead.Part)>, _ pairs: [nh_pair],
+    _ head: MessageHead, _ rest: ArraySlice<RouteTable.Capture>, _ pairs: [nh_pair],
     _ body: ([nh_pair]) -> Void
   ) {
     guard let first = rest.first else { return body(pairs) }
