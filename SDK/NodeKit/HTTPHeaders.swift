@@ -1,4 +1,4 @@
-internal import CNodeABI
+package import CNodeABI
 
 /// A header field.
 public struct HTTPHeader: Sendable, Hashable {
@@ -18,7 +18,7 @@ extension [HTTPHeader] {
   /// The first of that name, given in lower case.
   public subscript(name: String) -> String? { first { $0.name == name }?.value }
 
-  init(_ pairs: nh_pair_list) {
+  package init(_ pairs: nh_pair_list) {
     self = UnsafeBufferPointer(start: pairs.items, count: pairs.items == nil ? 0 : Int(pairs.count)).map {
       HTTPHeader(String($0.name), String($0.value))
     }

@@ -56,7 +56,7 @@ public final class HTTPRequest {
     return nil
   }
 
-  private static func decoded(_ text: Substring) -> String {
+  package static func decoded(_ text: Substring, plusIsSpace: Bool = true) -> String {
     guard text.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else { return String(text) }
     var bytes: [UInt8] = []
     var rest = Array(text.utf8)[...]
@@ -67,7 +67,7 @@ public final class HTTPRequest {
         bytes.append(value)
         rest = rest.dropFirst(2)
       } else {
-        bytes.append(byte == UInt8(ascii: "+") ? 0x20 : byte)
+        bytes.append(byte == UInt8(ascii: "+") && plusIsSpace ? 0x20 : byte)
       }
     }
     return String(decoding: bytes, as: UTF8.self)

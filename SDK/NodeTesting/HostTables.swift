@@ -29,13 +29,14 @@ final class HostTables {
       NH_METRICS_ID: (NH_METRICS_LAYOUT, UnsafeRawPointer(memory.keep(metricsTable(context)))),
       NH_RANDOM_ID: (NH_RANDOM_LAYOUT, UnsafeRawPointer(memory.keep(randomTable(context)))),
       NH_WORK_ID: (NH_WORK_LAYOUT, UnsafeRawPointer(memory.keep(workTable(context)))),
+      NH_HTTP_ID: (NH_HTTP_LAYOUT, UnsafeRawPointer(memory.keep(httpTable(context)))),
     ]
   }
 }
 
 /// The services that this host has.
 enum ServiceID {
-  static let offered = [NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID]
+  static let offered = [NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID, NH_HTTP_ID]
 }
 
 extension FakeHost {
@@ -99,4 +100,21 @@ private func workTable(_ context: UnsafeMutableRawPointer) -> nh_work_service {
     struct_size: UInt32(MemoryLayout<nh_work_service>.size), revision: 1, ctx: context,
     submit: { FakeHost.at($0).submitWork($1, $2, $3) },
     cancel: { FakeHost.at($0).cancelWork($1) })
+}
+
+private func httpTable(_ context: UnsafeMutableRawPointer) -> nh_http_service {
+  nh_http_service(
+    struct_size: UInt32(MemoryLayout<nh_http_service>.size), revision: 1, ctx: context,
+    route: { FakeHost.at($0).addRoute(String($1), String($2), String($3), $4) },
+    unroute: { FakeHost.at($0).removeRoute($1) },
+    respond: { FakeHost.at($0).respond($1, $2, $3, $4, $5) },
+    write: { FakeHost.at($0).writeBody($1, $2) },
+    finish: { FakeHost.at($0).finishBody($1, $2) },
+    abort: { FakeHost.at($0).abortRequest($1) },
+    credit: { FakeHost.at($0).grantBody($1, $2) },
+    forward: { context, _, _, _, _ in
+      // Connections are the host's; a role on its own has none that a table could steer.
+      _ = FakeHost.at(context).permits("nh_http_service.forward")
+      return 0
+    })
 }

@@ -1,6 +1,6 @@
 /// What a path must look like: "/images/{id}" or "/files/{path*}".
 package struct RoutePattern: Sendable, Equatable {
-  enum Segment: Sendable, Equatable {
+  package enum Segment: Sendable, Equatable {
     case word([UInt8])
     /// Any one segment, which must not be empty.
     case any(String)
@@ -8,7 +8,7 @@ package struct RoutePattern: Sendable, Equatable {
     case rest(String)
   }
 
-  let segments: [Segment]
+  package let segments: [Segment]
 
   package struct Fault: Error, Sendable {
     package var words: String

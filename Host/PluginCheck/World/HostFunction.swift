@@ -11,6 +11,7 @@ enum HostFunction: UInt16, CaseIterable {
   case rolesCall, rolesCancel, rolesList
   case counter, gauge, histogram, metricAdd, metricSet, metricObserve
   case submitWork, cancelWork
+  case route, unroute, respond, writeBody, finishBody, abortExchange, creditBody, forward
 
   /// As the headers name it.
   var name: String {
@@ -43,6 +44,14 @@ enum HostFunction: UInt16, CaseIterable {
     case .metricObserve: "nh_metrics_service.observe"
     case .submitWork: "nh_work_service.submit"
     case .cancelWork: "nh_work_service.cancel"
+    case .route: "nh_http_service.route"
+    case .unroute: "nh_http_service.unroute"
+    case .respond: "nh_http_service.respond"
+    case .writeBody: "nh_http_service.write"
+    case .finishBody: "nh_http_service.finish"
+    case .abortExchange: "nh_http_service.abort"
+    case .creditBody: "nh_http_service.credit"
+    case .forward: "nh_http_service.forward"
     }
   }
 

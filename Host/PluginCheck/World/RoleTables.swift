@@ -12,6 +12,7 @@ final class RoleTables {
   static let offered: [String: UInt64] = [
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
+    NH_HTTP_ID: NH_HTTP_LAYOUT,
   ]
 
   init(_ role: ScriptedRole, _ settings: ScriptedHost.Settings) {
@@ -41,6 +42,7 @@ final class RoleTables {
     services[NH_ROLES_ID] = UnsafeRawPointer(place(Self.rolesTable(context)))
     services[NH_METRICS_ID] = UnsafeRawPointer(place(Self.metricsTable(context)))
     services[NH_WORK_ID] = UnsafeRawPointer(place(Self.workTable(context)))
+    services[NH_HTTP_ID] = UnsafeRawPointer(place(Self.httpTable(context)))
     host = place(Self.hostTable(context, text("checked"), text("checker")))
     self.memory = memory
   }
@@ -98,6 +100,15 @@ final class RoleTables {
     nh_work_service(
       struct_size: 0, revision: 0, ctx: context, submit: { ScriptedRole.at($0).submitWork($1, $2, $3) },
       cancel: { ScriptedRole.at($0).cancelWork($1) })
+  }
+
+  private static func httpTable(_ context: UnsafeMutableRawPointer) -> nh_http_service {
+    nh_http_service(
+      struct_size: 0, revision: 0, ctx: context, route: { ScriptedRole.at($0).addRoute($1, $2, $3, $4) },
+      unroute: { ScriptedRole.at($0).removeRoute($1) }, respond: { ScriptedRole.at($0).respond($1, $2, $3, $4, $5) },
+      write: { ScriptedRole.at($0).writeBody($1, $2) }, finish: { ScriptedRole.at($0).finishBody($1, $2) },
+      abort: { ScriptedRole.at($0).abortExchange($1) }, credit: { ScriptedRole.at($0).creditBody($1, $2) },
+      forward: { context, _, table, _, error in ScriptedRole.at(context).forward(table, error) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {
