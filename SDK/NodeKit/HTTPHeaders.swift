@@ -24,20 +24,57 @@ extension [HTTPHeader] {
     }
   }
 
-  /// Lends them as the host takes them.
-  func lend<R>(_ body: (nh_pair_list) -> R) -> R {
-    if isEmpty { return body(nh_pair_list(items: nil, count: 0)) }
-    return lend(0, []) { pairs in
-      pairs.withUnsafeBufferPointer { body(nh_pair_list(items: $0.baseAddress, count: UInt64($0.count))) }
+  /// Lends them as the host takes them, with a content type before them if there is one.
+  func lend<R>(type: String? = nil, _ body: (nh_pair_list) -> R) -> R {
+    var size = type.map { $0.utf8.count + LentPairs.contentType.utf8CodeUnitCount } ?? 0
+    for header in self { size += header.name.utf8.count + header.value.utf8.count }
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Swift.max(1, size)) { text in
+      withUnsafeTemporaryAllocation(of: nh_pair.self, capacity: count + 1) { pairs in
+        var lent = LentPairs(text: text, pairs: pairs)
+        if let type { lent.add(contentType: type) }
+        for header in self { lent.add(header) }
+        return body(nh_pair_list(items: pairs.baseAddress, count: UInt64(lent.count)))
+      }
     }
   }
+}
 
-  /// Each field is lent while those behind it are.
-  private func lend<R>(_ place: Int, _ pairs: [nh_pair], _ body: ([nh_pair]) -> R) -> R {
-    guard place < count else { return body(pairs) }
-    return self[place].name.lend { name in
-      self[place].value.lend { lend(place + 1, pairs + [nh_pair(name: name, value: $0)], body) }
-    }
+/// Fields on their way to the host, in memory that is there anyway.
+private struct LentPairs {
+  static let contentType: StaticString = "content-type"
+
+  let text: UnsafeMutableBufferPointer<UInt8>
+  let pairs: UnsafeMutableBufferPointer<nh_pair>
+  var count = 0
+  private var used = 0
+
+  init(text: UnsafeMutableBufferPointer<UInt8>, pairs: UnsafeMutableBufferPointer<nh_pair>) {
+    self.text = text
+    self.pairs = pairs
+  }
+
+  mutating func add(contentType type: String) {
+    let name = nh_str(
+      ptr: UnsafeRawPointer(Self.contentType.utf8Start).assumingMemoryBound(to: CChar.self),
+      len: UInt64(Self.contentType.utf8CodeUnitCount))
+    add(nh_pair(name: name, value: copy(type)))
+  }
+
+  mutating func add(_ header: HTTPHeader) {
+    let name = copy(header.name)
+    add(nh_pair(name: name, value: copy(header.value)))
+  }
+
+  private mutating func add(_ pair: nh_pair) {
+    pairs.initializeElement(at: count, to: pair)
+    count += 1
+  }
+
+  private mutating func copy(_ words: String) -> nh_str {
+    let room = UnsafeMutableBufferPointer(rebasing: text[used...])
+    let (_, end) = room.initialize(from: words.utf8)
+    used += end
+    return nh_str(ptr: UnsafeRawPointer(room.baseAddress)?.assumingMemoryBound(to: CChar.self), len: UInt64(end))
   }
 }
 

@@ -10,12 +10,23 @@ public final class HTTPRequest {
   private var state = State.open
   private var isKept = false
   private var bodyHasEnded: Bool
-  private var onBody: (([UInt8]) throws -> Void)?
-  private var onBodyEnd: ((HTTPHeaders) throws -> Void)?
-  private var onWritable: (() throws -> Void)?
-  private var onFailure: ((RoleError) -> Void)?
+  /// What waits for events; most requests are answered without any.
+  private var waiting: Waiting?
 
   private enum State { case open, answering, ended }
+
+  private struct Waiting {
+    var body: (([UInt8]) throws -> Void)?
+    var end: ((HTTPHeaders) throws -> Void)?
+    var writable: (() throws -> Void)?
+    var failure: ((RoleError) -> Void)?
+  }
+
+  private func wait(_ change: (inout Waiting) -> Void) {
+    var all = waiting ?? Waiting()
+    change(&all)
+    waiting = all
+  }
 
   init(
     _ link: HostLink, _ service: UnsafePointer<nh_http_service>, _ exchange: nh_handle,
@@ -83,11 +94,13 @@ public final class HTTPRequest {
   ) {
     keep()
     if bodyHasEnded { return attempt { try done([]) } }
-    onBody = { [unowned self] bytes in
-      try piece(bytes)
-      if !byCredit { wantMore(bytes.count) }
+    wait {
+      $0.body = { [unowned self] bytes in
+        try piece(bytes)
+        if !byCredit { wantMore(bytes.count) }
+      }
+      $0.end = done
     }
-    onBodyEnd = done
   }
 
   /// The whole body. One that is larger than `limit` is answered with 413.
@@ -138,8 +151,7 @@ public final class HTTPRequest {
     guard state == .open, link.isServing else {
       throw RoleError(.failedPrecondition, "the request has been answered, or its role has ended")
     }
-    let headers = type.map { [HTTPHeader("content-type", $0)] + headers } ?? headers
-    let outcome = headers.lend { pairs in
+    let outcome = headers.lend(type: type) { pairs in
       body.lend { service.pointee.respond(service.pointee.ctx, exchange, UInt32(status), pairs, $0, ends ? 1 : 0) }
     }
     guard outcome == NH_OK || outcome == NH_NOT_FOUND || outcome == NH_UNAVAILABLE else {
@@ -164,10 +176,10 @@ public final class HTTPRequest {
   }
 
   /// Runs `body` each time when writing is possible again.
-  public func whenWritable(_ body: @escaping () throws -> Void) { onWritable = body }
+  public func whenWritable(_ body: @escaping () throws -> Void) { wait { $0.writable = body } }
 
   /// Runs `body` if the client goes away before the answer is whole.
-  public func whenFailed(_ body: @escaping (RoleError) -> Void) { onFailure = body }
+  public func whenFailed(_ body: @escaping (RoleError) -> Void) { wait { $0.failure = body } }
 
   /// The body is whole.
   public func end(_ trailers: HTTPHeaders = []) {
@@ -187,8 +199,8 @@ public final class HTTPRequest {
 
   private func finished() {
     state = .ended
-    link.exchanges[exchange] = nil
-    (onBody, onBodyEnd, onWritable, onFailure) = (nil, nil, nil, nil)
+    if link.exchanges[exchange] != nil { link.exchanges[exchange] = nil }
+    waiting = nil
   }
 
   /// The host's memory goes now.
@@ -217,15 +229,15 @@ public final class HTTPRequest {
 
   func eventCame(_ event: nh_http_event) {
     switch event.kind {
-    case NH_HTTP_BODY: attempt { try onBody?([UInt8](event.body)) }
+    case NH_HTTP_BODY: attempt { try waiting?.body?([UInt8](event.body)) }
     case NH_HTTP_END:
       bodyHasEnded = true
-      let done = onBodyEnd
-      (onBody, onBodyEnd) = (nil, nil)
+      let done = waiting?.end
+      wait { ($0.body, $0.end) = (nil, nil) }
       attempt { try done?(event.head.map { HTTPHeaders($0.pointee.headers) } ?? []) }
-    case NH_HTTP_WRITABLE: attempt { try onWritable?() }
+    case NH_HTTP_WRITABLE: attempt { try waiting?.writable?() }
     default:
-      let failed = onFailure
+      let failed = waiting?.failure
       finished()
       failed?(RoleError(Status(rawValue: event.status), String(event.message)))
     }

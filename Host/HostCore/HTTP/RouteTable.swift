@@ -20,8 +20,9 @@ package struct RouteTable: Sendable {
   private struct Node: Sendable {
     var words: [Word] = []
     var any: Int?
-    var here: [Leaf] = []
-    var rest: [Leaf] = []
+    /// Places among the leaves.
+    var here: [Int] = []
+    var rest: [Int] = []
   }
 
   private struct Word: Sendable {
@@ -37,6 +38,7 @@ package struct RouteTable: Sendable {
   }
 
   private var nodes = [Node()]
+  private var leaves: [Leaf] = []
 
   package init() {}
 
@@ -53,8 +55,9 @@ package struct RouteTable: Sendable {
     }
     let leaf = Leaf(method: Array(method.utf8), names: pattern.names, target: target)
     let place = takesRest ? \Node.rest : \Node.here
-    guard !nodes[at][keyPath: place].contains(where: { $0.method == leaf.method }) else { return false }
-    nodes[at][keyPath: place].append(leaf)
+    guard !nodes[at][keyPath: place].contains(where: { leaves[$0].method == leaf.method }) else { return false }
+    nodes[at][keyPath: place].append(leaves.count)
+    leaves.append(leaf)
     return true
   }
 
@@ -80,9 +83,9 @@ package struct RouteTable: Sendable {
     guard let leaf = walk(0, start + 1, end, &search) else {
       return search.allowed.isEmpty ? .nothing : .wrongMethod(search.allowed)
     }
-    if leaf.names.isEmpty { return .found(leaf.target, captures: []) }
-    let captures = leaf.names.indices.map { Capture(name: leaf.names[$0], value: search.caught[$0]) }
-    return .found(leaf.target, captures: captures)
+    guard !search.caught.isEmpty else { return .found(leaves[leaf].target, captures: []) }
+    let names = leaves[leaf].names
+    return .found(leaves[leaf].target, captures: names.indices.map { Capture(name: names[$0], value: search.caught[$0]) })
   }
 
   private struct Search {
@@ -91,14 +94,16 @@ package struct RouteTable: Sendable {
     var allowed: [String] = []
   }
 
+  // By places throughout: copying a node or a leaf would count the references in it up and down.
+
   /// The leaf for the path from `start`, where a segment begins; `end + 1` if there is none left.
-  private func walk(_ at: Int, _ start: Int, _ end: Int, _ search: inout Search) -> Leaf? {
+  private func walk(_ at: Int, _ start: Int, _ end: Int, _ search: inout Search) -> Int? {
     if start > end { return choose(nodes[at].here, &search) }
     let text = search.head.text
     var next = start
     while next < end, text[next] != UInt8(ascii: "/") { next += 1 }
-    for word in nodes[at].words where Self.equal(word.text, text + start, next - start) {
-      if let found = walk(word.node, next + 1, end, &search) { return found }
+    for place in nodes[at].words.indices where equal(nodes[at].words[place].text, text + start, next - start) {
+      if let found = walk(nodes[at].words[place].node, next + 1, end, &search) { return found }
     }
     if let any = nodes[at].any, next > start {
       search.caught.append(MessageHead.Part(start, next - start))
@@ -112,26 +117,26 @@ package struct RouteTable: Sendable {
     return nil
   }
 
-  private static func equal(_ word: [UInt8], _ text: UnsafeMutablePointer<UInt8>, _ count: Int) -> Bool {
+  @inline(__always)
+  private func equal(_ word: borrowing [UInt8], _ text: UnsafeMutablePointer<UInt8>, _ count: Int) -> Bool {
     guard word.count == count else { return false }
     for place in 0..<count where word[place] != text[place] { return false }
     return true
   }
 
-  /// The target of the request's own method, else of any, else for HEAD that of GET.
-  private func choose(_ leaves: [Leaf], _ search: inout Search) -> Leaf? {
-    guard !leaves.isEmpty else { return nil }
+  /// The leaf of the request's own method, else of any, else for HEAD that of GET.
+  private func choose(_ here: [Int], _ search: inout Search) -> Int? {
     let method = search.head.method
-    var other: Leaf?
-    for leaf in leaves {
-      if Self.equal(leaf.method, search.head.text + Int(method.start), Int(method.count)) { return leaf }
-      if leaf.method.isEmpty { other = leaf }
+    var any: Int?
+    var get: Int?
+    for leaf in here {
+      if equal(leaves[leaf].method, search.head.text + Int(method.start), Int(method.count)) { return leaf }
+      if leaves[leaf].method.isEmpty { any = leaf }
+      if leaves[leaf].method.elementsEqual("GET".utf8) { get = leaf }
     }
-    if let other { return other }
-    if search.head.equals(method, "HEAD"), let get = leaves.first(where: { $0.method.elementsEqual("GET".utf8) }) {
-      return get
-    }
-    search.allowed += leaves.map { String(decoding: $0.method, as: UTF8.self) }
+    if let any { return any }
+    if let get, search.head.equals(method, "HEAD") { return get }
+    search.allowed += here.map { String(decoding: leaves[$0].method, as: UTF8.self) }
     return nil
   }
 }
