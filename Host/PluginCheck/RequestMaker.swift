@@ -30,7 +30,8 @@ struct RequestMaker {
       switch segment {
       case .word(let word): request.path += String(decoding: word, as: UTF8.self)
       case .any(let name): catches(name, pick(isTame ? Self.tame : Self.wild), &request)
-      case .rest(let name): catches(name, pick(isTame ? ["", "a/b"] : Self.wild + ["", "//", "a/\u{1F600}/"]), &request)
+      case .rest(let name):
+        catches(name, pick(isTame ? ["", "a/b"] : Self.wild + ["", "//", "a/\u{1F600}/"]), &request)
       }
     }
     request.headers = [("host", "node.test"), ("user-agent", "checker/1")]
@@ -40,7 +41,8 @@ struct RequestMaker {
     request.headers += pick([
       [], [("accept", "text/event-stream")], [("x-empty", ""), ("x-empty", "")],
       [("range", "bytes=0-0,-1"), ("accept-encoding", "gzip, *;q=0")],
-      [("x-long", String(repeating: "long ", count: 1500))], [("x-latin", "\u{E9}"), ("content-type", "application/json")],
+      [("x-long", String(repeating: "long ", count: 1500))],
+      [("x-latin", "\u{E9}"), ("content-type", "application/json")],
     ])
     if !request.body.isEmpty { request.trailers = pick([[], [("x-sum", "1")]]) }
     request.room = pick([.max, 1, 1000])

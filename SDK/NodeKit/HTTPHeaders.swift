@@ -11,19 +11,45 @@ public struct HTTPHeader: Sendable, Hashable {
   }
 }
 
-/// Header fields in their order: `["cache-control": "no-store"]`, or a list of `HTTPHeader`.
-public typealias HTTPHeaders = [HTTPHeader]
+/// Header fields in their order: `["cache-control": "no-store"]`, or `[HTTPHeader("cache-control", "no-store")]`.
+public struct HTTPHeaders: Sendable, Hashable {
+  private var fields: [HTTPHeader] = []
 
-extension [HTTPHeader] {
-  /// The first of that name, given in lower case.
-  public subscript(name: String) -> String? { first { $0.name == name }?.value }
+  public init() {}
 
   package init(_ pairs: nh_pair_list) {
-    self = UnsafeBufferPointer(start: pairs.items, count: pairs.items == nil ? 0 : Int(pairs.count)).map {
+    fields = UnsafeBufferPointer(start: pairs.items, count: pairs.items == nil ? 0 : Int(pairs.count)).map {
       HTTPHeader(String($0.name), String($0.value))
     }
   }
 
+  /// The first of that name, given in lower case.
+  public subscript(name: String) -> String? { first { $0.name == name }?.value }
+}
+
+extension HTTPHeaders: RandomAccessCollection, MutableCollection, RangeReplaceableCollection {
+  public var startIndex: Int { 0 }
+  public var endIndex: Int { fields.count }
+
+  public subscript(place: Int) -> HTTPHeader {
+    get { fields[place] }
+    set { fields[place] = newValue }
+  }
+
+  public mutating func replaceSubrange(_ range: Range<Int>, with new: some Collection<HTTPHeader>) {
+    fields.replaceSubrange(range, with: new)
+  }
+}
+
+extension HTTPHeaders: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral {
+  public init(dictionaryLiteral elements: (String, String)...) {
+    fields = elements.map { HTTPHeader($0, $1) }
+  }
+
+  public init(arrayLiteral elements: HTTPHeader...) { fields = elements }
+}
+
+extension HTTPHeaders {
   /// Lends them as the host takes them, with a content type before them if there is one.
   func lend<R>(type: String? = nil, _ body: (nh_pair_list) -> R) -> R {
     var size = type.map { $0.utf8.count + LentPairs.contentType.utf8CodeUnitCount } ?? 0
@@ -113,7 +139,8 @@ enum HTTPHeadText {
     }
   }
 
-  func value(_ name: String, _ lent: KeyPath<nh_http_head, nh_pair_list>, _ kept: KeyPath<Copy, HTTPHeaders>) -> String? {
+  func value(_ name: String, _ lent: KeyPath<nh_http_head, nh_pair_list>, _ kept: KeyPath<Copy, HTTPHeaders>) -> String?
+  {
     guard case .borrowed(let head) = self else { return pairs(lent, kept)[name] }
     let pairs = head.pointee[keyPath: lent]
     for pair in UnsafeBufferPointer(start: pairs.items, count: pairs.items == nil ? 0 : Int(pairs.count)) {

@@ -133,7 +133,8 @@ public final class HTTPRequest {
     try answer(status, headers, type: "application/json", Array((json.description + "\n").utf8))
   }
 
-  public func answer(_ status: Int = 200, _ headers: HTTPHeaders = [], type: String? = nil, _ body: [UInt8] = []) throws {
+  public func answer(_ status: Int = 200, _ headers: HTTPHeaders = [], type: String? = nil, _ body: [UInt8] = []) throws
+  {
     try send(status, headers, type: type, body, ends: true)
     finished()
   }
@@ -171,7 +172,10 @@ public final class HTTPRequest {
     switch outcome {
     case NH_OK: return true
     case NH_RESOURCE_EXHAUSTED: return false
-    default: throw RoleError(Status(rawValue: outcome), "the body goes no further: the client has gone, or its length was announced and is reached")
+    default:
+      throw RoleError(
+        Status(rawValue: outcome),
+        "the body goes no further: the client has gone, or its length was announced and is reached")
     }
   }
 

@@ -24,7 +24,8 @@ extension FakeHost {
     return NH_OK
   }
 
-  private func withRequest(_ handle: nh_handle, _ function: String, _ body: (PendingRequest) -> nh_status) -> nh_status {
+  private func withRequest(_ handle: nh_handle, _ function: String, _ body: (PendingRequest) -> nh_status) -> nh_status
+  {
     guard allows("nh_http_service.\(function)") else { return NH_FAILED_PRECONDITION }
     guard let request = requests[handle] else {
       expectGiven(handle, requests, "nh_http_service.\(function)")
@@ -44,7 +45,7 @@ extension FakeHost {
       let bytes = [UInt8](body)
       request.left = length ?? (ends != 0 ? bytes.count : nil)
       request.status = Int(status)
-      request.headers = fields.map { HTTPHeader($0.name.lowercased(), $0.value) }
+      request.headers = HTTPHeaders(fields.map { HTTPHeader($0.name.lowercased(), $0.value) })
       request.state = .answering
       take(bytes, request)
       if ends != 0 { end(request, .answered) }
@@ -104,7 +105,8 @@ extension FakeHost {
   /// Names of letters, values without control characters: what the host lets through.
   private static func canBeSent(_ fields: HTTPHeaders) -> Bool {
     fields.allSatisfy { field in
-      !field.name.isEmpty && field.name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !#"(),/:;<=>?@[\]{}""#.utf8.contains($0) }
+      !field.name.isEmpty
+        && field.name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !#"(),/:;<=>?@[\]{}""#.utf8.contains($0) }
         && field.value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }
     }
   }

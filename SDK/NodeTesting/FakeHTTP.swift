@@ -50,7 +50,7 @@ extension FakeHost {
     request.handle = requests.insert { _ in request }
     let memory = StableMemory()
     let query = parts.count == 2 ? String(parts[1]) : ""
-    let names = headers.map { HTTPHeader($0.name.lowercased(), $0.value) }
+    let names = HTTPHeaders(headers.map { HTTPHeader($0.name.lowercased(), $0.value) })
     let head = nh_http_head(
       struct_size: UInt32(MemoryLayout<nh_http_head>.size), revision: 1, method: memory.text(method),
       scheme: memory.text("http"), authority: memory.text(names["host"] ?? "node.test"), path: memory.text(path),
@@ -62,7 +62,8 @@ extension FakeHost {
   }
 
   /// The most exact one that takes the method, or any, or for HEAD that of GET.
-  private func route(_ method: String, _ path: String, _ listener: String) -> (route: FakeRoute, captures: HTTPHeaders)? {
+  private func route(_ method: String, _ path: String, _ listener: String) -> (route: FakeRoute, captures: HTTPHeaders)?
+  {
     let fitting = routes.all.filter { $0.listener == listener }.compactMap { route in
       route.captures(path).map { (route: route, captures: $0) }
     }

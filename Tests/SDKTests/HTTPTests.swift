@@ -16,7 +16,7 @@ import Testing
     func start() throws {
       let http = context.http
       try http.route("GET", "/hello/{name}") { try $0.answer(text: "hello, \($0["name"] ?? "")") }
-      try http.route("GET", "/hello/ada") { try $0.answer(["x-route": "word"], text: "the countess") }
+      try http.route("GET", "/hello/ada") { try $0.answer(200, ["x-route": "word"], text: "the countess") }
       try http.route("GET", "/files/{path*}") { try $0.answer(text: $0["path"] ?? "-") }
       try http.route("", "/any") { try $0.answer(json: ["method": .string($0.method), "q": .string($0.query)]) }
       try http.route("GET", "/dropped") { _ in }
@@ -36,11 +36,17 @@ import Testing
         request.collectBody(limit: 100_000) { try request.answer(text: "\($0.count)") }
       }
       try http.route("POST", "/credit") { request in
-        request.readBody(byCredit: true) { _ in } then: { try request.answer(text: "\($0["sum"] ?? "")") }
+        request.readBody(byCredit: true) { _ in
+        } then: {
+          try request.answer(text: "\($0["sum"] ?? "")")
+        }
         self.kept = [request]
       }
       try http.route("POST", "/throwing") { request in
-        request.readBody { _ in throw RoleError(.outOfRange, "too much") } then: { _ in }
+        request.readBody { _ in
+          throw RoleError(.outOfRange, "too much")
+        } then: { _ in
+        }
       }
       try http.route("GET", "/stream") { request in
         try request.begin(type: "text/plain")
@@ -207,11 +213,11 @@ import Testing
 
     func start() throws {
       try context.http.route("GET", "/odd") { [unowned self] request in
-        attempt { try request.answer(["x": "a\r\nset-cookie: b"], text: "split") }
-        attempt { try request.answer(["x y": "a"], text: "split") }
+        attempt { try request.answer(200, ["x": "a\r\nset-cookie: b"], text: "split") }
+        attempt { try request.answer(200, ["x y": "a"], text: "split") }
         attempt { try request.answer(99, text: "no status") }
         attempt { _ = try request.write([1]) }
-        try request.begin(["content-length": "3"])
+        try request.begin(200, ["content-length": "3"])
         attempt { try request.begin() }
         attempt { _ = try request.write([1, 2, 3, 4]) }
         _ = try request.write([1, 2, 3])

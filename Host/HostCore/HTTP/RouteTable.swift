@@ -85,7 +85,8 @@ package struct RouteTable: Sendable {
     }
     guard !search.caught.isEmpty else { return .found(leaves[leaf].target, captures: []) }
     let names = leaves[leaf].names
-    return .found(leaves[leaf].target, captures: names.indices.map { Capture(name: names[$0], value: search.caught[$0]) })
+    return .found(
+      leaves[leaf].target, captures: names.indices.map { Capture(name: names[$0], value: search.caught[$0]) })
   }
 
   private struct Search {

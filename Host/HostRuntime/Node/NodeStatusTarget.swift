@@ -45,7 +45,9 @@ final class NodeStatusTarget: RequestTarget {
     node.gatherHealth(of: node.roles) { [node] entries in
       let health = HealthReport(roles: entries)
       let isReady = node.hasBeenReady && !node.isEnding && health.health != .failed
-      let report: JSON = ["ready": .bool(isReady), "health": .string(health.health.rawValue), "roles": health.json["roles"] ?? []]
+      let report: JSON = [
+        "ready": .bool(isReady), "health": .string(health.health.rawValue), "roles": health.json["roles"] ?? [],
+      ]
       let text = "\(report)\n"
       exchange.onItsLoop { $0.answer(isReady ? 200 : 503, "application/json", text) }
     }

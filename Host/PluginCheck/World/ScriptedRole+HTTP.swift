@@ -48,7 +48,8 @@ extension ScriptedRole {
     }
     if handle == 0 {
       host.note(
-        .init(function: function, phase: phase, isOnLoop: host.isOnLoop, bracket: "", detail: "it names the exchange 0"))
+        .init(function: function, phase: phase, isOnLoop: host.isOnLoop, bracket: "", detail: "it names the exchange 0")
+      )
     }
     guard var exchange = host.exchanges[handle] else { return NH_NOT_FOUND }
     let status = body(&exchange)
@@ -116,7 +117,8 @@ extension ScriptedRole {
 
   private static func canBeSent(_ list: nh_pair_list) -> Bool {
     copy(list).allSatisfy { name, value in
-      Array(name.utf8).withUnsafeBytes { HTTP1Fields.isName($0) } && Array(value.utf8).withUnsafeBytes { HTTP1Fields.isValue($0) }
+      Array(name.utf8).withUnsafeBytes { HTTP1Fields.isName($0) }
+        && Array(value.utf8).withUnsafeBytes { HTTP1Fields.isValue($0) }
     }
   }
 

@@ -17,7 +17,11 @@ final class Greeter: Role {
     try context.http.route("GET", "/hello") { [text] request in try request.answer(type: "text/plain", text) }
     try context.http.route("POST", "/echo") { request in
       try request.begin(type: "application/octet-stream")
-      request.readBody { piece in _ = try request.write(piece) } then: { _ in request.end() }
+      request.readBody { piece in
+        _ = try request.write(piece)
+      } then: { _ in
+        request.end()
+      }
     }
   }
 }
