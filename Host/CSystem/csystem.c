@@ -194,6 +194,13 @@ void csystem_no_core_dump(void) {
   setrlimit(RLIMIT_CORE, &none);
 }
 
+uint64_t csystem_raise_open_files(void) {
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return 0;
+  const struct rlimit more = {files.rlim_max, files.rlim_max};
+  return setrlimit(RLIMIT_NOFILE, &more) == 0 ? more.rlim_cur : files.rlim_cur;
+}
+
 /* Text that the loader had to patch is no longer what the file has. */
 static int is_patched(const ElfW(Dyn) *entry) {
   for (; entry->d_tag != DT_NULL; entry++)

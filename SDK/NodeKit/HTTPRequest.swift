@@ -92,8 +92,8 @@ public final class HTTPRequest {
     byCredit: Bool = false, _ piece: @escaping ([UInt8]) throws -> Void,
     then done: @escaping (HTTPHeaders) throws -> Void
   ) {
-    keep()
     if bodyHasEnded { return attempt { try done([]) } }
+    keep()
     wait {
       $0.body = { [unowned self] bytes in
         try piece(bytes)
@@ -239,6 +239,8 @@ public final class HTTPRequest {
       let done = waiting?.end
       wait { ($0.body, $0.end) = (nil, nil) }
       attempt { try done?(event.head.map { HTTPHeaders($0.pointee.headers) } ?? []) }
+      // Nothing is still to come; if nobody holds it now, nobody will answer.
+      if state == .open { link.exchanges[exchange]?.strong = nil }
     case NH_HTTP_WRITABLE: attempt { try waiting?.writable?() }
     default:
       let failed = waiting?.failure

@@ -23,18 +23,23 @@ final class LiveNode {
     self.init(plugin, folders: [plugin.folder], roles)
   }
 
-  /// `roles` are entries of the manifest's `roles:`, in YAML. Waits for readiness.
-  init(_ plugin: BrokenPlugin? = nil, folders: [String], _ roles: [String], allowsChanges: Bool = true) {
+  /// `roles` are entries of the manifest's `roles:`, in YAML, and `listen` of its `listen:`. Waits for readiness, unless
+  /// told not to.
+  init(
+    _ plugin: BrokenPlugin? = nil, folders: [String], _ roles: [String], allowsChanges: Bool = true,
+    listen: [String] = [], waits: Bool = true
+  ) {
     self.plugin = plugin
-    let plan = Self.plan(folder, folders, roles, allowsChanges)
+    let plan = Self.plan(folder, folders, roles, allowsChanges, listen: listen)
     node = Node(plan, control: control, log: log, allowsOtherPlugins: false, executable: Place.nodehost)
+    do throws(NetworkFailure) { try node.openListeners() } catch { preconditionFailure(error.words) }
     thread = control.startThread()
     let ready = Flag()
     control.post { [node] in
       node.whenReady = { ready.raise() }
       node.start()
     }
-    ready.wait("the node is ready")
+    if waits { ready.wait("the node is ready") }
   }
 
   deinit {
@@ -67,12 +72,15 @@ final class LiveNode {
     return (status, try JSON(parsing: lines.dropLast().joined(separator: "\n")))
   }
 
-  static func plan(_ folder: String, _ folders: [String], _ roles: [String], _ allowsChanges: Bool = true) -> NodePlan {
+  static func plan(
+    _ folder: String, _ folders: [String], _ roles: [String], _ allowsChanges: Bool = true, listen: [String] = []
+  ) -> NodePlan {
     let text = """
       nodehost: 1
       node: { id: 1, name: node-t, address: 127.0.0.1, state: \(folder) }
       plugins: { folders: [\(folders.joined(separator: ", "))] }
       log: { level: debug }
+      listen: { \(listen.joined(separator: ", ")) }
       roles: [\(roles.joined(separator: ", "))]
       """
     let none = Interpolation(variable: { _ in nil }, file: { _ in .failure(.init("is not there")) })

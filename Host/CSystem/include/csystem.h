@@ -64,4 +64,7 @@ uint64_t csystem_heap_in_use(void);
 /* A crash of this process leaves no file behind. */
 void csystem_no_core_dump(void);
 
+/* Lets the process open as many files and sockets as its hard limit allows. How many that is. */
+uint64_t csystem_raise_open_files(void);
+
 #endif

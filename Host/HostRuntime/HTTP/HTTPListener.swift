@@ -31,6 +31,8 @@ final class HTTPListener: @unchecked Sendable {
   let address: SocketAddress
   let counts: ServerCounts
   let isReady = Atomic<Bool>(false)
+  /// Connections that are there.
+  let open = Atomic<Int>(0)
   private let log: LogHub
   private let entries = Mutex(Entries())
   private var shards: [ListenerShard] = []
@@ -58,9 +60,7 @@ final class HTTPListener: @unchecked Sendable {
 
   init(_ plan: Listener, loops: [EventLoop], services: NodeServices) throws(NetworkFailure) {
     name = plan.name
-    var limits = ServerLimits()
-    limits.body = plan.bodyLimit
-    self.limits = limits
+    limits = ServerLimits(plan)
     servesStatus = plan.status
     log = services.log
     counts = ServerCounts(services.metrics, node: services.nodeName, listener: plan.name)

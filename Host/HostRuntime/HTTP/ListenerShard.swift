@@ -7,7 +7,7 @@ struct ServerLimits: Sendable {
   var head = HeadLimits()
   /// Bytes of a request's body.
   var body = 1 << 30
-  /// Connections at once on one loop.
+  /// Connections at once, on all loops together.
   var connections = 10_000
   /// Requests at once on one connection of HTTP/2.
   var streams = 128
@@ -19,6 +19,14 @@ struct ServerLimits: Sendable {
   /// With less than `stallBytes` going either way while there is something to send or wanted.
   var stall: Int64 = 30_000_000_000
   static let stallBytes = 1_024
+
+  init(_ plan: Listener) {
+    body = plan.bodyLimit
+    connections = plan.limits.connections
+    headTime = Int64(plan.limits.headMilliseconds) * 1_000_000
+    idle = Int64(plan.limits.idleMilliseconds) * 1_000_000
+    stall = Int64(plan.limits.stallMilliseconds) * 1_000_000
+  }
 }
 
 /// A client's connection, whatever version of HTTP it speaks.
@@ -95,7 +103,7 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   // MARK: Connections
 
   private func accept(_ descriptor: Int32, _ from: SocketAddress) {
-    guard connections.count < limits.connections, !isClosing else {
+    guard listener.open.load(ordering: .relaxed) < limits.connections, !isClosing else {
       counts.refused.addFromAnyThread(1)
       Glibc.close(descriptor)
       return
@@ -104,15 +112,19 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
     let tls = listener.tls.map { TLSSession($0.context, descriptor: descriptor, isServer: true) }
     let stream = Stream(descriptor, on: loop, tls: tls)
     let connection = HTTP1Connection(stream, self, remote: Remote(from))
+    add(connection)
+    stream.start(connection)
+  }
+
+  private func add(_ connection: any ServerConnection) {
+    listener.open.add(1, ordering: .relaxed)
     connection.place = connections.count
     connections.append(connection)
-    stream.start(connection)
   }
 
   /// A connection that comes from another loop.
   func adopt(_ connection: any ServerConnection) {
-    connection.place = connections.count
-    connections.append(connection)
+    add(connection)
     if isClosing { connection.shutdown() }
   }
 
@@ -125,6 +137,7 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
 
   func forget(_ connection: any ServerConnection) {
     guard connection.place < connections.count, connections[connection.place] === connection else { return }
+    listener.open.subtract(1, ordering: .relaxed)
     let last = connections.removeLast()
     if last !== connection {
       last.place = connection.place

@@ -35,6 +35,8 @@ package final class NodeRun: DescriptorWatcher {
       throw Problem(text: error.text)
     }
     plan.cache.removeUnfinished()
+    // Most systems allow 1,024 unless asked; each client takes one.
+    _ = csystem_raise_open_files()
     do throws(NetworkFailure) { try node.openListeners() } catch { throw Problem(text: error.words) }
     do throws(ControlServer.Problem) {
       server = try ControlServer(path: plan.manifest.control.socket, loop: control, log: node.services.log) {
