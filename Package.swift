@@ -70,6 +70,7 @@ let plugins = [
   Plugin(name: "ballast", path: "Tests/Benchmarks/Ballast", language: .swift),
   // Keeps objects, for tests and benchmarks.
   Plugin(name: "keeper", path: "Tests/Fixtures/Keeper", language: .swift),
+  Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
 ]
 
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
@@ -131,8 +132,7 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
-      path: "Tests/Benchmarks",
-      exclude: ["run", "Ballast"], swiftSettings: strict),
+      path: "Tests/Benchmarks", exclude: ["run", "Ballast", "Greeter"], swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),

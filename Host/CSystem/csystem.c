@@ -23,15 +23,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-_Static_assert(EPOLLIN == 0x001 && EPOLLOUT == 0x004, "the header repeats epoll's constants");
+_Static_assert(EPOLLIN == 0x001 && EPOLLOUT == 0x004 && EPOLLRDHUP == 0x2000 &&
+                   EPOLLET == 1u << 31,
+               "the header repeats epoll's constants");
 
 /* More at once would delay timers, fewer would cost calls. */
 #define READY_LIMIT 256
 
 int csystem_poller(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
-int csystem_watch(int poller, int descriptor, uint32_t events, int known) {
-  struct epoll_event event = {.events = events, .data.fd = descriptor};
+int csystem_watch(int poller, int descriptor, uint64_t tag, uint32_t events, int known) {
+  struct epoll_event event = {.events = events, .data.u64 = tag};
   int operation = events == 0 ? EPOLL_CTL_DEL : known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
   return epoll_ctl(poller, operation, descriptor, &event);
 }
@@ -39,7 +41,7 @@ int csystem_watch(int poller, int descriptor, uint32_t events, int known) {
 int csystem_wait(int poller, csystem_ready *ready, int room, int milliseconds) {
   struct epoll_event events[READY_LIMIT];
   int count = epoll_wait(poller, events, room < READY_LIMIT ? room : READY_LIMIT, milliseconds);
-  for (int i = 0; i < count; i++) ready[i] = (csystem_ready){events[i].data.fd, events[i].events};
+  for (int i = 0; i < count; i++) ready[i] = (csystem_ready){events[i].data.u64, events[i].events};
   return count;
 }
 
@@ -207,6 +209,13 @@ uint64_t csystem_heap_in_use(void) {
 void csystem_no_core_dump(void) {
   const struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
+}
+
+uint64_t csystem_raise_open_files(void) {
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return 0;
+  const struct rlimit more = {files.rlim_max, files.rlim_max};
+  return setrlimit(RLIMIT_NOFILE, &more) == 0 ? more.rlim_cur : files.rlim_cur;
 }
 
 /* Text that the loader had to patch is no longer what the file has. */

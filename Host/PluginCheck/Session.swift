@@ -2,13 +2,16 @@ import HostCore
 import HostRuntime
 import NodeValues
 
-/// What happens to a role that runs: its methods are called, its timers run out, its topics have news. The
+/// What happens to a role that runs: its methods are called, its timers run out, its topics have news, its routes
+/// requests. The
 /// same seed brings the same session.
 struct Session {
   /// How often each method is called: first with small and friendly arguments, then with any.
   var rounds = 3
   var beats = 12
   var events = 2
+  /// How many requests come to each route: first a friendly one, then any.
+  var requests = 4
 
   func run(_ role: ScriptedRole) {
     let host = role.host
@@ -26,9 +29,24 @@ struct Session {
       }
       host.settle(role)
     }
+    send(to: role)
     // Long enough for every caller to give up.
     host.advance(by: ScriptedHost.callTimeout + 1, role)
     if let health = role.health() { host.record("health \(health.level) \(health.reason)") }
+  }
+
+  /// Requests to each route, whose answers may still be open afterwards.
+  func send(to role: ScriptedRole) {
+    let host = role.host
+    var maker = RequestMaker(seed: host.settings.seed)
+    for number in 0..<requests {
+      for (handle, _) in host.routes.elements {
+        // A request may have ended it.
+        guard let route = host.routes[handle] else { continue }
+        host.send(maker.request(to: route, isTame: number == 0), to: route, role)
+      }
+      host.settle(role)
+    }
   }
 
   private func patterns(_ host: ScriptedHost) -> [String] {

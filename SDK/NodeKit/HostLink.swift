@@ -23,11 +23,15 @@ final class HostLink {
   private var workTable: UnsafePointer<nh_work_service>?
   private var storeTable: UnsafePointer<nh_store_service>?
   private var blobTable: UnsafePointer<nh_blob_service>?
+  private var httpTable: UnsafePointer<nh_http_service>?
 
   // The tables never call out while they are read or changed, so the run-time check of that is saved.
   @exclusivity(unchecked) var timers = CallbackTable<TimerEntry>()
   @exclusivity(unchecked) var subscriptions = CallbackTable<SubscriptionEntry>()
   @exclusivity(unchecked) var calls = CallbackTable<CallEntry>()
+  @exclusivity(unchecked) var routes = CallbackTable<RouteEntry>()
+  /// Requests without a whole answer.
+  @exclusivity(unchecked) var exchanges: [nh_handle: OpenHTTPRequest] = [:]
   var openReplies: [nh_handle: Unowned] = [:]
 
   init(_ host: UnsafePointer<nh_host>, needs: [Need]) {
@@ -41,7 +45,9 @@ final class HostLink {
   /// The role is going: no service is used and no call answered from here on.
   func endServices() {
     servesRole = false
-    let held = (timers, subscriptions, calls)
+    let held = (timers, subscriptions, calls, routes, exchanges)
+    routes = CallbackTable()
+    exchanges = [:]
     timers = CallbackTable()
     subscriptions = CallbackTable()
     calls = CallbackTable()
@@ -84,6 +90,10 @@ extension HostLink {
 
   var blobService: UnsafePointer<nh_blob_service> {
     get throws { try service(.blob, \.blobTable) }
+  }
+
+  var httpService: UnsafePointer<nh_http_service> {
+    get throws { try service(.http, \.httpTable) }
   }
 
   /// Fetched at first use and kept, since a table stays as long as the role.

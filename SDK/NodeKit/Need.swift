@@ -17,6 +17,7 @@ public struct Need: Sendable, Equatable {
   public static let store = Need(id: NH_STORE_ID, layout: NH_STORE_LAYOUT)
 
   public static let blob = Need(id: NH_BLOB_ID, layout: NH_BLOB_LAYOUT)
+  public static let http = Need(id: NH_HTTP_ID, layout: NH_HTTP_LAYOUT)
 
   /// What a role needs that names nothing: the services that every host has and every simulation repeats.
   public static let common = [timer, bus, roles, metrics, random]

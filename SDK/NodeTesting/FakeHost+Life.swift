@@ -30,6 +30,7 @@ extension FakeHost {
     phase = .stopping
     library.table.stop?(role)
     for call in incoming.all { finish(call, .failure(RoleError(.unavailable, "the role \(roleName) has stopped"))) }
+    endRequests()
     phase = .stopped
     endWhatItOwns()
   }
@@ -77,6 +78,7 @@ extension FakeHost {
     jobs.endAll()
     storeRequests.endAll()
     blobRequests.endAll()
+    routes.endAll()
   }
 }
 
@@ -120,11 +122,13 @@ extension FakeHost {
     try expect([.running], "swap")
     let next = try FakeHost(
       library, config, roleName, nodeName, random.next(), Set(ServiceID.offered).subtracting(offered))
+    endRequests(isSwap: true)
     if aspects.contains(.state), next.aspects.contains(.state) { try next.load(save()) }
     next.clock.set(clock.now)
     next.metrics = metrics
     next.stubs = stubs
     next.store = store
+    next.listeners = listeners
     next.sequences = sequences
     next.blobs = blobs
     try next.start()

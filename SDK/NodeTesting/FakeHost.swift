@@ -29,6 +29,8 @@ public final class FakeHost {
   public internal(set) var published: [Event] = []
   /// What the role asked of other roles.
   public internal(set) var outgoing: [RecordedCall] = []
+  /// The names of the ports that the manifest would give the role for its routes.
+  public var listeners: Set<String> = ["data"]
   /// How long each job on the pool takes.
   public var workTakes = Duration.zero
   /// What jobs reported of their progress.
@@ -64,6 +66,9 @@ public final class FakeHost {
   var jobs = HandleTable<FakeJob>()
   var storeRequests = HandleTable<FakeStoreRequest>()
   var blobRequests = HandleTable<FakeBlobRequest>()
+  var routes = HandleTable<FakeRoute>()
+  /// Without a whole answer.
+  var requests = HandleTable<PendingRequest>()
   var metrics = MetricRegistry()
   var random: SeededNumbers
   var sequences: [String: UInt64] = [:]

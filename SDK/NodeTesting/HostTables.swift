@@ -31,6 +31,7 @@ final class HostTables {
       NH_WORK_ID: (NH_WORK_LAYOUT, UnsafeRawPointer(memory.keep(workTable(context)))),
       NH_STORE_ID: (NH_STORE_LAYOUT, UnsafeRawPointer(memory.keep(storeTable(context)))),
       NH_BLOB_ID: (NH_BLOB_LAYOUT, UnsafeRawPointer(memory.keep(blobTable(context)))),
+      NH_HTTP_ID: (NH_HTTP_LAYOUT, UnsafeRawPointer(memory.keep(httpTable(context)))),
     ]
   }
 }
@@ -38,7 +39,7 @@ final class HostTables {
 /// The services that this host has.
 enum ServiceID {
   static let offered = [
-    NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID, NH_STORE_ID, NH_BLOB_ID,
+    NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID, NH_STORE_ID, NH_BLOB_ID, NH_HTTP_ID,
   ]
 }
 
@@ -127,4 +128,21 @@ private func blobTable(_ context: UnsafeMutableRawPointer) -> nh_blob_service {
     list: { FakeHost.at($0).listBlobs(String($1), $2, $3) },
     remove: { FakeHost.at($0).removeBlob(String($1), $2) },
     cancel: { FakeHost.at($0).cancelBlob($1) })
+  }
+
+private func httpTable(_ context: UnsafeMutableRawPointer) -> nh_http_service {
+  nh_http_service(
+    struct_size: UInt32(MemoryLayout<nh_http_service>.size), revision: 1, ctx: context,
+    route: { FakeHost.at($0).addRoute(String($1), String($2), String($3), $4) },
+    unroute: { FakeHost.at($0).removeRoute($1) },
+    respond: { FakeHost.at($0).respond($1, $2, $3, $4, $5) },
+    write: { FakeHost.at($0).writeBody($1, $2) },
+    finish: { FakeHost.at($0).finishBody($1, $2) },
+    abort: { FakeHost.at($0).abortRequest($1) },
+    credit: { FakeHost.at($0).grantBody($1, $2) },
+    forward: { context, _, _, _, _ in
+      // Connections are the host's; a role on its own has none that a table could steer.
+      _ = FakeHost.at(context).permits("nh_http_service.forward")
+      return 0
+    })
 }

@@ -23,21 +23,23 @@ final class LiveNode {
     self.init(plugin, folders: [plugin.folder], roles)
   }
 
-  /// `roles` are entries of the manifest's `roles:`, in YAML, `sections` other lines of it. Waits for readiness.
+  /// `roles` are entries of the manifest's `roles:`, in YAML, `listen` of its `listen:`, and `sections` other lines of it.
+  /// Waits for readiness, unless told not to.
   init(
     _ plugin: BrokenPlugin? = nil, folders: [String], _ roles: [String], allowsChanges: Bool = true,
-    sections: String = ""
+    listen: [String] = [], sections: String = "", waits: Bool = true
   ) {
     self.plugin = plugin
-    let plan = Self.plan(folder, folders, roles, allowsChanges, sections)
+    let plan = Self.plan(folder, folders, roles, allowsChanges, listen: listen, sections)
     node = Node(plan, control: control, log: log, allowsOtherPlugins: false, executable: Place.nodehost)
+    do throws(NetworkFailure) { try node.openListeners() } catch { preconditionFailure(error.words) }
     thread = control.startThread()
     let ready = Flag()
     control.post { [node] in
       node.whenReady = { ready.raise() }
       node.start()
     }
-    ready.wait("the node is ready")
+    if waits { ready.wait("the node is ready") }
   }
 
   deinit {
@@ -71,7 +73,8 @@ final class LiveNode {
   }
 
   static func plan(
-    _ folder: String, _ folders: [String], _ roles: [String], _ allowsChanges: Bool = true, _ sections: String = ""
+    _ folder: String, _ folders: [String], _ roles: [String], _ allowsChanges: Bool = true, listen: [String] = [],
+    _ sections: String = ""
   ) -> NodePlan {
     let text = """
       nodehost: 1
@@ -79,6 +82,7 @@ final class LiveNode {
       plugins: { folders: [\(folders.joined(separator: ", "))] }
       log: { level: debug }
       \(sections)
+      listen: { \(listen.joined(separator: ", ")) }
       roles: [\(roles.joined(separator: ", "))]
       """
     let none = Interpolation(variable: { _ in nil }, file: { _ in .failure(.init("is not there")) })

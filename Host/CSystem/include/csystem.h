@@ -5,20 +5,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "csystem_network.h"
+
 /* What a descriptor may be ready for. */
 static const uint32_t csystem_readable = 0x001;
 static const uint32_t csystem_writable = 0x004;
+/* The other side will send no more. */
+static const uint32_t csystem_hangup = 0x2000;
+/* Told once each time it becomes so, not as long as it is. */
+static const uint32_t csystem_edge = 1u << 31;
 
-/* A descriptor that is ready, and for what. */
+/* What is ready, and for what. */
 typedef struct csystem_ready {
-  int32_t descriptor;
+  uint64_t tag;
   uint32_t events;
 } csystem_ready;
 
 int csystem_poller(void);
-/* Watches a descriptor for events, level-triggered; 0 events end the watch. `known` says whether it
- * is watched already. 0, or -1 with errno. */
-int csystem_watch(int poller, int descriptor, uint32_t events, int known);
+/* Watches a descriptor for events, under a tag of the caller's; 0 events end the watch. `known` says
+ * whether it is watched already. 0, or -1 with errno. */
+int csystem_watch(int poller, int descriptor, uint64_t tag, uint32_t events, int known);
 /* Waits for at most `milliseconds` (-1: for ever) and fills `ready`. How many, or -1 with errno. */
 int csystem_wait(int poller, csystem_ready *ready, int room, int milliseconds);
 /* A counter that wakes who waits for it. Not blocking. */
@@ -69,5 +75,8 @@ uint64_t csystem_float_control(void);
 uint64_t csystem_heap_in_use(void);
 /* A crash of this process leaves no file behind. */
 void csystem_no_core_dump(void);
+
+/* Lets the process open as many files and sockets as its hard limit allows. How many that is. */
+uint64_t csystem_raise_open_files(void);
 
 #endif

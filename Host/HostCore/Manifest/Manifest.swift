@@ -47,6 +47,28 @@ package struct Listener: Sendable, Equatable {
   package var name: String
   package var address: Endpoint
   package var tls: TLSFiles?
+  /// Whether it answers /healthz, /readyz and /metrics.
+  package var status = false
+  /// Bytes of a request's body.
+  package var bodyLimit = ManifestDefaults.bodyLimit
+  /// Answers of this many bytes and more are compressed for clients that can read it; nil: none.
+  package var compressFrom: Int?
+  /// A line of JSON for each request; nil: nowhere.
+  package var accessLog: String?
+  package var limits = Limits()
+
+  /// How many clients it has at once, and how long it waits for each.
+  package struct Limits: Sendable, Equatable {
+    package var connections = ManifestDefaults.connections
+    /// From a request's first byte to the end of its head.
+    package var headMilliseconds = ManifestDefaults.headMilliseconds
+    /// Between two requests on one connection.
+    package var idleMilliseconds = ManifestDefaults.idleMilliseconds
+    /// While a body or an answer does not go forward.
+    package var stallMilliseconds = ManifestDefaults.stallMilliseconds
+
+    package init() {}
+  }
 }
 
 /// Paths of PEM files.

@@ -44,11 +44,32 @@ extension ManifestDecoder {
         "`\(name)` cannot name a listener", at: entry.key.place, expected: .described(ManifestSection.nameExpectation))
     }
     let section = ManifestSection(
-      entry.value, named: "listen.\(name)", keys: ["address", "tls"], at: entry.key.place, log: log)
+      entry.value, named: "listen.\(name)",
+      keys: ["address", "tls", "status", "body_limit", "compress_from", "access_log", "limits"], at: entry.key.place,
+      log: log)
     if section["address"] == nil { section.missing("address", expected: Endpoint.expectation) }
     let tls = section["tls"].map { self.tls($0, named: "listen.\(name).tls") }
     guard let address = endpoint("address", of: section, shift) else { return nil }
-    return Listener(name: name, address: address, tls: tls)
+    return Listener(
+      name: name, address: address, tls: tls, status: section.truth("status") ?? false,
+      bodyLimit: section.integer("body_limit", in: ManifestLimits.body) ?? ManifestDefaults.bodyLimit,
+      compressFrom: section.integer("compress_from", in: ManifestLimits.compressFrom),
+      accessLog: section.text("access_log", expected: "a path").map(path),
+      limits: limits(section["limits"], named: "listen.\(name).limits", at: entry.key.place))
+  }
+
+  private func limits(_ node: YamlNode?, named name: String, at place: SourcePlace) -> Listener.Limits {
+    let section = ManifestSection(
+      node, named: name, keys: ["connections", "head_ms", "idle_ms", "stall_ms"], at: place, log: log)
+    var limits = Listener.Limits()
+    func set(_ key: String, _ range: ClosedRange<Int>, _ limit: WritableKeyPath<Listener.Limits, Int>) {
+      if let number = section.integer(key, in: range) { limits[keyPath: limit] = number }
+    }
+    set("connections", ManifestLimits.connections, \.connections)
+    set("head_ms", ManifestLimits.milliseconds, \.headMilliseconds)
+    set("idle_ms", ManifestLimits.milliseconds, \.idleMilliseconds)
+    set("stall_ms", ManifestLimits.milliseconds, \.stallMilliseconds)
+    return limits
   }
 
   /// Two listeners on one address cannot both open; the system would only say so at run time.

@@ -6,6 +6,14 @@ package enum ManifestDefaults {
   /// How far apart the ports of two instances on one machine are; room for ten listeners each.
   package static let portStride = 10
 
+  /// What a client may send in one request; a gibibyte.
+  package static let bodyLimit = 1 << 30
+  /// Clients at once on a listener. Each that is idle takes about two kilobytes.
+  package static let connections = 10_000
+  package static let headMilliseconds = 10_000
+  package static let idleMilliseconds = 75_000
+  package static let stallMilliseconds = 30_000
+
   /// Waiting calls of a role. More absorbs longer bursts and costs memory and waiting time.
   package static let queue = 1024
   /// Calls of a role in flight at once.
@@ -45,6 +53,10 @@ package enum ManifestLimits {
   package static let roles = 10_000
   package static let peers = 10_000
   package static let listeners = 100
+  package static let body = 0...(1 << 50)
+  package static let connections = 1...10_000_000
+  /// Less does not get smaller.
+  package static let compressFrom = 64...(1 << 30)
   /// Entries of `plugins.allow`.
   package static let plugins = 10_000
   /// Keys that are still needed to open old objects.

@@ -13,6 +13,11 @@ protocol TimerTarget: AnyObject {
   func timerFired(_ timer: UInt64, token: UInt64)
 }
 
+/// Told when all that came in one turn of the loop has been dealt with: the time to send what has gathered.
+protocol TurnEndTarget: AnyObject {
+  func turnEnded()
+}
+
 /// One thread that waits for descriptors, timers and posted work, and runs them one at a time. All
 /// that belongs to a loop is touched on its thread only; `post` is the one way in.
 package final class EventLoop: @unchecked Sendable {
@@ -27,12 +32,20 @@ package final class EventLoop: @unchecked Sendable {
   private let waker: Int32
   private let mailbox = Mailbox()
   private let thread = Atomic<UInt>(0)
-  private var watchers: [Int32: any DescriptorWatcher] = [:]
+  private var watchers = Watchers()
+  private var endingTurn: [any TurnEndTarget] = []
+  private var endedTurn: [any TurnEndTarget] = []
   private var timers = TimerQueue<(target: any TimerTarget, token: UInt64)>(limit: EventLoop.timerLimit)
   private var running = true
   /// Until when the loop looks into its mailbox again and again instead of going to sleep: for whoever expects an
   /// answer at once, which sleeping would delay by two switches of threads.
   private var lingersUntil: Int64 = 0
+  /// The time when the present turn began. For what need not be exact, and costs nothing.
+  private(set) var turnBegan = EventLoop.now()
+  /// What a descriptor gives is read into this first; what nobody keeps costs no room of its own.
+  let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
+  /// Set while it waits, or is about to: only then must who posts wake it.
+  private let isAsleep = Atomic<Bool>(false)
   /// Callbacks run so far; read by others for `hostctl status`.
   private let turns = Atomic<Int>(0)
 
@@ -42,12 +55,13 @@ package final class EventLoop: @unchecked Sendable {
     poller = csystem_poller()
     waker = csystem_eventfd()
     precondition(poller >= 0 && waker >= 0, "no descriptors left for an event loop")
-    _ = csystem_watch(poller, waker, csystem_readable, 0)
+    _ = csystem_watch(poller, waker, Watchers.wakerTag, csystem_readable, 0)
   }
 
   deinit {
     close(poller)
     close(waker)
+    scratch.deallocate()
   }
 
   // MARK: From any thread
@@ -57,8 +71,9 @@ package final class EventLoop: @unchecked Sendable {
 
   /// Runs `work` on the loop, after what was posted before.
   package func post(_ work: @escaping @Sendable () -> Void) {
-    // The loop looks into its mailbox before it sleeps, so its own posts need no wake-up.
-    if mailbox.push(work), !isCurrent { wake() }
+    mailbox.push(work)
+    // It looks into its mailbox after it has said that it sleeps, so one of both sees the other.
+    if isAsleep.exchange(false, ordering: .sequentiallyConsistent) { wake() }
   }
 
   private func wake() {
@@ -86,14 +101,17 @@ package final class EventLoop: @unchecked Sendable {
   }
 
   func watch(_ descriptor: Int32, _ events: UInt32, _ watcher: any DescriptorWatcher) {
-    let isNew = watchers.updateValue(watcher, forKey: descriptor) == nil
-    _ = csystem_watch(poller, descriptor, events, isNew ? 0 : 1)
+    let (tag, isNew) = watchers.put(watcher, at: descriptor)
+    _ = csystem_watch(poller, descriptor, tag, events, isNew ? 0 : 1)
   }
 
   func unwatch(_ descriptor: Int32) {
-    guard watchers.removeValue(forKey: descriptor) != nil else { return }
-    _ = csystem_watch(poller, descriptor, 0, 1)
+    guard watchers.remove(at: descriptor) else { return }
+    _ = csystem_watch(poller, descriptor, 0, 0, 1)
   }
+
+  /// Tells the target once, at the end of this turn.
+  func atTurnEnd(_ target: any TurnEndTarget) { endingTurn.append(target) }
 
   func setTimer(after delay: Int64, period: Int64 = 0, _ target: any TimerTarget, token: UInt64 = 0) -> UInt64? {
     timers.add(deadline: EventLoop.now() &+ max(delay, 0), period: period, (target, token))
@@ -113,23 +131,40 @@ package final class EventLoop: @unchecked Sendable {
     defer { ready.deallocate() }
     while running {
       if lingersUntil > 0 { linger() }
-      let count = csystem_wait(poller, ready, Int32(EventLoop.readyLimit), waitMilliseconds())
-      for index in 0..<max(0, Int(count)) { dispatch(ready[index]) }
-      turns.add(fireTimers() + mailbox.runAll() + max(0, Int(count)), ordering: .relaxed)
+      let count = wait(ready)
+      turnBegan = EventLoop.now()
+      for index in 0..<count { dispatch(ready[index]) }
+      turns.add(fireTimers() + mailbox.runAll() + count, ordering: .relaxed)
+      endTurn()
     }
+  }
+
+  private func wait(_ ready: UnsafeMutablePointer<csystem_ready>) -> Int {
+    isAsleep.store(true, ordering: .sequentiallyConsistent)
+    let count = csystem_wait(poller, ready, Int32(EventLoop.readyLimit), waitMilliseconds())
+    isAsleep.store(false, ordering: .relaxed)
+    return max(0, Int(count))
   }
 
   private func dispatch(_ ready: csystem_ready) {
-    if ready.descriptor == waker {
+    if ready.tag == Watchers.wakerTag {
       var count: UInt64 = 0
       _ = read(waker, &count, 8)
     } else {
-      watchers[ready.descriptor]?.descriptorReady(ready.events)
+      watchers[ready.tag]?.descriptorReady(ready.events)
     }
   }
 
+  /// What asks meanwhile is told at the end of the next turn, which then does not wait: nobody is starved.
+  private func endTurn() {
+    guard !endingTurn.isEmpty else { return }
+    swap(&endingTurn, &endedTurn)
+    for target in endedTurn { target.turnEnded() }
+    endedTurn.removeAll(keepingCapacity: true)
+  }
+
   private func waitMilliseconds() -> Int32 {
-    if !mailbox.isEmpty { return 0 }
+    if !endingTurn.isEmpty || !mailbox.isEmpty { return 0 }
     guard let earliest = timers.earliest else { return -1 }
     // Rounded up: waking early would only mean to sleep again.
     return Int32(clamping: max(0, (earliest - EventLoop.now() + 999_999) / 1_000_000))
@@ -137,7 +172,7 @@ package final class EventLoop: @unchecked Sendable {
 
   private func fireTimers() -> Int {
     guard timers.earliest != nil else { return 0 }
-    let now = EventLoop.now()
+    let now = turnBegan
     var count = 0
     while let (timer, payload) = timers.next(by: now) {
       payload.target.timerFired(timer, token: payload.token)

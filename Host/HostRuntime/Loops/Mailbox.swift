@@ -14,21 +14,20 @@ final class Mailbox: Sendable {
 
   private let newest = Atomic<Unmanaged<Letter>?>(nil)
 
-  /// True if the mailbox was empty: the loop may be asleep and must be woken.
-  func push(_ work: @escaping Work) -> Bool {
+  func push(_ work: @escaping Work) {
     let letter = Letter(work)
     let reference = Unmanaged.passRetained(letter)
     var head = newest.load(ordering: .relaxed)
     while true {
       letter.next = head
       let (done, seen) = newest.compareExchange(
-        expected: head, desired: reference, successOrdering: .releasing, failureOrdering: .relaxed)
-      if done { return head == nil }
+        expected: head, desired: reference, successOrdering: .sequentiallyConsistent, failureOrdering: .relaxed)
+      if done { return }
       head = seen
     }
   }
 
-  var isEmpty: Bool { newest.load(ordering: .acquiring) == nil }
+  var isEmpty: Bool { newest.load(ordering: .sequentiallyConsistent) == nil }
 
   /// Runs all that has come so far; what comes meanwhile waits for the next time. Returns how much.
   func runAll() -> Int {

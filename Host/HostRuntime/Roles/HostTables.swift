@@ -17,6 +17,7 @@ package final class HostTables {
   private let work: UnsafeMutablePointer<nh_work_service>
   private let store: UnsafeMutablePointer<nh_store_service>
   private let blob: UnsafeMutablePointer<nh_blob_service>
+  private let http: UnsafeMutablePointer<nh_http_service>
   private let roleName: UnsafeMutableBufferPointer<CChar>
   private let nodeName: UnsafeMutableBufferPointer<CChar>
 
@@ -33,6 +34,7 @@ package final class HostTables {
     work = Self.place(Self.workTable(context))
     store = Self.place(Self.storeTable(context))
     blob = Self.place(Self.blobTable(context))
+    http = Self.place(Self.httpTable(context))
     host = Self.place(Self.hostTable(context, roleName, nodeName, role.node.nodeID))
   }
 
@@ -47,6 +49,7 @@ package final class HostTables {
     work.deallocate()
     store.deallocate()
     blob.deallocate()
+    http.deallocate()
     roleName.deallocate()
     nodeName.deallocate()
   }
@@ -57,6 +60,7 @@ package final class HostTables {
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
     NH_STORE_ID: NH_STORE_LAYOUT,
     NH_BLOB_ID: NH_BLOB_LAYOUT,
+    NH_HTTP_ID: NH_HTTP_LAYOUT,
   ]
 
   func table(of service: String) -> UnsafeRawPointer? {
@@ -69,6 +73,7 @@ package final class HostTables {
     case NH_WORK_ID: UnsafeRawPointer(work)
     case NH_STORE_ID: UnsafeRawPointer(store)
     case NH_BLOB_ID: UnsafeRawPointer(blob)
+    case NH_HTTP_ID: UnsafeRawPointer(http)
     default: nil
     }
   }
@@ -171,6 +176,19 @@ package final class HostTables {
       list: { RoleInstance.at($0).listBlobs($1, $2, $3) },
       remove: { RoleInstance.at($0).removeBlob($1, $2) },
       cancel: { RoleInstance.at($0).cancelBlob($1) })
+  }
+
+  private static func httpTable(_ context: UnsafeMutableRawPointer) -> nh_http_service {
+    nh_http_service(
+      struct_size: size(nh_http_service.self), revision: NH_ABI_REVISION, ctx: context,
+      route: { RoleInstance.at($0).addRoute($1, $2, $3, $4) },
+      unroute: { RoleInstance.at($0).removeRoute($1) },
+      respond: { RoleInstance.at($0).respond($1, $2, $3, $4, $5) },
+      write: { RoleInstance.at($0).writeBody($1, $2) },
+      finish: { RoleInstance.at($0).finishBody($1, $2) },
+      abort: { RoleInstance.at($0).abortExchange($1) },
+      credit: { RoleInstance.at($0).creditExchange($1, $2) },
+      forward: { RoleInstance.at($0).forward($1, $2, $3, $4) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {

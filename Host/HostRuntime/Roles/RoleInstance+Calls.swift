@@ -37,6 +37,7 @@ extension RoleInstance {
     cutJobsShort()
     cutStoreUseShort()
     cutBlobsShort()
+    endExchanges("\(name) is being swapped")
     var again: [RoleCall] = []
     for (handle, call) in openCalls.elements {
       if call.method.description.isIdempotent, let request = call.request, openCalls.remove(handle) != nil {

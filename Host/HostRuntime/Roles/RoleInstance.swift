@@ -16,6 +16,7 @@ package final class NodeServices: Sendable {
   let work: WorkPool
   package let stores: Stores
   package let blobs: BlobService
+  let http = HTTPServer()
   /// Told, on the role's loop or another thread, that a role gave up.
   let onFault = Mutex<(@Sendable (RoleInstance, nh_status, String) -> Void)?>(nil)
 
@@ -66,6 +67,7 @@ package final class RoleInstance: @unchecked Sendable {
   package var description: PluginDescription { library.description }
   /// A pointer, so that reading one function does not copy the whole table.
   private let plugin: UnsafePointer<nh_plugin>
+  var table: UnsafePointer<nh_plugin> { plugin }
 
   // Any thread.
   private let phaseBits = Atomic<UInt8>(Phase.creating.rawValue)
@@ -78,6 +80,7 @@ package final class RoleInstance: @unchecked Sendable {
   var openCalls: SlotTable<OpenCall>
   var jobs = SlotTable<OpenJob>(limit: RoleInstance.jobLimit)
   var blobs = SlotTable<OpenBlob>(limit: RoleInstance.blobLimit)
+  var exchanges: SlotTable<RoleExchange>
   var outgoingCalls = SlotTable<OutgoingCall>(limit: RoleInstance.outgoingCallLimit)
   var storeUse = StoreUse()
   var metrics: [MetricSeries] = []
@@ -94,6 +97,7 @@ package final class RoleInstance: @unchecked Sendable {
     node = seat.node
     limits = seat.limits
     openCalls = SlotTable(limit: limits.calls)
+    exchanges = SlotTable(limit: limits.calls)
     tables = HostTables(role: self)
   }
 
@@ -139,13 +143,14 @@ package final class RoleInstance: @unchecked Sendable {
   }
 
   func tellIfDrained() {
-    guard isDraining, openCalls.count == 0, let done = whenDrained else { return }
+    guard isDraining, openCalls.count == 0, exchanges.count == 0, let done = whenDrained else { return }
     whenDrained = nil
     done()
   }
 
   var isQuiet: Bool {
-    openCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0 && storeUse.isQuiet && blobs.count == 0
+    openCalls.count == 0 && exchanges.count == 0 && outgoingCalls.count == 0 && jobs.count == 0 && storeUse.isQuiet
+      && blobs.count == 0
   }
 
   func tellIfQuiet() {
@@ -172,6 +177,7 @@ package final class RoleInstance: @unchecked Sendable {
   private func releaseAll() {
     whenDrained = nil
     whenQuiet = nil
+    endExchanges("\(name) has stopped")
     endJobs()
     jobs = SlotTable(limit: RoleInstance.jobLimit)
     endStoreUse()

@@ -115,6 +115,9 @@ enum FaultCases {
       role.deliverEvent("no.such.topic", [], stranger, 0)
       role.deliverCancelled(stranger)
       role.deliverReply(stranger, .max, NH_UNAVAILABLE, "")
+      for kind in [NH_HTTP_RESPONSE, NH_HTTP_BODY, NH_HTTP_END, NH_HTTP_WRITABLE, NH_HTTP_FAILED, 0, 99] {
+        role.deliverHTTP(kind, stranger, .max, status: NH_UNAVAILABLE, body: [1, 2, 3], message: "stranger")
+      }
       for kind in [NH_EVENT_LINK_UP, NH_EVENT_LINK_DOWN, 0, 99, UInt32.max] {
         var event = nh_event()
         event.kind = kind

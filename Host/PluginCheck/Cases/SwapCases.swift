@@ -90,6 +90,7 @@ enum SwapCases {
     host.advance(by: min(max(0, last - host.clock), hour), role)
     // Some are open when the swap begins.
     callAll(role, &values)
+    Session(requests: 2).send(to: role)
   }
 
   private static func callAll(_ role: ScriptedRole, _ values: inout ValueMaker) {
@@ -100,7 +101,9 @@ enum SwapCases {
 
   /// What is under way ends first, or its callers give up.
   private static func quiet(_ role: ScriptedRole) {
-    while role.host.openCalls.count > 0 { role.host.advance(by: ScriptedHost.callTimeout, role) }
+    while role.host.openCalls.count + role.host.exchanges.count > 0 {
+      role.host.advance(by: ScriptedHost.callTimeout, role)
+    }
   }
 
   /// Another instance that has the old one's state and has started; which of the two stays is not decided yet.

@@ -13,6 +13,7 @@ enum HostFunction: UInt16, CaseIterable {
   case submitWork, cancelWork
   case storeCommit, storeGet, storeScan, storeCancel
   case blobBegin, blobWrite, blobFinish, blobAbandon, blobRead, blobCredit, blobStat, blobList, blobRemove, blobCancel
+  case route, unroute, respond, writeBody, finishBody, abortExchange, creditBody, forward
 
   /// As the headers name it.
   var name: String {
@@ -59,6 +60,14 @@ enum HostFunction: UInt16, CaseIterable {
     case .blobList: "nh_blob_service.list"
     case .blobRemove: "nh_blob_service.remove"
     case .blobCancel: "nh_blob_service.cancel"
+    case .route: "nh_http_service.route"
+    case .unroute: "nh_http_service.unroute"
+    case .respond: "nh_http_service.respond"
+    case .writeBody: "nh_http_service.write"
+    case .finishBody: "nh_http_service.finish"
+    case .abortExchange: "nh_http_service.abort"
+    case .creditBody: "nh_http_service.credit"
+    case .forward: "nh_http_service.forward"
     }
   }
 

@@ -28,6 +28,24 @@ struct Lender {
     return withExtendedLifetime(memory) { body(UnsafeRawPointer(memory.start), bytes.count) }
   }
 
+  func texts<R>(_ texts: [String], _ body: ([nh_str]) -> R) -> R {
+    let kept = texts.map { EdgeMemory($0.utf8, edge: edge) }
+    let lent = zip(texts, kept).map { text, memory in
+      nh_str(ptr: memory.start.assumingMemoryBound(to: CChar.self), len: UInt64(text.utf8.count))
+    }
+    return withExtendedLifetime(kept) { body(lent) }
+  }
+
+  func pairs<R>(_ pairs: [(String, String)], _ body: (nh_pair_list) -> R) -> R {
+    guard !pairs.isEmpty else { return body(nh_pair_list(items: nil, count: 0)) }
+    return texts(pairs.flatMap { [$0.0, $0.1] }) { texts in
+      let list = EdgeMemory(size: pairs.count * MemoryLayout<nh_pair>.stride, edge: edge)
+      let items = list.start.bindMemory(to: nh_pair.self, capacity: pairs.count)
+      for place in pairs.indices { items[place] = nh_pair(name: texts[2 * place], value: texts[2 * place + 1]) }
+      return withExtendedLifetime(list) { body(nh_pair_list(items: items, count: UInt64(pairs.count))) }
+    }
+  }
+
   /// A struct of the ABI.
   func structure<T: BitwiseCopyable, R>(_ value: T, _ body: (UnsafeMutablePointer<T>) -> R) -> R {
     let memory = EdgeMemory(size: MemoryLayout<T>.size, edge: edge)

@@ -14,6 +14,7 @@ final class RoleTables {
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
     NH_STORE_ID: NH_STORE_LAYOUT,
     NH_BLOB_ID: NH_BLOB_LAYOUT,
+    NH_HTTP_ID: NH_HTTP_LAYOUT,
   ]
 
   init(_ role: ScriptedRole, _ settings: ScriptedHost.Settings) {
@@ -45,6 +46,7 @@ final class RoleTables {
     services[NH_WORK_ID] = UnsafeRawPointer(place(Self.workTable(context)))
     services[NH_STORE_ID] = UnsafeRawPointer(place(Self.storeTable(context)))
     services[NH_BLOB_ID] = UnsafeRawPointer(place(Self.blobTable(context)))
+    services[NH_HTTP_ID] = UnsafeRawPointer(place(Self.httpTable(context)))
     host = place(Self.hostTable(context, text("checked"), text("checker")))
     self.memory = memory
   }
@@ -122,6 +124,15 @@ final class RoleTables {
       stat: { ScriptedRole.at($0).statBlob(String($1), $2) },
       list: { ScriptedRole.at($0).listBlobs(String($1), $2, $3) },
       remove: { ScriptedRole.at($0).removeBlob(String($1), $2) }, cancel: { ScriptedRole.at($0).cancelBlob($1) })
+  }
+
+  private static func httpTable(_ context: UnsafeMutableRawPointer) -> nh_http_service {
+    nh_http_service(
+      struct_size: 0, revision: 0, ctx: context, route: { ScriptedRole.at($0).addRoute($1, $2, $3, $4) },
+      unroute: { ScriptedRole.at($0).removeRoute($1) }, respond: { ScriptedRole.at($0).respond($1, $2, $3, $4, $5) },
+      write: { ScriptedRole.at($0).writeBody($1, $2) }, finish: { ScriptedRole.at($0).finishBody($1, $2) },
+      abort: { ScriptedRole.at($0).abortExchange($1) }, credit: { ScriptedRole.at($0).creditBody($1, $2) },
+      forward: { context, _, table, _, error in ScriptedRole.at(context).forward(table, error) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {

@@ -1,6 +1,6 @@
 import HostCore
 
-/// Two instances in one place: what goes over from the old to the new, as timer.h and bus.h say.
+/// Two instances in one place: what goes over from the old to the new, as timer.h, bus.h and http.h say.
 struct Handover {
   let old: ScriptedRole
   let new: ScriptedRole
@@ -8,6 +8,8 @@ struct Handover {
   var timers: Set<UInt64> = []
   /// Subscriptions of the old one that the new one has made again, with its tokens.
   var subscriptions: [UInt64: UInt64] = [:]
+  /// Routes of the old one that the new one has asked for again, with its tokens.
+  var routes: [UInt64: UInt64] = [:]
 }
 
 extension ScriptedHost {
@@ -43,6 +45,10 @@ extension ScriptedHost {
         subscriptions[handle]?.owner = role
         subscriptions[handle]?.token = token
       }
+      for (handle, token) in handover.routes {
+        routes[handle]?.owner = role
+        routes[handle]?.token = token
+      }
     }
     for (handle, timer) in setTimers where timer.owner !== role {
       timers.cancel(handle)
@@ -51,5 +57,6 @@ extension ScriptedHost {
     for (handle, subscription) in subscriptions.elements where subscription.owner !== role {
       subscriptions.remove(handle)
     }
+    for (handle, route) in routes.elements where route.owner !== role { routes.remove(handle) }
   }
 }

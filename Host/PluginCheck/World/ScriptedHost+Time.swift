@@ -13,6 +13,7 @@ extension ScriptedHost {
     repeat {
       takeInbox()
       answerOutgoing(role)
+      moveExchanges(role)
       expireCalls(role)
       guard let next = timers.earliest, next <= end else { break }
       clock = max(clock, next)
@@ -27,6 +28,7 @@ extension ScriptedHost {
     clock = max(clock, end)
     takeInbox()
     answerOutgoing(role)
+    moveExchanges(role)
     expireCalls(role)
   }
 

@@ -104,6 +104,8 @@ final class ScriptedHost: @unchecked Sendable {
   var subscriptions = SlotTable<Subscription>(limit: 2 * ScriptedHost.subscriptionLimit)
   /// While one instance takes another's place.
   var handover: Handover?
+  var routes = SlotTable<Route>(limit: 2 * ScriptedHost.routeLimit)
+  var exchanges = SlotTable<Exchange>(limit: ScriptedHost.exchangeLimit)
   var outgoing = SlotTable<Request>(limit: ScriptedHost.outgoingLimit)
   var unanswered: [UInt64] = []
   /// The objects, which belong to the place.
@@ -235,6 +237,8 @@ final class ScriptedHost: @unchecked Sendable {
     timers = TimerQueue(limit: 2 * Self.timerLimit)
     setTimers = [:]
     subscriptions = SlotTable(limit: 2 * Self.subscriptionLimit)
+    for (handle, _) in exchanges.elements { end(handle, "ends with the role") }
+    routes = SlotTable(limit: 2 * Self.routeLimit)
     outgoing = SlotTable(limit: Self.outgoingLimit)
     unanswered = []
     blobs.endRequests()

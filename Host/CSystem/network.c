@@ -1,0 +1,110 @@
+#define _GNU_SOURCE
+#include "csystem_network.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct sockaddr_in6) <= sizeof(((csystem_address *)0)->bytes), "room for both families");
+
+static const struct sockaddr *view(const csystem_address *address) { return (const void *)address->bytes; }
+
+static void take(csystem_address *address, const struct sockaddr_storage *from, socklen_t length) {
+  memset(address, 0, sizeof *address);
+  address->length = length < sizeof address->bytes ? length : sizeof address->bytes;
+  memcpy(address->bytes, from, address->length);
+}
+
+int csystem_resolve(const char *host, uint16_t port, int passive, csystem_address *list, int room) {
+  char service[8];
+  snprintf(service, sizeof service, "%u", (unsigned)port);
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0)};
+  struct addrinfo *found = NULL;
+  int status = getaddrinfo(host, service, &hints, &found);
+  if (status != 0) return status < 0 ? status : -status;
+  int count = 0;
+  for (struct addrinfo *one = found; one != NULL && count < room; one = one->ai_next) {
+    if (one->ai_family != AF_INET && one->ai_family != AF_INET6) continue;
+    struct sockaddr_storage storage = {0};
+    memcpy(&storage, one->ai_addr, one->ai_addrlen);
+    take(&list[count++], &storage, one->ai_addrlen);
+  }
+  freeaddrinfo(found);
+  return count > 0 ? count : EAI_NONAME;
+}
+
+const char *csystem_resolve_words(int code) { return gai_strerror(code); }
+
+static int opened(int family) { return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
+
+static int given_up(int descriptor) {
+  int reason = errno;
+  close(descriptor);
+  errno = reason;
+  return -1;
+}
+
+int csystem_listen(const csystem_address *address, int backlog, int shared) {
+  const int on = 1;
+  int listener = opened(view(address)->sa_family);
+  if (listener < 0) return -1;
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (shared && setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) return given_up(listener);
+  if (bind(listener, view(address), address->length) != 0) return given_up(listener);
+  if (listen(listener, backlog) != 0) return given_up(listener);
+  return listener;
+}
+
+int csystem_accept_from(int listener, csystem_address *peer) {
+  struct sockaddr_storage from;
+  socklen_t length = sizeof from;
+  int descriptor = accept4(listener, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (descriptor >= 0) take(peer, &from, length);
+  return descriptor;
+}
+
+int csystem_connect(const csystem_address *address) {
+  int descriptor = opened(view(address)->sa_family);
+  if (descriptor < 0) return -1;
+  csystem_no_delay(descriptor);
+  if (connect(descriptor, view(address), address->length) != 0 && errno != EINPROGRESS) return given_up(descriptor);
+  return descriptor;
+}
+
+int csystem_socket_error(int descriptor) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+}
+
+void csystem_no_delay(int descriptor) {
+  const int on = 1;
+  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+int csystem_local_address(int descriptor, csystem_address *address) {
+  struct sockaddr_storage bound;
+  socklen_t length = sizeof bound;
+  if (getsockname(descriptor, (struct sockaddr *)&bound, &length) != 0) return -1;
+  take(address, &bound, length);
+  return 0;
+}
+
+uint16_t csystem_port(const csystem_address *address) {
+  if (view(address)->sa_family == AF_INET) return ntohs(((const struct sockaddr_in *)view(address))->sin_port);
+  return ntohs(((const struct sockaddr_in6 *)view(address))->sin6_port);
+}
+
+int csystem_address_text(const csystem_address *address, char *text) {
+  char host[NI_MAXHOST];
+  const int is_six = view(address)->sa_family == AF_INET6;
+  if (getnameinfo(view(address), address->length, host, sizeof host, NULL, 0, NI_NUMERICHOST) != 0) return 0;
+  int length = snprintf(text, CSYSTEM_ADDRESS_TEXT, is_six ? "[%s]:%u" : "%s:%u", host, (unsigned)csystem_port(address));
+  return length < CSYSTEM_ADDRESS_TEXT ? length : CSYSTEM_ADDRESS_TEXT - 1;
+}

@@ -1,0 +1,180 @@
+package import CNodeABI
+
+/// The head of an HTTP message: all its text in one piece of memory, and where in that each part lies. Used again for
+/// the next message, so that a busy connection asks for no memory at all.
+package final class MessageHead: @unchecked Sendable {
+  /// A part of the text.
+  package struct Part: Sendable {
+    package var start: UInt32 = 0
+    package var count: UInt32 = 0
+
+    @inline(__always)
+    package init(_ start: Int, _ count: Int) {
+      self.start = UInt32(truncatingIfNeeded: start)
+      self.count = UInt32(truncatingIfNeeded: count)
+    }
+
+    package init() {}
+  }
+
+  package struct Field: Sendable {
+    /// In lower case.
+    package var name: Part
+    package var value: Part
+  }
+
+  /// How the end of a message's body is found.
+  package enum Framing: Sendable, Equatable {
+    case none
+    case length(Int)
+    case chunked
+    /// A response that ends when the connection does.
+    case untilClosed
+  }
+
+  package private(set) var text: UnsafeMutablePointer<UInt8>
+  private var capacity: Int
+  package private(set) var used = 0
+  package internal(set) var fields: [Field] = []
+
+  package var method = Part()
+  package var scheme = Part()
+  package var authority = Part()
+  /// What was asked for, as it was sent.
+  package var target = Part()
+  /// Decoded, without `.` and `..`, without the query.
+  package var path = Part()
+  package var query = Part()
+  package var status = 0
+
+  package var framing = Framing.none
+  package var keepsAlive = true
+  package var expectsContinue = false
+  package var isHTTP10 = false
+  /// The path had `.` or `..` in it, so the target as it was sent must not be handed on.
+  package var hadDots = false
+
+  package init(capacity: Int = 512) {
+    self.capacity = capacity
+    text = .allocate(capacity: capacity)
+  }
+
+  /// Fields only.
+  package convenience init(copying pairs: nh_pair_list) {
+    self.init(capacity: 256)
+    for pair in UnsafeBufferPointer(start: pairs.items, count: pairs.items == nil ? 0 : Int(pairs.count)) {
+      addField(
+        UnsafeRawBufferPointer(start: pair.name.ptr, count: Int(pair.name.len)),
+        UnsafeRawBufferPointer(start: pair.value.ptr, count: Int(pair.value.len)))
+    }
+  }
+
+  deinit { text.deallocate() }
+
+  package func reset() {
+    used = 0
+    fields.removeAll(keepingCapacity: true)
+    (method, scheme, authority, target, path, query) = (Part(), Part(), Part(), Part(), Part(), Part())
+    status = 0
+    framing = .none
+    keepsAlive = true
+    expectsContinue = false
+    isHTTP10 = false
+    hadDots = false
+  }
+
+  // MARK: Filling
+
+  /// Adds text that comes from elsewhere.
+  @discardableResult
+  package func add(_ bytes: UnsafeRawBufferPointer) -> Part {
+    let start = used
+    reserve(bytes.count)
+    if let source = bytes.baseAddress {
+      UnsafeMutableRawPointer(text + used).copyMemory(from: source, byteCount: bytes.count)
+    }
+    used += bytes.count
+    return Part(start, bytes.count)
+  }
+
+  package func add(_ words: String) -> Part {
+    var words = words
+    return words.withUTF8 { add(UnsafeRawBufferPointer($0)) }
+  }
+
+  package func add(_ words: StaticString) -> Part {
+    add(UnsafeRawBufferPointer(start: words.utf8Start, count: words.utf8CodeUnitCount))
+  }
+
+  func add(byte: UInt8) {
+    reserve(1)
+    text[used] = byte
+    used += 1
+  }
+
+  package func addField(_ name: Part, _ value: Part) { fields.append(Field(name: name, value: value)) }
+
+  /// Copies a field whose name may have upper case.
+  package func addField(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    let part = add(name)
+    lowercase(part)
+    addField(part, add(value))
+  }
+
+  package func addField(_ name: StaticString, _ value: String) { addField(add(name), add(value)) }
+
+  func lowercase(_ part: Part) {
+    for place in Int(part.start)..<Int(part.start + part.count) where (0x41...0x5A).contains(text[place]) {
+      text[place] |= 0x20
+    }
+  }
+
+  private func reserve(_ more: Int) {
+    guard capacity - used < more else { return }
+    let larger = max(capacity * 2, used + more)
+    let new = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
+    new.update(from: text, count: used)
+    text.deallocate()
+    text = new
+    capacity = larger
+  }
+
+  // MARK: Looking
+
+  @inline(__always)
+  package func bytes(_ part: Part) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: text + Int(part.start), count: Int(part.count))
+  }
+
+  package func string(_ part: Part) -> String { String(decoding: bytes(part), as: UTF8.self) }
+
+  package func borrowed(_ part: Part) -> nh_str {
+    nh_str(
+      ptr: UnsafeRawPointer(text + Int(part.start)).assumingMemoryBound(to: CChar.self), len: UInt64(part.count))
+  }
+
+  /// Whether a part is this text, letter for letter.
+  @inline(__always)
+  package func equals(_ part: Part, _ words: StaticString) -> Bool {
+    guard Int(part.count) == words.utf8CodeUnitCount else { return false }
+    let own = text + Int(part.start), other = words.utf8Start
+    for place in 0..<Int(part.count) where own[place] != other[place] { return false }
+    return true
+  }
+
+  /// The value of the first field of that name.
+  package func value(_ name: StaticString) -> Part? {
+    for field in fields where equals(field.name, name) { return field.value }
+    return nil
+  }
+
+  /// All fields as the ABI lends them. Valid during the call.
+  package func withPairs<R>(_ body: (nh_pair_list) -> R) -> R {
+    withUnsafeTemporaryAllocation(of: nh_pair.self, capacity: max(1, fields.count)) { pairs in
+      for (place, field) in fields.enumerated() {
+        pairs.initializeElement(at: place, to: nh_pair(name: borrowed(field.name), value: borrowed(field.value)))
+      }
+      return body(nh_pair_list(items: pairs.baseAddress, count: UInt64(fields.count)))
+    }
+  }
+}

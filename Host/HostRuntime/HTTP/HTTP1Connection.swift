@@ -1,0 +1,380 @@
+import CNodeABI
+import HostCore
+
+/// A client's connection that speaks HTTP/1.1: one request after the other, answered in their order.
+///
+/// It moves to the loop of the role that it asks for, and then every request of it is answered without a word between
+/// loops. One that asks now for this role and now for that stays where it is.
+final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable {
+  /// So many requests in a row for the same other loop, and it moves there; the very first one is enough.
+  private static let moveAfter = 16
+  /// What is left of a body that nobody wants, and is read all the same to keep the connection.
+  static let discardLimit = 64 << 10
+  static let preface: StaticString = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+  private enum State {
+    /// Nothing of a request has come.
+    case idle
+    case head
+    /// Its body goes to the handler as far as that asks for it.
+    case body
+    /// The request is whole, its answer is not.
+    case answering
+    /// The answer is whole, the request's body is not.
+    case discarding(Int)
+    /// No further request is read.
+    case ending
+  }
+
+  let stream: Stream
+  private unowned var shard: ListenerShard
+  var place = 0
+  private let remote: Remote
+  private var reader: HTTP1HeadReader
+  private var body = BodyReader(.none)
+  private var trailers = MessageHead(capacity: 0)
+  private var exchange: HTTP1Exchange
+  private var state = State.idle
+  private var isFirst = true
+  private var bodySize = 0
+  private var requests = 0
+  private var otherHome: EventLoop?
+  private var otherRequests = 0
+  private var headBegan: Int64 = 0
+  private var watch = ProgressWatch()
+
+  init(_ stream: Stream, _ shard: ListenerShard, remote: Remote) {
+    self.stream = stream
+    self.shard = shard
+    self.remote = remote
+    reader = HTTP1HeadReader(.request, limits: shard.limits.head)
+    exchange = HTTP1Exchange(shard, remote: remote, isSecure: stream.tls != nil)
+    exchange.connection = self
+    watch.note(shard.loop.turnBegan)
+  }
+
+  func streamOpened() {
+    if stream.tls?.chosenProtocol == TLSContext.http2 { becomeHTTP2() }
+  }
+
+  private func becomeHTTP2() {
+    exchange.connection = nil
+    stream.close()
+  }
+
+  // MARK: In
+
+  func streamReceived(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
+    watch.note(bytes.count, shard.loop.turnBegan)
+    var used = 0
+    if isFirst {
+      switch Self.isPreface(bytes) {
+      case .some(true):
+        becomeHTTP2()
+        return stream.owner?.streamReceived(bytes) ?? bytes.count
+      case .none: return 0
+      case .some(false): isFirst = false
+      }
+    }
+    do throws(HTTPRefusal) {
+      while used < bytes.count, stream.isOpen {
+        guard let count = try advance(UnsafeMutableRawBufferPointer(rebasing: bytes[used...])) else { break }
+        used += count
+      }
+    } catch {
+      refuse(error)
+      return bytes.count
+    }
+    return used
+  }
+
+  /// Nil if it may yet be one.
+  private static func isPreface(_ bytes: UnsafeMutableRawBufferPointer) -> Bool? {
+    let count = min(bytes.count, preface.utf8CodeUnitCount)
+    for place in 0..<count where bytes[place] != preface.utf8Start[place] { return false }
+    return count == preface.utf8CodeUnitCount ? true : nil
+  }
+
+  /// How many bytes were used, or nil if more are needed or none are wanted now.
+  private func advance(_ bytes: UnsafeMutableRawBufferPointer) throws(HTTPRefusal) -> Int? {
+    switch state {
+    case .idle, .head: return try readHead(bytes)
+    case .body: return try readBody(bytes, upTo: exchange.credit)
+    case .discarding(let left): return try discard(bytes, left)
+    case .answering: return nil
+    case .ending: return bytes.count
+    }
+  }
+
+  private func readHead(_ bytes: UnsafeMutableRawBufferPointer) throws(HTTPRefusal) -> Int? {
+    if case .idle = state {
+      takeFreshExchange()
+      headBegan = shard.loop.turnBegan
+      state = .head
+    }
+    guard let count = try reader.read(bytes, into: exchange.head) else { return nil }
+    bodySize = 0
+    watch.note(shard.loop.turnBegan)
+    let framing = exchange.head.framing
+    if case .length(let length) = framing, length > shard.limits.body { throw tooLarge }
+    body = BodyReader(framing, limits: shard.limits.head)
+    exchange.requestHasEnded = framing == .none
+    state = framing == .none ? .answering : .body
+    requests += 1
+    begin()
+    return count
+  }
+
+  private func begin() {
+    let exchange = exchange
+    exchange.dispatch()
+    guard stream.isOpen, exchange.head.expectsContinue, exchange.answer == .none else { return }
+    stream.write("HTTP/1.1 100 Continue\r\n\r\n")
+  }
+
+  /// The request that was just read is for a role on another loop. False: it goes there alone.
+  func follow(to home: EventLoop) -> Bool {
+    otherRequests = otherHome === home ? otherRequests + 1 : 1
+    otherHome = home
+    guard requests == 1 || otherRequests >= Self.moveAfter, stream.mayMove,
+      let other = shard.listener.shard(on: home)
+    else { return false }
+    otherHome = nil
+    shard.forget(self)
+    stream.move(to: home) { [self] in
+      shard = other
+      exchange.moved(to: other)
+      other.adopt(self)
+      begin()
+    }
+    return true
+  }
+
+  /// The last one, unless somebody still has it.
+  private func takeFreshExchange() {
+    if isKnownUniquelyReferenced(&exchange) {
+      exchange.reset()
+    } else {
+      exchange.connection = nil
+      exchange = HTTP1Exchange(shard, remote: remote, isSecure: stream.tls != nil)
+      exchange.connection = self
+    }
+  }
+
+  private func readBody(_ bytes: UnsafeMutableRawBufferPointer, upTo most: Int) throws(HTTPRefusal) -> Int? {
+    guard most > 0, exchange.handler != nil else { return nil }
+    switch try body.next(bytes, upTo: most, trailers: trailers) {
+    case .needMore(let used): return used == 0 ? nil : used
+    case .piece(let skipped, let count):
+      try addToSize(count)
+      exchange.credit -= count
+      exchange.handler?.exchangeBody(UnsafeRawBufferPointer(rebasing: bytes[skipped..<(skipped + count)]))
+      if body.hasEnded { bodyEnded() }
+      return skipped + count
+    case .end(let used):
+      bodyEnded()
+      return used
+    }
+  }
+
+  private func addToSize(_ count: Int) throws(HTTPRefusal) {
+    bodySize += count
+    guard bodySize <= shard.limits.body else { throw tooLarge }
+  }
+
+  private var tooLarge: HTTPRefusal { HTTPRefusal(413, "the body is larger than \(shard.limits.body) bytes") }
+
+  private func bodyEnded() {
+    // Its handler may have answered meanwhile; then the next request's turn has come.
+    guard case .body = state else { return }
+    exchange.requestHasEnded = true
+    state = .answering
+    exchange.handler?.exchangeRequestEnded(trailers)
+    trailers.reset()
+  }
+
+  private func discard(_ bytes: UnsafeMutableRawBufferPointer, _ left: Int) throws(HTTPRefusal) -> Int? {
+    switch try body.next(bytes, trailers: trailers) {
+    case .needMore(let used): return used == 0 ? nil : used
+    case .piece(let skipped, let count):
+      guard count <= left else {
+        end()
+        return bytes.count
+      }
+      state = .discarding(left - count)
+      if body.hasEnded { becomeIdle() }
+      return skipped + count
+    case .end(let used):
+      becomeIdle()
+      return used
+    }
+  }
+
+  /// More of the body is wanted.
+  func wantsMore() { stream.reoffer() }
+
+  // MARK: Out
+
+  /// Whether the connection stays open behind the answer that begins now.
+  func staysOpen(after exchange: HTTP1Exchange) -> Bool {
+    guard exchange.head.keepsAlive, !shard.isClosing, stream.isOpen else { return false }
+    guard case .body = state else { return true }
+    // Who waits for "100 Continue" may or may not send its body now; nobody could tell it from the next request.
+    guard let left = body.remaining, !exchange.head.expectsContinue else { return false }
+    return left <= Self.discardLimit
+  }
+
+  func answered(_ exchange: HTTP1Exchange, staysOpen: Bool) {
+    watch.note(shard.loop.turnBegan)
+    guard staysOpen else { return end() }
+    if case .body = state, !body.hasEnded { state = .discarding(Self.discardLimit) } else { becomeIdle() }
+    stream.reoffer()
+  }
+
+  private func becomeIdle() {
+    trailers.reset()
+    state = .idle
+  }
+
+  private func end() {
+    state = .ending
+    stream.finish()
+  }
+
+  private func refuse(_ refusal: HTTPRefusal) {
+    state = .ending
+    if exchange.answer == .none {
+      exchange.head.keepsAlive = false
+      let handler = exchange.handler
+      exchange.handler = nil
+      exchange.refuse(refusal.status, refusal.reason)
+      handler?.exchangeFailed(NH_INVALID_ARGUMENT, refusal.reason)
+    } else {
+      exchange.failed(NH_INVALID_ARGUMENT, refusal.reason)
+    }
+    stream.finish()
+  }
+
+  // MARK: The stream
+
+  var wantsInput: Bool {
+    switch state {
+    case .idle, .head, .discarding, .ending: true
+    case .body: exchange.credit > 0 && exchange.handler != nil
+    case .answering: false
+    }
+  }
+
+  func streamFinished() {
+    switch state {
+    case .idle, .ending: stream.finish()
+    case .answering: exchange.head.keepsAlive = false
+    case .head, .body, .discarding:
+      exchange.failed(NH_UNAVAILABLE, "the client hung up in the middle of its request")
+      stream.close()
+    }
+  }
+
+  func streamDrained() { exchange.drained() }
+
+  func streamClosed(_ failure: NetworkFailure?) {
+    exchange.connection = nil
+    exchange.failed(NH_UNAVAILABLE, failure?.words ?? "the connection was closed")
+    shard.forget(self)
+  }
+
+  func breakOff() {
+    state = .ending
+    stream.close()
+  }
+
+  // MARK: Time
+
+  func tick(_ now: Int64) {
+    let limits = shard.limits
+    watch.note(stream.takeSentCount(), now)
+    if stream.waiting > 0 {
+      guard watch.isOlder(than: limits.stall, now) else { return }
+      return stream.close(NetworkFailure("the client does not read its answer"))
+    }
+    switch state {
+    case .idle:
+      stream.trim()
+      if watch.isOlder(than: isFirst ? limits.headTime : limits.idle, now) { stream.close() }
+    case .head where now - headBegan > limits.headTime: refuse(HTTPRefusal(408, "the request took too long to come"))
+    case .body where exchange.credit > 0 && watch.isOlder(than: limits.stall, now):
+      refuse(HTTPRefusal(408, "the request's body stopped coming"))
+    case .discarding where watch.isOlder(than: limits.stall, now): stream.close()
+    default: break
+    }
+  }
+
+  func shutdown() { if case .idle = state { stream.close() } }
+}
+
+/// A request on a connection of HTTP/1.1.
+final class HTTP1Exchange: ServerExchange, @unchecked Sendable {
+  /// Nil once the connection has gone on or away.
+  unowned(unsafe) var connection: HTTP1Connection?
+  private var framing = HTTP1ResponseWriter.Framing.none
+  private var left = 0
+  private var staysOpen = true
+
+  override var canWrite: Bool { connection.map { !$0.stream.isFull } ?? false }
+
+  override func bodyFits(_ count: Int) -> Bool {
+    if case .length = framing { return count <= left }
+    return true
+  }
+
+  override func sendHead(_ response: ResponseHead, _ body: UnsafeRawBufferPointer, ends: Bool) {
+    guard let connection else { return }
+    staysOpen = connection.staysOpen(after: self)
+    framing = frame(response, ends: ends)
+    HTTP1ResponseWriter.head(response, framing, keepsAlive: staysOpen, date: shard.date(), to: connection.stream)
+    if case .length(let length) = framing { left = length }
+    if body.count > 0 { sendBody(body) }
+    if ends, case .chunked = framing { HTTP1ResponseWriter.lastChunk(nh_pair_list(), to: connection.stream) }
+  }
+
+  private func frame(_ response: ResponseHead, ends: Bool) -> HTTP1ResponseWriter.Framing {
+    if response.status == 204 || response.status == 304 { return .none }
+    if let length = response.length { return .length(length) }
+    if head.isHTTP10 {
+      staysOpen = false
+      return .untilClosed
+    }
+    return .chunked
+  }
+
+  override func sendBody(_ body: UnsafeRawBufferPointer) {
+    guard let stream = connection?.stream, !isToHead else { return }
+    switch framing {
+    case .none: break
+    case .chunked: HTTP1ResponseWriter.chunk(body, to: stream)
+    case .untilClosed: stream.write(body)
+    case .length:
+      let fitting = UnsafeRawBufferPointer(rebasing: body.prefix(left))
+      left -= fitting.count
+      stream.write(fitting)
+    }
+  }
+
+  override func sendEnd(_ trailers: nh_pair_list) {
+    guard let stream = connection?.stream, !isToHead else { return }
+    if case .chunked = framing { HTTP1ResponseWriter.lastChunk(trailers, to: stream) }
+    // Shorter than announced: only the end of the connection can tell.
+    if case .length = framing, left > 0 { staysOpen = false }
+  }
+
+  override func follow(to home: EventLoop) -> Bool { connection?.follow(to: home) ?? false }
+
+  override func breakOff() { connection?.breakOff() }
+
+  override func grant(_ bytes: Int) {
+    credit += bytes
+    connection?.wantsMore()
+  }
+
+  override func answered() { connection?.answered(self, staysOpen: staysOpen) }
+}

@@ -1,0 +1,154 @@
+import CNodeABI
+import Glibc
+import HostCore
+
+/// Puts responses of HTTP/1.1 into a stream.
+enum HTTP1ResponseWriter {
+  enum Framing {
+    /// No body, nor a word about one.
+    case none
+    case length(Int)
+    case chunked
+    case untilClosed
+  }
+
+  static func head(_ response: ResponseHead, _ framing: Framing, keepsAlive: Bool, date: [UInt8], to stream: Stream) {
+    var room = 160
+    for pair in ResponseHead.pairs(response.headers) { room += Int(pair.name.len + pair.value.len) + 4 }
+    stream.write(upTo: room) { start in
+      var writer = Writer(at: start)
+      writer.add("HTTP/1.1 ")
+      writer.add(response.status)
+      writer.add(" ")
+      writer.add(reason(response.status))
+      writer.add("\r\n")
+      if !response.hasDate {
+        writer.add("date: ")
+        date.withUnsafeBytes { writer.add($0) }
+        writer.add("\r\n")
+      }
+      if !response.hasServer { writer.add("server: nodehost\r\n") }
+      for pair in ResponseHead.pairs(response.headers) where !ResponseHead.isTheHosts(pair.name) {
+        writer.add(ResponseHead.bytes(pair.name))
+        writer.add(": ")
+        writer.add(ResponseHead.bytes(pair.value))
+        writer.add("\r\n")
+      }
+      switch framing {
+      case .none, .untilClosed: break
+      case .length(let length):
+        writer.add("content-length: ")
+        writer.add(length)
+        writer.add("\r\n")
+      case .chunked: writer.add("transfer-encoding: chunked\r\n")
+      }
+      if !keepsAlive { writer.add("connection: close\r\n") }
+      writer.add("\r\n")
+      return writer.count
+    }
+  }
+
+  static func chunk(_ bytes: UnsafeRawBufferPointer, to stream: Stream) {
+    // An empty chunk would be the last.
+    guard bytes.count > 0 else { return }
+    stream.write(upTo: 24) { start in
+      var writer = Writer(at: start)
+      writer.add(hexadecimal: bytes.count)
+      writer.add("\r\n")
+      return writer.count
+    }
+    stream.write(bytes)
+    stream.write("\r\n")
+  }
+
+  static func lastChunk(_ trailers: nh_pair_list, to stream: Stream) {
+    stream.write("0\r\n")
+    for pair in ResponseHead.pairs(trailers) where !ResponseHead.isTheHosts(pair.name) {
+      stream.write(ResponseHead.bytes(pair.name))
+      stream.write(": ")
+      stream.write(ResponseHead.bytes(pair.value))
+      stream.write("\r\n")
+    }
+    stream.write("\r\n")
+  }
+
+  private struct Writer {
+    private let start: UnsafeMutableRawPointer
+    private(set) var count = 0
+
+    init(at start: UnsafeMutableRawPointer) { self.start = start }
+
+    @inline(__always)
+    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+      guard bytes.count > 0 else { return }
+      memcpy(start + count, bytes.baseAddress!, bytes.count)
+      count += bytes.count
+    }
+
+    @inline(__always)
+    mutating func add(_ words: StaticString) {
+      memcpy(start + count, words.utf8Start, words.utf8CodeUnitCount)
+      count += words.utf8CodeUnitCount
+    }
+
+    mutating func add(_ number: Int) { add(number, radix: 10) }
+    mutating func add(hexadecimal number: Int) { add(number, radix: 16) }
+
+    private mutating func add(_ number: Int, radix: Int) {
+      var digits = 1, rest = number / radix
+      while rest > 0 {
+        digits += 1
+        rest /= radix
+      }
+      rest = number
+      for place in stride(from: count + digits - 1, through: count, by: -1) {
+        let digit = UInt8(rest % radix)
+        start.storeBytes(of: digit < 10 ? 0x30 + digit : 0x57 + digit, toByteOffset: place, as: UInt8.self)
+        rest /= radix
+      }
+      count += digits
+    }
+  }
+
+  static func reason(_ status: Int) -> StaticString {
+    switch status {
+    case 200: "OK"
+    case 201: "Created"
+    case 202: "Accepted"
+    case 204: "No Content"
+    case 206: "Partial Content"
+    case 301: "Moved Permanently"
+    case 302: "Found"
+    case 303: "See Other"
+    case 304: "Not Modified"
+    case 307: "Temporary Redirect"
+    case 308: "Permanent Redirect"
+    case 400: "Bad Request"
+    case 401: "Unauthorized"
+    case 403: "Forbidden"
+    case 404: "Not Found"
+    case 405: "Method Not Allowed"
+    case 408: "Request Timeout"
+    case 409: "Conflict"
+    case 410: "Gone"
+    case 412: "Precondition Failed"
+    case 413: "Content Too Large"
+    case 414: "URI Too Long"
+    case 415: "Unsupported Media Type"
+    case 416: "Range Not Satisfiable"
+    case 417: "Expectation Failed"
+    case 422: "Unprocessable Content"
+    case 425: "Too Early"
+    case 429: "Too Many Requests"
+    case 431: "Request Header Fields Too Large"
+    case 500: "Internal Server Error"
+    case 501: "Not Implemented"
+    case 502: "Bad Gateway"
+    case 503: "Service Unavailable"
+    case 504: "Gateway Timeout"
+    case 505: "HTTP Version Not Supported"
+    case 507: "Insufficient Storage"
+    default: "Status"
+    }
+  }
+}

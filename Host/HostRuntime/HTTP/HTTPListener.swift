@@ -1,0 +1,138 @@
+import CNodeABI
+import HostCore
+import Synchronization
+
+/// What a listener counts; shown by the node's metrics.
+final class ServerCounts: Sendable {
+  let connections: MetricSeries
+  let refused: MetricSeries
+  let requests: MetricSeries
+  let failures: MetricSeries
+
+  init(_ metrics: MetricRegistry, node: String, listener: String) {
+    func counter(_ name: String, _ help: String) -> MetricSeries {
+      // No role can have taken the name: what begins with `nodehost_` is the host's.
+      metrics.series(.counter, name, help: help, labels: [("node", node), ("listener", listener)], bounds: [])!
+    }
+    connections = counter("nodehost_http_connections_total", "Connections taken.")
+    refused = counter("nodehost_http_connections_refused_total", "Connections refused because there were too many.")
+    requests = counter("nodehost_http_requests_total", "Requests.")
+    failures = counter("nodehost_http_failures_total", "Requests answered with a 5xx or broken off.")
+  }
+}
+
+/// A port of the manifest's `listen` section that speaks HTTP, with a share on each loop.
+final class HTTPListener: @unchecked Sendable {
+  let name: String
+  let limits: ServerLimits
+  /// Whether it tells how the node is.
+  let servesStatus: Bool
+  let tls: TLSSource?
+  let address: SocketAddress
+  let counts: ServerCounts
+  let isReady = Atomic<Bool>(false)
+  /// Connections that are there.
+  let open = Atomic<Int>(0)
+  private let log: LogHub
+  private let entries = Mutex(Entries())
+  private var shards: [ListenerShard] = []
+
+  private struct Entry {
+    var id: UInt64
+    var method: String
+    var pattern: RoutePattern
+    var target: any RequestTarget
+  }
+
+  private struct Entries {
+    var all: [Entry] = []
+    var next: UInt64 = 1
+
+    var routes: Routes {
+      var routes = Routes()
+      for entry in all {
+        _ = routes.table.insert(method: entry.method, entry.pattern, routes.targets.count)
+        routes.targets.append(entry.target)
+      }
+      return routes
+    }
+  }
+
+  init(_ plan: Listener, loops: [EventLoop], services: NodeServices) throws(NetworkFailure) {
+    name = plan.name
+    limits = ServerLimits(plan)
+    servesStatus = plan.status
+    log = services.log
+    counts = ServerCounts(services.metrics, node: services.nodeName, listener: plan.name)
+    if let files = plan.tls {
+      tls = try TLSSource { () throws(NetworkFailure) in
+        try TLSContext.server(files, protocols: [TLSContext.http2, TLSContext.http1])
+      }
+    } else {
+      tls = nil
+    }
+    let sockets = try Acceptor.sockets(plan.address, count: loops.count)
+    address = SocketAddress.local(of: sockets[0])!
+    shards = zip(sockets, loops).map { ListenerShard(self, socket: $0, loop: $1) }
+  }
+
+  func start() { for shard in shards { shard.loop.post { shard.start() } } }
+
+  func trouble(_ failure: NetworkFailure) { log.write(NH_LOG_ERROR, role: "", "listen.\(name): \(failure.words)") }
+
+  func shard(on loop: EventLoop) -> ListenerShard? { shards.first { $0.loop === loop } }
+
+  // MARK: Routes
+
+  /// Nil if another target has the same method and pattern.
+  func add(method: String, _ pattern: RoutePattern, _ target: any RequestTarget) -> UInt64? {
+    let id: UInt64? = entries.withLock { entries in
+      var table = entries.routes.table
+      guard table.insert(method: method, pattern, 0) else { return nil }
+      defer { entries.next += 1 }
+      entries.all.append(Entry(id: entries.next, method: method, pattern: pattern, target: target))
+      return entries.next
+    }
+    if id != nil { publish() }
+    return id
+  }
+
+  func remove(_ id: UInt64) {
+    entries.withLock { $0.all.removeAll { $0.id == id } }
+    publish()
+  }
+
+  /// Each loop has its own copy, which it reads without asking anybody. Told under the lock, so that an older one never
+  /// comes after a newer.
+  private func publish() {
+    entries.withLock { entries in
+      let routes = entries.routes
+      for shard in shards {
+        if shard.loop.isCurrent { shard.use(routes) } else { shard.loop.post { shard.use(routes) } }
+      }
+    }
+  }
+
+  // MARK: The end
+
+  /// `done` comes on the loop of the last connection to end.
+  func close(_ done: @escaping @Sendable () -> Void) {
+    let open = Countdown(shards.count, done)
+    for shard in shards { shard.loop.post { shard.close { open.down() } } }
+  }
+
+  func cutShort() { for shard in shards { shard.loop.post { shard.cutShort() } } }
+}
+
+/// Tells when all of several have come to their end.
+final class Countdown: Sendable {
+  private let left: Atomic<Int>
+  private let done: @Sendable () -> Void
+
+  init(_ count: Int, _ done: @escaping @Sendable () -> Void) {
+    left = Atomic(count)
+    self.done = done
+  }
+
+  func down() { if left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { done() } }
+}

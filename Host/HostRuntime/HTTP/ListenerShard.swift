@@ -1,0 +1,213 @@
+import Glibc
+import HostCore
+import Synchronization
+
+/// How much of everything a listener's clients may take before they are refused.
+struct ServerLimits: Sendable {
+  var head = HeadLimits()
+  /// Bytes of a request's body.
+  var body = 1 << 30
+  /// Connections at once, on all loops together.
+  var connections = 10_000
+  /// Requests at once on one connection of HTTP/2.
+  var streams = 128
+  // Nanoseconds.
+  /// From a request's first byte to the end of its head.
+  var headTime: Int64 = 10_000_000_000
+  /// Between two requests.
+  var idle: Int64 = 75_000_000_000
+  /// With less than `stallBytes` going either way while there is something to send or wanted.
+  var stall: Int64 = 30_000_000_000
+  static let stallBytes = 1_024
+
+  init(_ plan: Listener) {
+    body = plan.bodyLimit
+    connections = plan.limits.connections
+    headTime = Int64(plan.limits.headMilliseconds) * 1_000_000
+    idle = Int64(plan.limits.idleMilliseconds) * 1_000_000
+    stall = Int64(plan.limits.stallMilliseconds) * 1_000_000
+  }
+}
+
+/// A client's connection, whatever version of HTTP it speaks.
+protocol ServerConnection: AnyObject {
+  /// Where the shard keeps it.
+  var place: Int { get set }
+  var stream: Stream { get }
+  /// Once a second: looks whether a limit of time has passed.
+  func tick(_ now: Int64)
+  /// The node ends: what is under way may end, nothing new begins.
+  func shutdown()
+}
+
+/// When something last went forward, so that who sends a byte now and then cannot stay for ever.
+struct ProgressWatch {
+  private(set) var last: Int64 = 0
+  private var bytes = 0
+
+  mutating func note(_ now: Int64) {
+    last = now
+    bytes = 0
+  }
+
+  mutating func note(_ count: Int, _ now: Int64) {
+    bytes += count
+    if bytes >= ServerLimits.stallBytes { note(now) }
+  }
+
+  func isOlder(than limit: Int64, _ now: Int64) -> Bool { now - last > limit }
+}
+
+/// A listener's routes; the table's numbers are places among the targets.
+struct Routes: Sendable {
+  var table = RouteTable()
+  var targets: [any RequestTarget] = []
+}
+
+/// The share of a listener that lives on one loop: its socket and its connections.
+final class ListenerShard: TimerTarget, @unchecked Sendable {
+  private static let tickNanoseconds: Int64 = 1_000_000_000
+
+  unowned let listener: HTTPListener
+  let loop: EventLoop
+  private var routes = Routes()
+  private var acceptor: Acceptor!
+  private var connections: [any ServerConnection] = []
+  private(set) var isClosing = false
+  private var timer: UInt64?
+  private var dateText: [UInt8] = []
+  private var dateSecond: Int64 = -1
+  private var whenClosed: (() -> Void)?
+  let counts: ServerCounts
+
+  init(_ listener: HTTPListener, socket: Int32, loop: EventLoop) {
+    self.listener = listener
+    self.loop = loop
+    counts = listener.counts
+    acceptor = Acceptor(socket, on: loop) { [unowned self] descriptor, from in
+      accept(descriptor, from)
+    } troubled: { [unowned listener] in
+      listener.trouble($0)
+    }
+  }
+
+  var limits: ServerLimits { listener.limits }
+
+  func start() {
+    acceptor.start()
+    timer = loop.setTimer(after: Self.tickNanoseconds, period: Self.tickNanoseconds, self)
+  }
+
+  func use(_ routes: Routes) { self.routes = routes }
+
+  // MARK: Connections
+
+  private func accept(_ descriptor: Int32, _ from: SocketAddress) {
+    guard listener.open.load(ordering: .relaxed) < limits.connections, !isClosing else {
+      counts.refused.addFromAnyThread(1)
+      Glibc.close(descriptor)
+      return
+    }
+    counts.connections.addFromAnyThread(1)
+    let tls = listener.tls.map { TLSSession($0.context, descriptor: descriptor, isServer: true) }
+    let stream = Stream(descriptor, on: loop, tls: tls)
+    let connection = HTTP1Connection(stream, self, remote: Remote(from))
+    add(connection)
+    stream.start(connection)
+  }
+
+  private func add(_ connection: any ServerConnection) {
+    listener.open.add(1, ordering: .relaxed)
+    connection.place = connections.count
+    connections.append(connection)
+  }
+
+  /// A connection that comes from another loop.
+  func adopt(_ connection: any ServerConnection) {
+    add(connection)
+    if isClosing { connection.shutdown() }
+  }
+
+  func replace(_ old: any ServerConnection, with new: any ServerConnection & StreamOwner) {
+    new.place = old.place
+    connections[old.place] = new
+    new.stream.owner = new
+    new.streamOpened()
+  }
+
+  func forget(_ connection: any ServerConnection) {
+    guard connection.place < connections.count, connections[connection.place] === connection else { return }
+    listener.open.subtract(1, ordering: .relaxed)
+    let last = connections.removeLast()
+    if last !== connection {
+      last.place = connection.place
+      connections[last.place] = last
+    }
+    if isClosing, connections.isEmpty { closed() }
+  }
+
+  func timerFired(_ timer: UInt64, token: UInt64) {
+    // Backwards, as those that end are replaced by the last.
+    for place in connections.indices.reversed() where place < connections.count {
+      connections[place].tick(loop.turnBegan)
+    }
+  }
+
+  // MARK: Requests
+
+  func dispatch(_ exchange: ServerExchange) {
+    let head = exchange.head
+    switch routes.table.find(head) {
+    case .found(let target, let captures):
+      exchange.captures = captures
+      let target = routes.targets[target]
+      if let home = target.home, home !== loop, exchange.follow(to: home) { return }
+      target.begin(exchange)
+    case .wrongMethod(let methods):
+      let allowed = Array(Set(methods)).sorted().joined(separator: ", ")
+      exchange.refuse(405, "\(head.string(head.path)) has only: \(allowed)", headers: [("allow", allowed)])
+    case .nothing:
+      listener.isReady.load(ordering: .relaxed)
+        ? exchange.refuse(404, "nothing is here")
+        : exchange.refuse(503, "the node is starting", headers: [("retry-after", "1")])
+    }
+  }
+
+  /// An exchange has come to its end.
+  func ended(_ exchange: ServerExchange) {
+    counts.requests.addFromAnyThread(1)
+    if exchange.status >= 500 || exchange.answer == .broken { counts.failures.addFromAnyThread(1) }
+  }
+
+  /// What "date" says now.
+  func date() -> [UInt8] {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME_COARSE, &time)
+    if Int64(time.tv_sec) != dateSecond {
+      dateSecond = Int64(time.tv_sec)
+      dateText = HTTPDate.text(time.tv_sec)
+    }
+    return dateText
+  }
+
+  // MARK: The end
+
+  /// Takes no more connections, and tells when those that were there have ended.
+  func close(_ done: @escaping () -> Void) {
+    whenClosed = done
+    isClosing = true
+    acceptor.stop()
+    for connection in connections { connection.shutdown() }
+    if connections.isEmpty { closed() }
+  }
+
+  /// Waits no longer.
+  func cutShort() { for connection in connections.reversed() { connection.stream.close() } }
+
+  private func closed() {
+    if let timer { loop.cancelTimer(timer) }
+    timer = nil
+    whenClosed?()
+    whenClosed = nil
+  }
+}

@@ -1,0 +1,193 @@
+import CNodeABI
+import HostCore
+
+/// Takes the requests that a route leads to, on the loops of their connections.
+protocol RequestTarget: AnyObject, Sendable {
+  /// Where it does so, if it is the same loop each time.
+  var home: EventLoop? { get }
+  /// Answers the exchange here and now, or becomes or names its handler.
+  func begin(_ exchange: ServerExchange)
+}
+
+/// Told what becomes of a request that it has taken, on the connection's loop.
+protocol ExchangeHandler: AnyObject {
+  /// A piece of the request's body, valid during the call; never more than was asked for.
+  func exchangeBody(_ bytes: UnsafeRawBufferPointer)
+  /// The request's body is whole. Does not come if there was none, which `requestHasEnded` tells from the beginning.
+  func exchangeRequestEnded(_ trailers: MessageHead)
+  /// Writing is possible again.
+  func exchangeWritable()
+  /// It broke before the answer was whole; the last it hears.
+  func exchangeFailed(_ status: nh_status, _ words: String)
+}
+
+/// One request and its answer, whatever the version of HTTP. Lives on its connection's loop.
+///
+/// The subclasses know the wire; what is refused, counted and logged is the same for all and stands here.
+class ServerExchange: @unchecked Sendable {
+  /// The body that comes without being asked for.
+  static let firstCredit = 64 << 10
+
+  private(set) var shard: ListenerShard
+  let remote: Remote
+  let isSecure: Bool
+  let head = MessageHead()
+  var captures: [RouteTable.Capture] = []
+  /// Until somebody has taken it, no piece of its body is handed on.
+  var handler: (any ExchangeHandler)?
+  /// Body that may still be handed on.
+  var credit = ServerExchange.firstCredit
+  private(set) var answer = Answer.none
+  var requestHasEnded = false
+  private(set) var status = 0
+  private(set) var bodySent = 0
+  private(set) var began: Int64 = 0
+
+  enum Answer { case none, open, whole, broken }
+
+  init(_ shard: ListenerShard, remote: Remote, isSecure: Bool) {
+    self.shard = shard
+    self.remote = remote
+    self.isSecure = isSecure
+  }
+
+  var loop: EventLoop { shard.loop }
+  var isOver: Bool { answer == .whole || answer == .broken }
+  final var isToHead: Bool { head.equals(head.method, "HEAD") }
+
+  /// The handler that wants to hear of it from now on. It was not chosen at once, so something may have waited for it.
+  func take(by handler: any ExchangeHandler) {
+    self.handler = handler
+    if !requestHasEnded { grant(0) }
+  }
+
+  /// For the next request.
+  func reset() {
+    head.reset()
+    captures.removeAll(keepingCapacity: true)
+    handler = nil
+    credit = Self.firstCredit
+    answer = .none
+    requestHasEnded = false
+    status = 0
+    bodySent = 0
+  }
+
+  /// The head is there: finds who takes it.
+  final func dispatch() {
+    began = loop.turnBegan
+    shard.dispatch(self)
+  }
+
+  /// Its connection now lives on another loop, with another share of the listener.
+  final func moved(to shard: ListenerShard) { self.shard = shard }
+
+  /// Takes its connection to the loop where the target lives. False: it stays here.
+  func follow(to home: EventLoop) -> Bool { false }
+
+  /// Runs `body` where the exchange lives: now if that is here.
+  final func onItsLoop(_ body: @escaping @Sendable (ServerExchange) -> Void) {
+    if loop.isCurrent { body(self) } else { loop.post { [self] in body(self) } }
+  }
+
+  // MARK: The answer
+
+  /// Status, headers and a first piece of the body; with `ends` all of it.
+  final func respond(_ status: Int, _ headers: nh_pair_list, _ body: UnsafeRawBufferPointer, ends: Bool) -> nh_status {
+    guard answer == .none, (200...599).contains(status) else { return NH_FAILED_PRECONDITION }
+    guard let response = ResponseHead(status, headers, ends: ends, bodyCount: body.count) else {
+      return NH_INVALID_ARGUMENT
+    }
+    self.status = status
+    answer = .open
+    sendHead(response, body, ends: ends)
+    bodySent += body.count
+    if ends { complete() }
+    return NH_OK
+  }
+
+  /// The next piece; NH_RESOURCE_EXHAUSTED if nothing was taken and `exchangeWritable` will come.
+  final func write(_ body: UnsafeRawBufferPointer) -> nh_status {
+    guard answer == .open else { return answer == .none ? NH_FAILED_PRECONDITION : NH_UNAVAILABLE }
+    guard canWrite else {
+      wantsToWrite = true
+      return NH_RESOURCE_EXHAUSTED
+    }
+    guard bodyFits(body.count) else { return NH_OUT_OF_RANGE }
+    sendBody(body)
+    bodySent += body.count
+    return NH_OK
+  }
+
+  final func finish(_ trailers: nh_pair_list) -> nh_status {
+    guard answer == .open else { return answer == .none ? NH_FAILED_PRECONDITION : NH_UNAVAILABLE }
+    guard ResponseHead.areFit(trailers) else { return NH_INVALID_ARGUMENT }
+    sendEnd(trailers)
+    complete()
+    return NH_OK
+  }
+
+  /// Breaks it off: the other side notices that the answer is not whole.
+  final func abort() {
+    guard !isOver else { return }
+    answer = .broken
+    handler = nil
+    shard.ended(self)
+    breakOff()
+  }
+
+  /// A whole answer of the host's own.
+  final func refuse(_ status: Int, _ words: String, headers: [(StaticString, String)] = []) {
+    answer(status, "text/plain; charset=utf-8", "\(words)\n", headers: headers)
+  }
+
+  final func answer(_ status: Int, _ type: String, _ text: String, headers: [(StaticString, String)] = []) {
+    let all = MessageHead(capacity: 128)
+    all.addField("content-type", type)
+    for (name, value) in headers { all.addField(name, value) }
+    var text = text
+    text.withUTF8 { bytes in
+      _ = all.withPairs { respond(status, $0, UnsafeRawBufferPointer(bytes), ends: true) }
+    }
+  }
+
+  /// The connection is gone, or a limit was passed.
+  final func failed(_ status: nh_status, _ words: String) {
+    guard !isOver else { return }
+    answer = .broken
+    shard.ended(self)
+    let handler = handler
+    self.handler = nil
+    handler?.exchangeFailed(status, words)
+  }
+
+  private func complete() {
+    answer = .whole
+    handler = nil
+    shard.ended(self)
+    answered()
+  }
+
+  final var wantsToWrite = false
+
+  /// The connection can take more.
+  final func drained() {
+    guard wantsToWrite, answer == .open else { return }
+    wantsToWrite = false
+    handler?.exchangeWritable()
+  }
+
+  // MARK: The wire
+
+  var canWrite: Bool { fatalError("the wire's") }
+  /// Whether so much more fits into the length that was announced.
+  func bodyFits(_ count: Int) -> Bool { fatalError("the wire's") }
+  func sendHead(_ response: ResponseHead, _ body: UnsafeRawBufferPointer, ends: Bool) { fatalError("the wire's") }
+  func sendBody(_ body: UnsafeRawBufferPointer) { fatalError("the wire's") }
+  func sendEnd(_ trailers: nh_pair_list) { fatalError("the wire's") }
+  func breakOff() { fatalError("the wire's") }
+  /// More of the request's body may come.
+  func grant(_ bytes: Int) { fatalError("the wire's") }
+  /// All of the answer is on its way.
+  func answered() { fatalError("the wire's") }
+}

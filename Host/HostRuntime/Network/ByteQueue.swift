@@ -1,0 +1,78 @@
+import Glibc
+
+/// Bytes that wait, first in, first out, in one piece of memory that is given back when they have gone.
+package struct ByteQueue: ~Copyable {
+  private static let leastCapacity = 4 << 10
+
+  private var base: UnsafeMutableRawPointer?
+  private var capacity = 0
+  private var start = 0
+  private var end = 0
+
+  package init() {}
+
+  deinit { free(base) }
+
+  package var count: Int { end - start }
+  package var isEmpty: Bool { end == start }
+
+  /// All that waits. Valid until the queue is changed.
+  package var bytes: UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(start: base.map { $0 + start }, count: end - start)
+  }
+
+  package mutating func append(_ more: UnsafeRawBufferPointer) {
+    guard more.count > 0 else { return }
+    memcpy(room(for: more.count), more.baseAddress!, more.count)
+    end += more.count
+  }
+
+  package mutating func append(_ text: StaticString) {
+    append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
+  /// Lets `write` fill as much of `most` bytes as it likes; it returns how much that was.
+  @inline(__always)
+  package mutating func append<Failure: Error>(
+    upTo most: Int, _ write: (UnsafeMutableRawPointer) throws(Failure) -> Int
+  ) throws(Failure) {
+    end += try write(room(for: most))
+  }
+
+  package mutating func removeFirst(_ count: Int) {
+    start += count
+    if start == end { (start, end) = (0, 0) }
+  }
+
+  package mutating func removeAll() { (start, end) = (0, 0) }
+
+  /// Gives back the memory, if nothing waits.
+  package mutating func shrink() {
+    guard isEmpty, base != nil else { return }
+    free(base)
+    base = nil
+    capacity = 0
+  }
+
+  private mutating func room(for count: Int) -> UnsafeMutableRawPointer {
+    if capacity - end < count { makeRoom(for: count) }
+    return base! + end
+  }
+
+  private mutating func makeRoom(for more: Int) {
+    let count = end - start
+    // Moving is cheap while more than half is used up.
+    if start >= capacity / 2, capacity >= count + more {
+      memmove(base!, base! + start, count)
+    } else {
+      var larger = max(capacity, Self.leastCapacity)
+      while larger < count + more { larger *= 2 }
+      let new = malloc(larger)!
+      if count > 0 { memcpy(new, base! + start, count) }
+      free(base)
+      base = new
+      capacity = larger
+    }
+    (start, end) = (0, count)
+  }
+}

@@ -1,0 +1,156 @@
+import Glibc
+@testable import HostRuntime
+import NodeValues
+
+/// A node whose roles `b` (and `c`) have the routes of Tests/Fixtures/routes.c.
+final class WebNode {
+  let live: LiveNode
+  private let folder: String
+
+  /// `listen` are more members of the listener `data`; `others` are more listeners.
+  init(_ listen: String = "", names: [String] = ["b"], others: [String] = [], waits: Bool = true) {
+    let folder = Place.temporaryFolder()
+    self.folder = folder
+    Self.build(1, folder)
+    let comma = listen.isEmpty ? "" : ", "
+    live = LiveNode(
+      folders: [folder],
+      names.map {
+        "{ role: routes, name: \($0), restart: { policy: on-failure, backoff_ms: 50 }, "
+          + "limits: { drain_ms: 500, swap_ms: 500, probation_ms: 200 } }"
+      },
+      listen: ["data: { address: \"127.0.0.1:0\"\(comma)\(listen) }"] + others, waits: waits)
+    live.onControl {
+      $0.watcher?.close()
+      $0.watcher = nil
+    }
+  }
+
+  deinit { run(["rm", "-rf", folder]) }
+
+  func build(_ number: Int) { Self.build(number, folder) }
+
+  private static func build(_ number: Int, _ folder: String) {
+    let (code, output) = run([
+      "cc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-DBUILD=\(number)", "-I",
+      "\(Place.repository)/SDK/CNodeABI/include", "-o", "\(folder)/libroutes.so",
+      "\(Place.repository)/Tests/Fixtures/routes.c",
+    ])
+    precondition(code == 0, output)
+  }
+
+  func port(_ listener: String = "data") -> UInt16 { live.node.services.http.listener(listener)!.address.port }
+
+  func url(_ path: String, _ listener: String = "data") -> String { "http://127.0.0.1:\(port(listener))\(path)" }
+
+  /// What curl prints, and its exit code.
+  func curl(_ path: String, _ more: [String] = []) -> (code: Int32, output: String) {
+    run(["curl", "-sS", "--max-time", "10"] + more + [url(path)])
+  }
+
+  /// The status alone.
+  func status(_ path: String, _ more: [String] = []) -> String {
+    curl(path, ["-o", "/dev/null", "-w", "%{http_code}"] + more).output
+  }
+
+  func connect(_ listener: String = "data") -> RawClient { RawClient(port(listener)) }
+
+  /// Sends the bytes on a connection of their own, and returns all that comes until it is closed or nothing comes for
+  /// half a second.
+  func exchange(_ text: String, seconds: Double = 0.5) -> String {
+    let client = connect()
+    client.send(text)
+    return client.receive(seconds: seconds).text
+  }
+
+  /// How many exchanges the role still knows of.
+  func open(_ name: String = "b") throws -> Int {
+    guard case .value(.int(let count)) = try live.call("open", on: name) else { return -1 }
+    return Int(count)
+  }
+}
+
+/// A socket that sends what it is told, right or wrong.
+final class RawClient {
+  let descriptor: Int32
+
+  init(_ port: UInt16) {
+    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    let outcome = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    precondition(outcome == 0, "connect: \(errno)")
+  }
+
+  deinit { close(descriptor) }
+
+  func send(_ text: String) { send(Array(text.utf8)) }
+
+  /// Whether all of it was taken.
+  @discardableResult
+  func send(_ bytes: [UInt8]) -> Bool {
+    var sent = 0
+    while sent < bytes.count {
+      let count = bytes.withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+      }
+      guard count > 0 else { return false }
+      sent += count
+    }
+    return true
+  }
+
+  /// No more will come from here.
+  func finish() { shutdown(descriptor, Int32(SHUT_WR)) }
+
+  /// What comes, up to `count` bytes, until the end or a pause of so long.
+  func receive(_ count: Int = .max, seconds: Double = 2) -> (text: String, isClosed: Bool) {
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    while bytes.count < count {
+      var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      guard poll(&poller, 1, Int32(seconds * 1000)) > 0 else { return (String(decoding: bytes, as: UTF8.self), false) }
+      let got = recv(descriptor, &chunk, min(chunk.count, count - bytes.count), 0)
+      guard got > 0 else { return (String(decoding: bytes, as: UTF8.self), true) }
+      bytes += chunk[..<got]
+    }
+    return (String(decoding: bytes, as: UTF8.self), false)
+  }
+
+  /// Waits for an answer that ends so.
+  func receive(endingIn end: String) -> String {
+    var text = ""
+    while !text.hasSuffix(end) {
+      let (more, isClosed) = receive(1, seconds: 5)
+      text += more
+      if isClosed || more.isEmpty { break }
+    }
+    return text
+  }
+}
+
+/// The status codes of the answers in some text, in their order.
+func statuses(_ text: String) -> [Int] {
+  text.split(separator: "\r\n", omittingEmptySubsequences: false).compactMap { line in
+    guard let place = line.range(of: "HTTP/1.1 ") else { return nil }
+    return Int(line[place.upperBound...].prefix(3))
+  }
+}
+
+extension Substring {
+  /// Without Foundation.
+  fileprivate func range(of words: String) -> Range<Index>? {
+    var start = startIndex
+    while start < endIndex {
+      if self[start...].hasPrefix(words) { return start..<index(start, offsetBy: words.count) }
+      start = index(after: start)
+    }
+    return nil
+  }
+}
