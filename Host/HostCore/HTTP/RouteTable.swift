@@ -66,6 +66,7 @@ package struct RouteTable<Target: Sendable>: Sendable {
     guard start < end, head.text[start] == UInt8(ascii: "/") else { return .nothing }
     if let (leaf, index) = walk(0, start + 1, end, &search) {
       let target = leaf.targets[index]
+      if target.names.isEmpty { return .found(target.target, captures: []) }
       return .found(target.target, captures: Array(zip(target.names, search.caught)).map { ($0.0, $0.1) })
     }
     return search.allowed.isEmpty ? .nothing : .wrongMethod(search.allowed)
@@ -94,10 +95,10 @@ package struct RouteTable<Target: Sendable>: Sendable {
       search.caught.removeLast()
     }
     guard !nodes[at].rest.targets.isEmpty else { return nil }
-    search.caught.append(MessageHead.Part(start, end - start))
-    if let found = choose(nodes[at].rest, &search) { return found }
-    search.caught.removeLast()
-    return nil
+    guard let (leaf, index) = choose(nodes[at].rest, &search) else { return nil }
+    // A prefix catches nothing, and needs no memory for it.
+    if !leaf.targets[index].names.isEmpty { search.caught.append(MessageHead.Part(start, end - start)) }
+    return (leaf, index)
   }
 
   /// The target of the request's own method, else of any, else for HEAD that of GET.

@@ -31,18 +31,45 @@ enum HTTP1ResponseWriter {
       for pair in ResponseHead.pairs(response.headers) where !ResponseHead.isTheHosts(pair.name) {
         writer.addField(ResponseHead.bytes(pair.name), ResponseHead.bytes(pair.value))
       }
-      switch framing {
-      case .none, .untilClosed: break
-      case .length(let length):
-        writer.add("content-length: ")
-        writer.add(length)
-        writer.add("\r\n")
-      case .chunked: writer.add("transfer-encoding: chunked\r\n")
-      }
-      if !keepsAlive { writer.add("connection: close\r\n") }
-      writer.add("\r\n")
+      finish(&writer, framing, keepsAlive: keepsAlive)
       return writer.count
     }
+  }
+
+  /// Another server's head. What it says of the length of a body that does not follow is true all the same.
+  static func head(
+    _ head: MessageHead, leavingOut leftOut: FieldSet, _ framing: Framing, hasNoBody: Bool, keepsAlive: Bool,
+    to stream: Stream
+  ) {
+    stream.write(upTo: head.used + 4 * head.fields.count + 160) { start in
+      var writer = HTTP1Writer(at: start)
+      writer.add("HTTP/1.1 ")
+      writer.add(head.status)
+      writer.add(" ")
+      writer.add(reason(head.status))
+      writer.add("\r\n")
+      for (place, field) in head.fields.enumerated() where !leftOut.contains(place) {
+        writer.addField(head.bytes(field.name), head.bytes(field.value))
+      }
+      if case .none = framing, hasNoBody || head.status == 304, let length = head.value("content-length") {
+        writer.addField("content-length", head.bytes(length))
+      }
+      finish(&writer, framing, keepsAlive: keepsAlive)
+      return writer.count
+    }
+  }
+
+  private static func finish(_ writer: inout HTTP1Writer, _ framing: Framing, keepsAlive: Bool) {
+    switch framing {
+    case .none, .untilClosed: break
+    case .length(let length):
+      writer.add("content-length: ")
+      writer.add(length)
+      writer.add("\r\n")
+    case .chunked: writer.add("transfer-encoding: chunked\r\n")
+    }
+    if !keepsAlive { writer.add("connection: close\r\n") }
+    writer.add("\r\n")
   }
 
   static func chunk(_ bytes: UnsafeRawBufferPointer, to stream: Stream) {

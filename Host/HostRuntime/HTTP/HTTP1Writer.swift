@@ -28,6 +28,13 @@ struct HTTP1Writer {
     add("\r\n")
   }
 
+  mutating func addField(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
+    add(name)
+    add(": ")
+    add(value)
+    add("\r\n")
+  }
+
   mutating func add(_ number: Int) { add(number, radix: 10) }
   mutating func add(hexadecimal number: Int) { add(number, radix: 16) }
 

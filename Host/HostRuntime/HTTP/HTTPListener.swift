@@ -60,6 +60,8 @@ final class HTTPListener: @unchecked Sendable {
     shards = zip(sockets, loops).map { ListenerShard(self, socket: $0, loop: $1) }
   }
 
+  var loops: [EventLoop] { shards.map(\.loop) }
+
   func start() { for shard in shards { shard.loop.post { shard.start() } } }
 
   func trouble(_ failure: NetworkFailure) { log.write(NH_LOG_ERROR, role: "", "listen.\(name): \(failure.words)") }
@@ -68,37 +70,47 @@ final class HTTPListener: @unchecked Sendable {
 
   /// Nil if another target has the same method and pattern.
   func add(method: String, _ pattern: RoutePattern, _ target: any RequestTarget) -> UInt64? {
-    let added: (UInt64, RouteTable<any RequestTarget>)? = routes.withLock { routes in
-      var table = Self.table(routes)
-      guard table.insert(method: method, pattern, target) else { return nil }
-      defer { routes.next += 1 }
-      routes.entries.append((routes.next, method, pattern, target))
-      return (routes.next, table)
+    put([pattern], method: method, target)
+  }
+
+  /// One target for several patterns, perhaps in the place of another: each request sees the old or the new, and never
+  /// none. Nil if another target has one of them.
+  func put(
+    _ patterns: [RoutePattern], method: String = "", _ target: any RequestTarget, replacing old: UInt64? = nil
+  ) -> UInt64? {
+    routes.withLock { routes in
+      var changed = routes
+      if let old { changed.entries.removeAll { $0.id == old } }
+      for pattern in patterns { changed.entries.append((changed.next, method, pattern, target)) }
+      guard let table = Self.table(changed) else { return nil }
+      routes.entries = changed.entries
+      return publish(table, &routes)
     }
-    guard let (id, table) = added else { return nil }
-    publish(table)
-    return id
   }
 
   func remove(_ id: UInt64) {
-    publish(
-      routes.withLock { routes in
-        routes.entries.removeAll { $0.id == id }
-        return Self.table(routes)
-      })
+    routes.withLock { routes in
+      routes.entries.removeAll { $0.id == id }
+      if let table = Self.table(routes) { _ = publish(table, &routes) }
+    }
   }
 
-  private static func table(_ routes: Routes) -> RouteTable<any RequestTarget> {
+  /// Nil if two are at the same place.
+  private static func table(_ routes: Routes) -> RouteTable<any RequestTarget>? {
     var table = RouteTable<any RequestTarget>()
-    for entry in routes.entries { _ = table.insert(method: entry.method, entry.pattern, entry.target) }
+    for entry in routes.entries where !table.insert(method: entry.method, entry.pattern, entry.target) { return nil }
     return table
   }
 
-  /// Each loop has its own copy, which it reads without asking anybody.
-  private func publish(_ table: RouteTable<any RequestTarget>) {
+  /// Each loop has its own copy, which it reads without asking anybody. Numbered, as what was posted to a loop may come
+  /// there after what that loop has published itself.
+  private func publish(_ table: RouteTable<any RequestTarget>, _ routes: inout Routes) -> UInt64 {
+    let number = routes.next
+    routes.next += 1
     for shard in shards {
-      if shard.loop.isCurrent { shard.use(table) } else { shard.loop.post { shard.use(table) } }
+      if shard.loop.isCurrent { shard.use(table, number) } else { shard.loop.post { shard.use(table, number) } }
     }
+    return number
   }
 
   // MARK: The end

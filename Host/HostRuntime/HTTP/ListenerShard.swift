@@ -57,6 +57,7 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   unowned let listener: HTTPListener
   let loop: EventLoop
   private(set) var routes: RouteTable<any RequestTarget>
+  private var routesNumber: UInt64 = 0
   private var acceptor: Acceptor!
   private var connections: [any ServerConnection] = []
   private(set) var isClosing = false
@@ -85,7 +86,11 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
     timer = loop.setTimer(after: Self.tickNanoseconds, period: Self.tickNanoseconds, self)
   }
 
-  func use(_ routes: RouteTable<any RequestTarget>) { self.routes = routes }
+  func use(_ routes: RouteTable<any RequestTarget>, _ number: UInt64) {
+    guard number > routesNumber else { return }
+    routesNumber = number
+    self.routes = routes
+  }
 
   // MARK: Connections
 

@@ -86,6 +86,17 @@ final class ClientExchange {
 
   var isOver: Bool { state == .over }
 
+  /// After a failure: whether the same request can be sent elsewhere, as all of it is still there.
+  var canRestart: Bool { state == .over && keepsBody && !isAnswered }
+
+  func restart(at origin: ClientOrigin) {
+    answer.reset()
+    needsFresh = false
+    self.origin = origin
+    state = .waiting
+    origin.submit(self)
+  }
+
   /// Whether to go on with the body; `clientWritable` comes after it was false.
   func canSend() -> Bool {
     let can = state == .sent ? bodySent == body.count && connection!.canSend(self) : body.count < bodyLimit

@@ -78,6 +78,22 @@ extension ClientPool: TurnEndTarget {
 final class ClientPools: Sendable {
   let resolver = Resolver()
   private let pools = Mutex<[ObjectIdentifier: Unshared]>([:])
+  private let commonTLS = Mutex<ClientTLS?>(nil)
+  /// Certificates that are believed besides those that the system trusts; a file of the manifest.
+  private let authority: String?
+
+  init(authority: String? = nil) { self.authority = authority }
+
+  /// What requests by https use, unless they bring their own.
+  func tls() throws(NetworkFailure) -> ClientTLS {
+    if let known = commonTLS.withLock({ $0 }) { return known }
+    let new = try ClientTLS(authority: authority)
+    return commonTLS.withLock { common in
+      if let common { return common }
+      common = new
+      return new
+    }
+  }
 
   /// Touched on its loop only.
   private struct Unshared: @unchecked Sendable { var pool: ClientPool }
