@@ -6,6 +6,11 @@ package struct ForwardTableFault: Error, Sendable, Equatable {
   /// "/upstreams/0/weight".
   package var place: String
   package var words: String
+
+  package init(place: String, words: String) {
+    self.place = place
+    self.words = words
+  }
 }
 
 extension ForwardTable {

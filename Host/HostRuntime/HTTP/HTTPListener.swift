@@ -32,11 +32,18 @@ final class HTTPListener: @unchecked Sendable {
   let counts: ServerCounts
   let isReady = Atomic<Bool>(false)
   private let log: LogHub
-  private let routes = Mutex(Routes())
+  private let entries = Mutex(Entries())
   private var shards: [ListenerShard] = []
 
-  private struct Routes {
-    var entries: [(id: UInt64, method: String, pattern: RoutePattern, target: any RequestTarget)] = []
+  private struct Entry {
+    var id: UInt64
+    var method: String
+    var pattern: RoutePattern
+    var target: any RequestTarget
+  }
+
+  private struct Entries {
+    var all: [Entry] = []
     var next: UInt64 = 1
   }
 
@@ -66,6 +73,8 @@ final class HTTPListener: @unchecked Sendable {
 
   func trouble(_ failure: NetworkFailure) { log.write(NH_LOG_ERROR, role: "", "listen.\(name): \(failure.words)") }
 
+  func shard(on loop: EventLoop) -> ListenerShard? { shards.first { $0.loop === loop } }
+
   // MARK: Routes
 
   /// Nil if another target has the same method and pattern.
@@ -78,39 +87,41 @@ final class HTTPListener: @unchecked Sendable {
   func put(
     _ patterns: [RoutePattern], method: String = "", _ target: any RequestTarget, replacing old: UInt64? = nil
   ) -> UInt64? {
-    routes.withLock { routes in
-      var changed = routes
-      if let old { changed.entries.removeAll { $0.id == old } }
-      for pattern in patterns { changed.entries.append((changed.next, method, pattern, target)) }
-      guard let table = Self.table(changed) else { return nil }
-      routes.entries = changed.entries
-      return publish(table, &routes)
+    entries.withLock { entries in
+      let id = entries.next
+      var changed = entries.all
+      if let old { changed.removeAll { $0.id == old } }
+      for pattern in patterns { changed.append(Entry(id: id, method: method, pattern: pattern, target: target)) }
+      guard let routes = Self.routes(changed, number: id) else { return nil }
+      entries = Entries(all: changed, next: id + 1)
+      publish(routes)
+      return id
     }
   }
 
   func remove(_ id: UInt64) {
-    routes.withLock { routes in
-      routes.entries.removeAll { $0.id == id }
-      if let table = Self.table(routes) { _ = publish(table, &routes) }
+    entries.withLock { entries in
+      entries.all.removeAll { $0.id == id }
+      if let routes = Self.routes(entries.all, number: entries.next) { publish(routes) }
+      entries.next += 1
     }
   }
 
   /// Nil if two are at the same place.
-  private static func table(_ routes: Routes) -> RouteTable<any RequestTarget>? {
-    var table = RouteTable<any RequestTarget>()
-    for entry in routes.entries where !table.insert(method: entry.method, entry.pattern, entry.target) { return nil }
-    return table
+  private static func routes(_ entries: [Entry], number: UInt64) -> Routes? {
+    var routes = Routes(number: number)
+    for entry in entries {
+      guard routes.table.insert(method: entry.method, entry.pattern, routes.targets.count) else { return nil }
+      routes.targets.append(entry.target)
+    }
+    return routes
   }
 
-  /// Each loop has its own copy, which it reads without asking anybody. Numbered, as what was posted to a loop may come
-  /// there after what that loop has published itself.
-  private func publish(_ table: RouteTable<any RequestTarget>, _ routes: inout Routes) -> UInt64 {
-    let number = routes.next
-    routes.next += 1
+  /// Each loop has its own copy, which it reads without asking anybody.
+  private func publish(_ routes: Routes) {
     for shard in shards {
-      if shard.loop.isCurrent { shard.use(table, number) } else { shard.loop.post { shard.use(table, number) } }
+      if shard.loop.isCurrent { shard.use(routes) } else { shard.loop.post { shard.use(routes) } }
     }
-    return number
   }
 
   // MARK: The end

@@ -35,7 +35,7 @@ final class Resolver: @unchecked Sendable {
   private var known: [Name: Known] = [:]
   private var asking: [Name: [(loop: EventLoop, told: Told)]] = [:]
   private var waiting: [Name] = []
-  private var threads: [pthread_t] = []
+  private var threads = 0
   private var idleThreads = 0
   private var isEnding = false
 
@@ -75,22 +75,20 @@ final class Resolver: @unchecked Sendable {
       }
       asking[name] = [(loop, told)]
       waiting.append(name)
-      if idleThreads == 0, threads.count < Self.threadLimit { startThread() }
+      if idleThreads == 0, threads < Self.threadLimit { startThread() }
       pthread_cond_signal(hasWork)
       return nil
     }
     if let answer { told(answer) }
   }
 
-  /// Ends the threads once they have nothing to do.
+  /// The threads end when they have nothing to do; nobody waits for one that still asks the network.
   func end() {
-    let threads = locked {
+    locked {
       isEnding = true
       waiting = []
       pthread_cond_broadcast(hasWork)
-      return self.threads
     }
-    for thread in threads { pthread_join(thread, nil) }
   }
 
   // MARK: The threads
@@ -99,6 +97,7 @@ final class Resolver: @unchecked Sendable {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     pthread_attr_setstacksize(&attributes, Self.stackSize)
     var thread = pthread_t()
     let context = Unmanaged.passRetained(self).toOpaque()
@@ -109,7 +108,7 @@ final class Resolver: @unchecked Sendable {
         Unmanaged<Resolver>.fromOpaque(context!).takeRetainedValue().serve()
         return nil
       }, context)
-    if status == 0 { threads.append(thread) } else { Unmanaged<Resolver>.fromOpaque(context).release() }
+    if status == 0 { threads += 1 } else { Unmanaged<Resolver>.fromOpaque(context).release() }
   }
 
   private func serve() {

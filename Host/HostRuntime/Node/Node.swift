@@ -184,6 +184,7 @@ package final class Node: @unchecked Sendable {
     // A job that does not end would hold the end up; its role is stuck then. What jobs have answered still comes.
     if stuck.isEmpty { services.work.end() }
     services.http.cutShort()
+    services.clients.close()
     for (loop, _) in threads { loop.stop() }
     for (loop, thread) in threads where !stuck.contains(where: { $0.instance?.loop === loop }) { thread.join() }
     let names = stuck.map(\.name).joined(separator: ", ")

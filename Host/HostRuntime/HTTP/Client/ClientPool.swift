@@ -98,6 +98,14 @@ final class ClientPools: Sendable {
   /// Touched on its loop only.
   private struct Unshared: @unchecked Sendable { var pool: ClientPool }
 
+  /// No further requests; what is under way breaks.
+  func close() {
+    for unshared in pools.withLock({ Array($0.values) }) {
+      unshared.pool.loop.post { unshared.pool.close() }
+    }
+    resolver.end()
+  }
+
   /// The pool of the loop that this runs on.
   func pool(on loop: EventLoop) -> ClientPool {
     pools.withLock { pools in

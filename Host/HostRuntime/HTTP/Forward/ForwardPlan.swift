@@ -4,7 +4,11 @@ import HostCore
 final class ForwardPlan: RequestTarget {
   let table: ForwardTable
   let upstreams: [ForwardUpstream]
-  private let lanes: [(loop: ObjectIdentifier, lane: ForwardLane)]
+  /// In the order of the upstreams' counts.
+  let lanes: [(loop: ObjectIdentifier, lane: ForwardLane)]
+
+  /// Each connection's own loop.
+  var home: EventLoop? { nil }
 
   /// `old` gives what is known about upstreams that stay.
   init(_ table: ForwardTable, loops: [EventLoop], pools: ClientPools, keeping old: ForwardPlan? = nil)
