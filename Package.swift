@@ -69,6 +69,7 @@ let plugins = [
   // Swapped by Tests/Benchmarks/run.
   Plugin(name: "ballast", path: "Tests/Benchmarks/Ballast", language: .swift),
   Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
+  Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
 ]
 
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
@@ -128,7 +129,7 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "NodeValues", "HostCore", "HostRuntime"], path: "Tests/Benchmarks",
-      exclude: ["run", "Ballast", "Greeter"], swiftSettings: strict),
+      exclude: ["run", "Ballast", "Greeter", "Router"], swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
