@@ -71,6 +71,7 @@ let plugins = [
   // Keeps objects, for tests and benchmarks.
   Plugin(name: "keeper", path: "Tests/Fixtures/Keeper", language: .swift),
   Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
+  Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
 ]
 
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
@@ -132,7 +133,7 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
-      path: "Tests/Benchmarks", exclude: ["run", "Ballast", "Greeter"], swiftSettings: strict),
+      path: "Tests/Benchmarks", exclude: ["run", "Ballast", "Greeter", "Router"], swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),

@@ -87,6 +87,7 @@ extension HostLink {
   func eventCame(_ event: nh_event) {
     switch event.kind {
     case NH_EVENT_TOPIC: published(event)
+    case NH_EVENT_FORWARD_STATS: counted(event)
     case NH_EVENT_CANCELLED: openReplies[event.handle]?.reply.cancelled()
     default: break
     }

@@ -30,6 +30,8 @@ final class HostLink {
   @exclusivity(unchecked) var subscriptions = CallbackTable<SubscriptionEntry>()
   @exclusivity(unchecked) var calls = CallbackTable<CallEntry>()
   @exclusivity(unchecked) var routes = CallbackTable<RouteEntry>()
+  /// Who is told of what forward tables have counted.
+  @exclusivity(unchecked) var forwards = CallbackTable<(JSON) throws -> Void>()
   /// Requests without a whole answer.
   @exclusivity(unchecked) var exchanges: [nh_handle: OpenHTTPRequest] = [:]
   var openReplies: [nh_handle: Unowned] = [:]
@@ -45,7 +47,8 @@ final class HostLink {
   /// The role is going: no service is used and no call answered from here on.
   func endServices() {
     servesRole = false
-    let held = (timers, subscriptions, calls, routes, exchanges)
+    let held = (timers, subscriptions, calls, routes, forwards, exchanges)
+    forwards = CallbackTable()
     routes = CallbackTable()
     exchanges = [:]
     timers = CallbackTable()

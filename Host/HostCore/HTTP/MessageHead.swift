@@ -69,6 +69,21 @@ package final class MessageHead: @unchecked Sendable {
     }
   }
 
+  /// All of another head.
+  package convenience init(copying other: MessageHead) {
+    self.init(capacity: max(other.used, 1))
+    add(UnsafeRawBufferPointer(start: other.text, count: other.used))
+    fields = other.fields
+    (method, scheme, authority, target, path, query) =
+      (other.method, other.scheme, other.authority, other.target, other.path, other.query)
+    status = other.status
+    framing = other.framing
+    keepsAlive = other.keepsAlive
+    expectsContinue = other.expectsContinue
+    isHTTP10 = other.isHTTP10
+    hadDots = other.hadDots
+  }
+
   deinit { text.deallocate() }
 
   package func reset() {

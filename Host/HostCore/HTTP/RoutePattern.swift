@@ -31,6 +31,17 @@ package struct RoutePattern: Sendable, Equatable {
     }
   }
 
+  /// Everything under a path, without catching anything; and the path itself, if it is not the root.
+  package static func all(under prefix: String) throws(Fault) -> [RoutePattern] {
+    var path = prefix
+    while path.hasSuffix("/") { path.removeLast() }
+    let own = path.isEmpty ? RoutePattern(segments: []) : try RoutePattern(path)
+    let below = RoutePattern(segments: own.segments + [.rest("")])
+    return path.isEmpty ? [below] : [own, below]
+  }
+
+  private init(segments: [Segment]) { self.segments = segments }
+
   private static func segment(_ piece: Substring, in text: String) throws(Fault) -> Segment {
     guard piece.contains("{") || piece.contains("}") else { return .word(Array(piece.utf8)) }
     guard piece.hasPrefix("{"), piece.hasSuffix("}") else {
@@ -49,7 +60,7 @@ package struct RoutePattern: Sendable, Equatable {
   package var names: [String] {
     segments.compactMap { segment in
       switch segment {
-      case .word: nil
+      case .word, .rest(""): nil
       case .any(let name), .rest(let name): name
       }
     }

@@ -112,10 +112,10 @@ package struct RouteTable: Sendable {
       search.caught.removeLast()
     }
     guard !nodes[at].rest.isEmpty else { return nil }
-    search.caught.append(MessageHead.Part(start, end - start))
-    if let found = choose(nodes[at].rest, &search) { return found }
-    search.caught.removeLast()
-    return nil
+    guard let found = choose(nodes[at].rest, &search) else { return nil }
+    // A prefix catches nothing, and needs no memory for it.
+    if !leaves[found].names.isEmpty { search.caught.append(MessageHead.Part(start, end - start)) }
+    return found
   }
 
   @inline(__always)

@@ -337,6 +337,26 @@ final class HTTP1Exchange: ServerExchange, @unchecked Sendable {
     if ends, case .chunked = framing { HTTP1ResponseWriter.lastChunk(nh_pair_list(), to: connection.stream) }
   }
 
+  override func sendForwardedHead(_ head: MessageHead, _ leftOut: FieldSet) {
+    guard let connection else { return }
+    staysOpen = connection.staysOpen(after: self)
+    framing = frame(head)
+    if case .length(let length) = framing { left = length }
+    HTTP1ResponseWriter.head(
+      head, leavingOut: leftOut, framing, hasNoBody: isToHead, keepsAlive: staysOpen, to: connection.stream)
+  }
+
+  private func frame(_ head: MessageHead) -> HTTP1ResponseWriter.Framing {
+    switch head.framing {
+    case .none: return head.status == 204 || head.status == 304 || isToHead ? .none : .length(0)
+    case .length(let length): return .length(length)
+    case .chunked, .untilClosed:
+      guard self.head.isHTTP10 else { return .chunked }
+      staysOpen = false
+      return .untilClosed
+    }
+  }
+
   private func frame(_ response: ResponseHead, ends: Bool) -> HTTP1ResponseWriter.Framing {
     if response.status == 204 || response.status == 304 { return .none }
     if let length = response.length { return .length(length) }

@@ -16,7 +16,7 @@ enum HTTP1ResponseWriter {
     var room = 160
     for pair in ResponseHead.pairs(response.headers) { room += Int(pair.name.len + pair.value.len) + 4 }
     stream.write(upTo: room) { start in
-      var writer = Writer(at: start)
+      var writer = HTTP1Writer(at: start)
       writer.add("HTTP/1.1 ")
       writer.add(response.status)
       writer.add(" ")
@@ -29,30 +29,54 @@ enum HTTP1ResponseWriter {
       }
       if !response.hasServer { writer.add("server: nodehost\r\n") }
       for pair in ResponseHead.pairs(response.headers) where !ResponseHead.isTheHosts(pair.name) {
-        writer.add(ResponseHead.bytes(pair.name))
-        writer.add(": ")
-        writer.add(ResponseHead.bytes(pair.value))
-        writer.add("\r\n")
+        writer.addField(ResponseHead.bytes(pair.name), ResponseHead.bytes(pair.value))
       }
-      switch framing {
-      case .none, .untilClosed: break
-      case .length(let length):
-        writer.add("content-length: ")
-        writer.add(length)
-        writer.add("\r\n")
-      case .chunked: writer.add("transfer-encoding: chunked\r\n")
-      }
-      if !keepsAlive { writer.add("connection: close\r\n") }
-      writer.add("\r\n")
+      finish(&writer, framing, keepsAlive: keepsAlive)
       return writer.count
     }
+  }
+
+  /// Another server's head. What it says of the length of a body that does not follow is true all the same.
+  static func head(
+    _ head: MessageHead, leavingOut leftOut: FieldSet, _ framing: Framing, hasNoBody: Bool, keepsAlive: Bool,
+    to stream: Stream
+  ) {
+    stream.write(upTo: head.used + 4 * head.fields.count + 160) { start in
+      var writer = HTTP1Writer(at: start)
+      writer.add("HTTP/1.1 ")
+      writer.add(head.status)
+      writer.add(" ")
+      writer.add(reason(head.status))
+      writer.add("\r\n")
+      for (place, field) in head.fields.enumerated() where !leftOut.contains(place) {
+        writer.addField(head.bytes(field.name), head.bytes(field.value))
+      }
+      if case .none = framing, hasNoBody || head.status == 304, let length = head.value("content-length") {
+        writer.addField("content-length", head.bytes(length))
+      }
+      finish(&writer, framing, keepsAlive: keepsAlive)
+      return writer.count
+    }
+  }
+
+  private static func finish(_ writer: inout HTTP1Writer, _ framing: Framing, keepsAlive: Bool) {
+    switch framing {
+    case .none, .untilClosed: break
+    case .length(let length):
+      writer.add("content-length: ")
+      writer.add(length)
+      writer.add("\r\n")
+    case .chunked: writer.add("transfer-encoding: chunked\r\n")
+    }
+    if !keepsAlive { writer.add("connection: close\r\n") }
+    writer.add("\r\n")
   }
 
   static func chunk(_ bytes: UnsafeRawBufferPointer, to stream: Stream) {
     // An empty chunk would be the last.
     guard bytes.count > 0 else { return }
     stream.write(upTo: 24) { start in
-      var writer = Writer(at: start)
+      var writer = HTTP1Writer(at: start)
       writer.add(hexadecimal: bytes.count)
       writer.add("\r\n")
       return writer.count
@@ -70,44 +94,6 @@ enum HTTP1ResponseWriter {
       stream.write("\r\n")
     }
     stream.write("\r\n")
-  }
-
-  private struct Writer {
-    private let start: UnsafeMutableRawPointer
-    private(set) var count = 0
-
-    init(at start: UnsafeMutableRawPointer) { self.start = start }
-
-    @inline(__always)
-    mutating func add(_ bytes: UnsafeRawBufferPointer) {
-      guard bytes.count > 0 else { return }
-      memcpy(start + count, bytes.baseAddress!, bytes.count)
-      count += bytes.count
-    }
-
-    @inline(__always)
-    mutating func add(_ words: StaticString) {
-      memcpy(start + count, words.utf8Start, words.utf8CodeUnitCount)
-      count += words.utf8CodeUnitCount
-    }
-
-    mutating func add(_ number: Int) { add(number, radix: 10) }
-    mutating func add(hexadecimal number: Int) { add(number, radix: 16) }
-
-    private mutating func add(_ number: Int, radix: Int) {
-      var digits = 1, rest = number / radix
-      while rest > 0 {
-        digits += 1
-        rest /= radix
-      }
-      rest = number
-      for place in stride(from: count + digits - 1, through: count, by: -1) {
-        let digit = UInt8(rest % radix)
-        start.storeBytes(of: digit < 10 ? 0x30 + digit : 0x57 + digit, toByteOffset: place, as: UInt8.self)
-        rest /= radix
-      }
-      count += digits
-    }
   }
 
   static func reason(_ status: Int) -> StaticString {

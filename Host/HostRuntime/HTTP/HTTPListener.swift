@@ -47,15 +47,6 @@ final class HTTPListener: @unchecked Sendable {
   private struct Entries {
     var all: [Entry] = []
     var next: UInt64 = 1
-
-    var routes: Routes {
-      var routes = Routes()
-      for entry in all {
-        _ = routes.table.insert(method: entry.method, entry.pattern, routes.targets.count)
-        routes.targets.append(entry.target)
-      }
-      return routes
-    }
   }
 
   init(_ plan: Listener, loops: [EventLoop], services: NodeServices) throws(NetworkFailure) {
@@ -76,6 +67,8 @@ final class HTTPListener: @unchecked Sendable {
     shards = zip(sockets, loops).map { ListenerShard(self, socket: $0, loop: $1) }
   }
 
+  var loops: [EventLoop] { shards.map(\.loop) }
+
   func start() { for shard in shards { shard.loop.post { shard.start() } } }
 
   func trouble(_ failure: NetworkFailure) { log.write(NH_LOG_ERROR, role: "", "listen.\(name): \(failure.words)") }
@@ -86,30 +79,48 @@ final class HTTPListener: @unchecked Sendable {
 
   /// Nil if another target has the same method and pattern.
   func add(method: String, _ pattern: RoutePattern, _ target: any RequestTarget) -> UInt64? {
-    let id: UInt64? = entries.withLock { entries in
-      var table = entries.routes.table
-      guard table.insert(method: method, pattern, 0) else { return nil }
-      defer { entries.next += 1 }
-      entries.all.append(Entry(id: entries.next, method: method, pattern: pattern, target: target))
-      return entries.next
+    put([pattern], method: method, target)
+  }
+
+  /// One target for several patterns, perhaps in the place of another: each request sees the old or the new, and never
+  /// none. Nil if another target has one of them.
+  func put(
+    _ patterns: [RoutePattern], method: String = "", _ target: any RequestTarget, replacing old: UInt64? = nil
+  ) -> UInt64? {
+    entries.withLock { entries in
+      let id = entries.next
+      var changed = entries.all
+      if let old { changed.removeAll { $0.id == old } }
+      for pattern in patterns { changed.append(Entry(id: id, method: method, pattern: pattern, target: target)) }
+      guard let routes = Self.routes(changed, number: id) else { return nil }
+      entries = Entries(all: changed, next: id + 1)
+      publish(routes)
+      return id
     }
-    if id != nil { publish() }
-    return id
   }
 
   func remove(_ id: UInt64) {
-    entries.withLock { $0.all.removeAll { $0.id == id } }
-    publish()
+    entries.withLock { entries in
+      entries.all.removeAll { $0.id == id }
+      if let routes = Self.routes(entries.all, number: entries.next) { publish(routes) }
+      entries.next += 1
+    }
   }
 
-  /// Each loop has its own copy, which it reads without asking anybody. Told under the lock, so that an older one never
-  /// comes after a newer.
-  private func publish() {
-    entries.withLock { entries in
-      let routes = entries.routes
-      for shard in shards {
-        if shard.loop.isCurrent { shard.use(routes) } else { shard.loop.post { shard.use(routes) } }
-      }
+  /// Nil if two are at the same place.
+  private static func routes(_ entries: [Entry], number: UInt64) -> Routes? {
+    var routes = Routes(number: number)
+    for entry in entries {
+      guard routes.table.insert(method: entry.method, entry.pattern, routes.targets.count) else { return nil }
+      routes.targets.append(entry.target)
+    }
+    return routes
+  }
+
+  /// Each loop has its own copy, which it reads without asking anybody.
+  private func publish(_ routes: Routes) {
+    for shard in shards {
+      if shard.loop.isCurrent { shard.use(routes) } else { shard.loop.post { shard.use(routes) } }
     }
   }
 

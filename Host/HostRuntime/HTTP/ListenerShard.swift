@@ -60,6 +60,8 @@ struct ProgressWatch {
 
 /// A listener's routes; the table's numbers are places among the targets.
 struct Routes: Sendable {
+  /// Counts up.
+  var number: UInt64 = 0
   var table = RouteTable()
   var targets: [any RequestTarget] = []
 }
@@ -98,7 +100,8 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
     timer = loop.setTimer(after: Self.tickNanoseconds, period: Self.tickNanoseconds, self)
   }
 
-  func use(_ routes: Routes) { self.routes = routes }
+  /// What was posted to this loop may come after what the loop itself has published since.
+  func use(_ routes: Routes) { if routes.number > self.routes.number { self.routes = routes } }
 
   // MARK: Connections
 

@@ -119,6 +119,29 @@ class ServerExchange: @unchecked Sendable {
     return NH_OK
   }
 
+  /// A piece that somebody else's answer has brought and that cannot be given back; it is taken also while the connection
+  /// is full, so whoever sends it must stop then.
+  final func write(_ body: UnsafeRawBufferPointer, evenIfFull: Bool) {
+    guard answer == .open, bodyFits(body.count) else { return }
+    sendBody(body)
+    bodySent += body.count
+  }
+
+  /// Whether to go on writing; `exchangeWritable` comes after it was false.
+  final func canWriteMore() -> Bool {
+    let can = canWrite
+    if !can { wantsToWrite = true }
+    return can
+  }
+
+  /// The head of another server's answer, whose fields need no check any more; its body follows by `write`.
+  final func forward(_ head: MessageHead, leavingOut leftOut: FieldSet) {
+    guard answer == .none else { return }
+    status = head.status
+    answer = .open
+    sendForwardedHead(head, leftOut)
+  }
+
   final func finish(_ trailers: nh_pair_list) -> nh_status {
     guard answer == .open else { return answer == .none ? NH_FAILED_PRECONDITION : NH_UNAVAILABLE }
     guard ResponseHead.areFit(trailers) else { return NH_INVALID_ARGUMENT }
@@ -183,6 +206,17 @@ class ServerExchange: @unchecked Sendable {
   /// Whether so much more fits into the length that was announced.
   func bodyFits(_ count: Int) -> Bool { fatalError("the wire's") }
   func sendHead(_ response: ResponseHead, _ body: UnsafeRawBufferPointer, ends: Bool) { fatalError("the wire's") }
+  func sendForwardedHead(_ head: MessageHead, _ leftOut: FieldSet) {
+    var kept: [nh_pair] = []
+    for (place, field) in head.fields.enumerated() where !leftOut.contains(place) {
+      kept.append(nh_pair(name: head.borrowed(field.name), value: head.borrowed(field.value)))
+    }
+    kept.withUnsafeBufferPointer { pairs in
+      let list = nh_pair_list(items: pairs.baseAddress, count: UInt64(pairs.count))
+      guard let response = ResponseHead(head.status, list, ends: false, bodyCount: 0) else { return breakOff() }
+      sendHead(response, UnsafeRawBufferPointer(start: nil, count: 0), ends: false)
+    }
+  }
   func sendBody(_ body: UnsafeRawBufferPointer) { fatalError("the wire's") }
   func sendEnd(_ trailers: nh_pair_list) { fatalError("the wire's") }
   func breakOff() { fatalError("the wire's") }

@@ -188,6 +188,7 @@ package final class Node: @unchecked Sendable {
     // What was let go of when the roles ended is synced here.
     services.blobs.pool.end()
     services.http.cutShort()
+    services.clients.close()
     for (loop, _) in threads { loop.stop() }
     for (loop, thread) in threads where !stuck.contains(where: { $0.instance?.loop === loop }) { thread.join() }
     let names = stuck.map(\.name).joined(separator: ", ")

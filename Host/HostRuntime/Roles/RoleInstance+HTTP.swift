@@ -4,6 +4,7 @@ import HostCore
 /// The http service, as one role sees it.
 extension RoleInstance {
   static let routeLimit = 256
+  static let forwardLimit = 64
 
   // MARK: Routes
 
@@ -30,10 +31,18 @@ extension RoleInstance {
   }
 
   func forward(
-    _ previous: nh_handle, _ table: nh_json, _ token: UInt64, _ error: UnsafeMutablePointer<nh_error>?
+    _ previous: nh_handle, _ table: nh_json, _ token: UInt64, _ room: UnsafeMutablePointer<nh_error>?
   ) -> nh_handle {
-    _ = permits([.starting, .running], "http.forward")
-    return 0
+    guard permits([.starting, .running], "http.forward") else {
+      ForwardTableFault(place: "", words: "it was called where it may not be").fill(room, NH_FAILED_PRECONDITION)
+      return 0
+    }
+    do throws(ForwardTableFault) {
+      return try seat.setForward(self, previous, ForwardTable(parsing: String(table)), token: token)
+    } catch {
+      error.fill(room, NH_INVALID_ARGUMENT)
+      return 0
+    }
   }
 
   // MARK: Exchanges
@@ -143,5 +152,13 @@ extension RoleInstance {
       return misuse("it has routes or asks others, and has no on_http", "fill in on_http")
     }
     callback(role, event)
+  }
+}
+
+extension ForwardTableFault {
+  func fill(_ room: UnsafeMutablePointer<nh_error>?, _ status: nh_status) {
+    BorrowedText.with(place) { place in
+      BorrowedText.with(words) { words in _ = nh_fail(room, status, place, words) }
+    }
   }
 }

@@ -17,19 +17,23 @@ package final class NodeServices: Sendable {
   package let stores: Stores
   package let blobs: BlobService
   let http = HTTPServer()
+  let clients: ClientPools
   /// Told, on the role's loop or another thread, that a role gave up.
   let onFault = Mutex<(@Sendable (RoleInstance, nh_status, String) -> Void)?>(nil)
 
   package var metricsText: String { metrics.text() }
 
-  /// Without a state folder there are neither stores nor objects.
+  /// Without a state folder there are neither stores nor objects. `authority` is a file of certificates that requests to
+  /// others believe besides those that the system trusts.
   package init(
-    nodeName: String, nodeID: UInt32, log: LogHub, state: String? = nil, blobs: BlobSettings = BlobSettings()
+    nodeName: String, nodeID: UInt32, log: LogHub, state: String? = nil, blobs: BlobSettings = BlobSettings(),
+    authority: String? = nil
   ) {
     self.nodeName = nodeName
     self.nodeID = nodeID
     self.log = log
     stores = Stores(folder: state, node: nodeName, log: log, metrics: metrics)
+    clients = ClientPools(authority: authority)
     work = WorkPool(threads: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     self.blobs = BlobService(state: state, blobs, log)
   }
@@ -307,6 +311,20 @@ package final class RoleInstance: @unchecked Sendable {
           callback(role, &event)
         }
       }
+    }
+  }
+
+  func deliverForwardStats(_ json: String, handle: UInt64, token: UInt64) {
+    guard isLive, let callback = plugin.pointee.on_event else { return }
+    BorrowedText.with(json) { text in
+      var event = nh_event()
+      event.struct_size = UInt32(MemoryLayout<nh_event>.size)
+      event.revision = NH_ABI_REVISION
+      event.kind = NH_EVENT_FORWARD_STATS
+      event.handle = handle
+      event.token = token
+      event.payload = nh_bytes(ptr: UnsafeRawPointer(text.ptr)?.assumingMemoryBound(to: UInt8.self), len: text.len)
+      callback(role, &event)
     }
   }
 

@@ -83,6 +83,7 @@ extension RoleSeat {
       }
     }
     flipRoutes(from: handover.old, to: handover.new)
+    flipForwards(from: handover.old, to: handover.new)
     self.handover = handover
     current = handover.new
     node.directory.put(handover.new)
@@ -99,6 +100,7 @@ extension RoleSeat {
     quieting = nil
     handover = nil
     routes.settle()
+    settleForwards()
     new.end()
     openGate()
   }
@@ -119,6 +121,7 @@ extension RoleSeat {
       }
     }
     revertRoutes(from: handover.new, to: handover.old)
+    revertForwards(from: handover.new, to: handover.old)
     current = handover.old
     node.directory.put(handover.old)
     handover.new.end()
@@ -129,12 +132,14 @@ extension RoleSeat {
     guard let handover else { return }
     self.handover = nil
     routes.settle()
+    settleForwards()
     handover.old.end()
   }
 
   /// All timers and subscriptions of a build that ends.
   func release(_ owner: RoleInstance) {
     releaseRoutes(owner)
+    releaseForwards(owner)
     for (handle, timer) in timers.elements where timer.owner === owner { removeTimer(handle) }
     for (handle, subscription) in subscriptions.elements where subscription.owner === owner {
       removeSubscription(handle)

@@ -31,6 +31,9 @@ package final class RoleSeat: @unchecked Sendable {
   var timers = SlotTable<SeatTimer>(limit: 2 * RoleInstance.timerLimit)
   var subscriptions = SlotTable<SeatSubscription>(limit: 2 * RoleInstance.subscriptionLimit)
   var routes = SeatHoldings<SeatRoute>(limit: 2 * RoleInstance.routeLimit)
+  var forwards = SeatHoldings<SeatForward>(limit: 2 * RoleInstance.forwardLimit)
+  var forwardSwap = ForwardSwap()
+  var forwardTimer: UInt64?
   var handover: Handover?
   var quieting: Quieting?
 

@@ -34,6 +34,10 @@ struct SeatHoldings<Thing: Equatable> {
     return same.handle
   }
 
+  mutating func retoken(_ handle: UInt64, _ token: UInt64) { entries[handle]?.token = token }
+
+  var elements: [(handle: UInt64, thing: Thing)] { entries.elements.map { ($0.handle, $0.element.thing) } }
+
   enum Removal: Equatable {
     case removed(Thing)
     /// It stays the old build's, should the swap be undone.

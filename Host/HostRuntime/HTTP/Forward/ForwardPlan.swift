@@ -1,0 +1,41 @@
+import HostCore
+
+/// A forward table at work: its upstreams, and a lane on each loop. Never changes; a new table is a new plan.
+final class ForwardPlan: RequestTarget {
+  let table: ForwardTable
+  let upstreams: [ForwardUpstream]
+  /// In the order of the upstreams' counts.
+  let lanes: [(loop: ObjectIdentifier, lane: ForwardLane)]
+
+  /// Each connection's own loop.
+  var home: EventLoop? { nil }
+
+  /// `old` gives what is known about upstreams that stay.
+  init(_ table: ForwardTable, loops: [EventLoop], pools: ClientPools, keeping old: ForwardPlan? = nil)
+    throws(NetworkFailure)
+  {
+    self.table = table
+    var upstreams: [ForwardUpstream] = []
+    for plan in table.upstreams {
+      if let known = old?.upstreams.first(where: { $0.plan.id == plan.id && $0.plan.isSamePlace(as: plan) }) {
+        upstreams.append(ForwardUpstream(plan, keeping: known))
+      } else {
+        upstreams.append(ForwardUpstream(plan, tls: plan.isSecure ? try pools.tls() : nil, loops: loops.count))
+      }
+    }
+    self.upstreams = upstreams
+    let mirrorTLS = table.mirror?.isSecure == true ? try pools.tls() : nil
+    lanes = loops.enumerated().map { [upstreams] place, loop in
+      (
+        ObjectIdentifier(loop),
+        ForwardLane(table, upstreams, place: place, loop: loop, pools: pools, mirrorTLS: mirrorTLS)
+      )
+    }
+  }
+
+  func begin(_ exchange: ServerExchange) {
+    let loop = ObjectIdentifier(exchange.loop)
+    for (own, lane) in lanes where own == loop { return lane.begin(exchange) }
+    exchange.refuse(503, "no lane leads there")
+  }
+}

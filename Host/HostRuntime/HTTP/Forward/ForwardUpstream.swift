@@ -1,0 +1,104 @@
+import HostCore
+import Synchronization
+
+/// What a node knows about one upstream of a forward table, whichever loop found it out. Stays when a new table takes
+/// the old one's place.
+final class ForwardUpstream: Sendable {
+  let plan: ForwardTable.Upstream
+  let hash: StickyHash
+  let tls: ClientTLS?
+  /// One for each loop that the listener lives on.
+  let counts: [ForwardCounts]
+  private let healthy = Atomic<Bool>(true)
+  /// On the monotonic clock; 0 is not ejected.
+  private let ejectedUntil = Atomic<Int64>(0)
+  private let failuresInRow = Atomic<Int>(0)
+
+  init(_ plan: ForwardTable.Upstream, tls: ClientTLS?, loops: Int) {
+    self.plan = plan
+    self.tls = tls
+    hash = StickyHash(place: plan.id)
+    counts = (0..<loops).map { _ in ForwardCounts() }
+  }
+
+  /// The same place under another weight.
+  init(_ plan: ForwardTable.Upstream, keeping old: ForwardUpstream) {
+    self.plan = plan
+    tls = old.tls
+    hash = old.hash
+    counts = old.counts
+    healthy.store(old.isHealthy, ordering: .relaxed)
+    ejectedUntil.store(old.ejectedUntil.load(ordering: .relaxed), ordering: .relaxed)
+    failuresInRow.store(old.failuresInRow.load(ordering: .relaxed), ordering: .relaxed)
+  }
+
+  var address: ClientAddress { ClientAddress(host: plan.host, port: plan.port, tls: tls) }
+
+  // MARK: Any thread
+
+  var isHealthy: Bool { healthy.load(ordering: .relaxed) }
+  func become(healthy: Bool) { self.healthy.store(healthy, ordering: .relaxed) }
+
+  @inline(__always)
+  func isEjected(_ now: Int64) -> Bool {
+    let until = ejectedUntil.load(ordering: .relaxed)
+    return until != 0 && until > now
+  }
+
+  func noteSuccess() {
+    // Read first: a line of memory that nobody writes is shared by all cores at no cost.
+    if failuresInRow.load(ordering: .relaxed) != 0 { failuresInRow.store(0, ordering: .relaxed) }
+    if ejectedUntil.load(ordering: .relaxed) != 0 { ejectedUntil.store(0, ordering: .relaxed) }
+  }
+
+  /// How many there were in a row. They go on counting after an ejection, so that the next failure ejects again at once.
+  func noteFailure() -> Int { failuresInRow.add(1, ordering: .relaxed).newValue }
+
+  func eject(until time: Int64) { ejectedUntil.store(time, ordering: .relaxed) }
+}
+
+/// What one loop has counted of one upstream since it was last asked.
+final class ForwardCounts: @unchecked Sendable {
+  /// Of the time to the head of an answer, in microseconds; each bound is included in its bucket, the last has none.
+  static let bounds: [Int64] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    10_000_000,
+  ]
+
+  struct Values {
+    var requests = 0
+    /// By the first digit of the status.
+    var answers = [Int](repeating: 0, count: 6)
+    var failures = 0
+    var retries = 0
+    var ejections = 0
+    var latencies = [Int](repeating: 0, count: ForwardCounts.bounds.count + 1)
+
+    static func += (left: inout Values, right: Values) {
+      left.requests += right.requests
+      left.failures += right.failures
+      left.retries += right.retries
+      left.ejections += right.ejections
+      for place in left.answers.indices { left.answers[place] += right.answers[place] }
+      for place in left.latencies.indices { left.latencies[place] += right.latencies[place] }
+    }
+
+    var isEmpty: Bool { requests == 0 && failures == 0 && retries == 0 && ejections == 0 }
+  }
+
+  // The loop's.
+  var values = Values()
+
+  func note(status: Int, nanoseconds: Int64) {
+    values.answers[min(max(status / 100, 0), 5)] += 1
+    let microseconds = nanoseconds / 1_000
+    var place = 0
+    while place < Self.bounds.count, microseconds > Self.bounds[place] { place += 1 }
+    values.latencies[place] += 1
+  }
+
+  func take() -> Values {
+    defer { values = Values() }
+    return values
+  }
+}

@@ -1,0 +1,37 @@
+import NodeKit
+
+/// Forwards by the table that its configuration has, and counts what it is told.
+@main
+final class Router: Role {
+  struct Config: RoleConfig {
+    @Setting("The forward table, as JSON in text.") var table = ""
+  }
+
+  static let about = About("router", version: "1.0.0", "Forwards requests.")
+  static let needs: [Need] = [.http]
+  static let methods = [
+    Method("replace(table)", "Another table.", replace), Method("counted()", "Requests so far.", counted),
+  ]
+
+  private let context: RoleContext
+  private let table: String
+  private var forwarding: Forwarding?
+  private var requests = 0
+
+  init(_ context: RoleContext, _ config: Config) {
+    self.context = context
+    table = config.table
+  }
+
+  func start() throws {
+    forwarding = try context.http.forward(JSON(parsing: table)) { [unowned self] counts in
+      for upstream in counts["upstreams"]?.array ?? [] { requests += Int(upstream["requests"]?.int ?? 0) }
+    }
+  }
+
+  func replace(_ table: String) throws -> String {
+    try forwarding?.replace(with: JSON(parsing: table))
+    return table
+  }
+  func counted() -> Int { requests }
+}
