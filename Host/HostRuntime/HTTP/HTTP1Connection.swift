@@ -51,7 +51,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection {
 
   private func becomeHTTP2() {
     exchange.connection = nil
-    stream.close()
+    shard.replace(self, with: HTTP2ServerConnection(stream, shard, remote: remote))
   }
 
   // MARK: In

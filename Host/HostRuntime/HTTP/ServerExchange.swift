@@ -36,6 +36,8 @@ class ServerExchange: @unchecked Sendable {
   var credit = ServerExchange.firstCredit
   private(set) var answer = Answer.none
   var requestHasEnded = false
+  /// A call, not a document: both sides may take their time, and there is no limit to the whole body.
+  var isLongLived = false
   private(set) var status = 0
   private(set) var bodySent = 0
   private(set) var began: Int64 = 0
@@ -49,6 +51,7 @@ class ServerExchange: @unchecked Sendable {
   }
 
   var loop: EventLoop { shard.loop }
+  var speaksHTTP2: Bool { false }
   var isOver: Bool { answer == .whole || answer == .broken }
   final var isToHead: Bool { head.equals(head.method, "HEAD") }
 
@@ -60,6 +63,8 @@ class ServerExchange: @unchecked Sendable {
     credit = Self.firstCredit
     answer = .none
     requestHasEnded = false
+    isLongLived = false
+    wantsToWrite = false
     status = 0
     bodySent = 0
   }
