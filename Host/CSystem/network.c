@@ -39,6 +39,23 @@ int csystem_resolve(const char *host, uint16_t port, int passive, csystem_addres
   return count > 0 ? count : EAI_NONAME;
 }
 
+int csystem_parse_address(const char *host, uint16_t port, csystem_address *address) {
+  struct sockaddr_storage storage = {0};
+  struct sockaddr_in *four = (void *)&storage;
+  if (inet_pton(AF_INET, host, &four->sin_addr) == 1) {
+    four->sin_family = AF_INET;
+    four->sin_port = htons(port);
+    take(address, &storage, sizeof *four);
+    return 0;
+  }
+  struct sockaddr_in6 *six = (void *)&storage;
+  if (inet_pton(AF_INET6, host, &six->sin6_addr) != 1) return -1;
+  six->sin6_family = AF_INET6;
+  six->sin6_port = htons(port);
+  take(address, &storage, sizeof *six);
+  return 0;
+}
+
 const char *csystem_resolve_words(int code) { return gai_strerror(code); }
 
 static int opened(int family) { return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }

@@ -18,6 +18,8 @@ typedef struct csystem_address {
  * takes as long as that takes. How many, or a negative code for csystem_resolve_words. */
 int csystem_resolve(const char *host, uint16_t port, int passive, csystem_address *list, int room);
 const char *csystem_resolve_words(int code);
+/* An address written in digits, without asking anybody. 0, or -1 if it is not one. */
+int csystem_parse_address(const char *host, uint16_t port, csystem_address *address);
 
 /* A listening socket. With `shared`, more than one may listen on the address, and the system deals the
  * connections out among them. The descriptor, or -1 with errno. */

@@ -75,7 +75,9 @@ package struct BodyReader: Sendable {
           if bytes.count > used, bytes[used] != HTTP1Bytes.carriageReturn { throw Self.tooLong }
           return .needMore(used: used)
         }
-        guard bytes[used] == HTTP1Bytes.carriageReturn, bytes[used + 1] == HTTP1Bytes.lineFeed else { throw Self.tooLong }
+        guard bytes[used] == HTTP1Bytes.carriageReturn, bytes[used + 1] == HTTP1Bytes.lineFeed else {
+          throw Self.tooLong
+        }
         state = .chunkSize
         used += 2
       case .trailers:
@@ -110,9 +112,13 @@ package struct BodyReader: Sendable {
     }
     guard at - start <= HTTPLimits.chunkLine else { throw HTTPRefusal(400, "a chunk's size line is too long") }
     guard at < bytes.count else { return nil }
-    guard bytes[at] == HTTP1Bytes.carriageReturn else { throw HTTPRefusal(400, "a chunk's size line does not end in CR LF") }
+    guard bytes[at] == HTTP1Bytes.carriageReturn else {
+      throw HTTPRefusal(400, "a chunk's size line does not end in CR LF")
+    }
     guard at + 1 < bytes.count else { return nil }
-    guard bytes[at + 1] == HTTP1Bytes.lineFeed else { throw HTTPRefusal(400, "a chunk's size line does not end in CR LF") }
+    guard bytes[at + 1] == HTTP1Bytes.lineFeed else {
+      throw HTTPRefusal(400, "a chunk's size line does not end in CR LF")
+    }
     return (size, at + 2)
   }
 

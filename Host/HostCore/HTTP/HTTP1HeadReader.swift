@@ -54,7 +54,9 @@ package struct HTTP1HeadReader: Sendable {
   // MARK: Header lines
 
   /// Where the line's successor begins, or nil if the line is not whole. An empty line is two bytes long.
-  private func readLine(_ base: UnsafeMutablePointer<UInt8>, _ end: Int, _ head: MessageHead) throws(HTTPRefusal) -> Int? {
+  private func readLine(_ base: UnsafeMutablePointer<UInt8>, _ end: Int, _ head: MessageHead) throws(HTTPRefusal)
+    -> Int?
+  {
     guard place < end else { return nil }
     if base[place] == HTTP1Bytes.carriageReturn {
       guard place + 1 < end else { return nil }
@@ -77,7 +79,9 @@ package struct HTTP1HeadReader: Sendable {
     while at < end, values[Int(base[at])] != 0 { at += 1 }
     guard let next = try lineEnd(base, at, end) else { return nil }
     while at > start, base[at - 1] == HTTP1Bytes.space || base[at - 1] == HTTP1Bytes.tab { at -= 1 }
-    guard head.fields.count < limits.fields else { throw HTTPRefusal(431, "there are more than \(limits.fields) headers") }
+    guard head.fields.count < limits.fields else {
+      throw HTTPRefusal(431, "there are more than \(limits.fields) headers")
+    }
     head.addField(name, MessageHead.Part(start, at - start))
     return next
   }
@@ -139,7 +143,8 @@ package struct HTTP1HeadReader: Sendable {
     return true
   }
 
-  private func readRequestLine(_ base: UnsafeMutablePointer<UInt8>, _ end: Int, _ head: MessageHead) throws(HTTPRefusal) {
+  private func readRequestLine(_ base: UnsafeMutablePointer<UInt8>, _ end: Int, _ head: MessageHead) throws(HTTPRefusal)
+  {
     let names = HTTP1Bytes.name
     var at = place
     while at < end, names[Int(base[at])] != 0 { at += 1 }
@@ -157,7 +162,8 @@ package struct HTTP1HeadReader: Sendable {
     head.isHTTP10 = try Self.version(base + at + 1) == 0
   }
 
-  private func readStatusLine(_ base: UnsafeMutablePointer<UInt8>, _ end: Int, _ head: MessageHead) throws(HTTPRefusal) {
+  private func readStatusLine(_ base: UnsafeMutablePointer<UInt8>, _ end: Int, _ head: MessageHead) throws(HTTPRefusal)
+  {
     let notHTTP = HTTPRefusal(502, "the answer is not HTTP/1.1")
     guard end - place >= 12, base[place + 8] == HTTP1Bytes.space else { throw notHTTP }
     head.isHTTP10 = try Self.version(base + place) == 0

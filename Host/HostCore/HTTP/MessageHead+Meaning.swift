@@ -141,8 +141,13 @@ extension MessageHead {
 
   /// `words` is in lower case.
   package func equalsIgnoringCase(_ part: Part, _ words: StaticString) -> Bool {
-    guard Int(part.count) == words.utf8CodeUnitCount else { return false }
-    let own = text + Int(part.start), other = words.utf8Start
+    equalsIgnoringCase(part, UnsafeRawBufferPointer(start: words.utf8Start, count: words.utf8CodeUnitCount))
+  }
+
+  /// `other` is in lower case.
+  package func equalsIgnoringCase(_ part: Part, _ other: UnsafeRawBufferPointer) -> Bool {
+    guard Int(part.count) == other.count else { return false }
+    let own = text + Int(part.start)
     for place in 0..<Int(part.count) {
       let byte = (0x41...0x5A).contains(own[place]) ? own[place] | 0x20 : own[place]
       if byte != other[place] { return false }

@@ -78,7 +78,9 @@ extension MessageHead {
     }
     path = Part(start, used - start)
     try removeDots()
-    guard String(validating: bytes(path), as: UTF8.self) != nil else { throw HTTPRefusal(400, "the target is not UTF-8") }
+    guard String(validating: bytes(path), as: UTF8.self) != nil else {
+      throw HTTPRefusal(400, "the target is not UTF-8")
+    }
   }
 
   /// Resolves `.` and `..` in place (RFC 3986, 5.2.4). A path that leaves the root is refused.

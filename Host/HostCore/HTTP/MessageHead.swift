@@ -59,6 +59,16 @@ package final class MessageHead: @unchecked Sendable {
     text = .allocate(capacity: capacity)
   }
 
+  /// Fields only.
+  package convenience init(copying pairs: nh_pair_list) {
+    self.init(capacity: 256)
+    for pair in UnsafeBufferPointer(start: pairs.items, count: pairs.items == nil ? 0 : Int(pairs.count)) {
+      addField(
+        UnsafeRawBufferPointer(start: pair.name.ptr, count: Int(pair.name.len)),
+        UnsafeRawBufferPointer(start: pair.value.ptr, count: Int(pair.value.len)))
+    }
+  }
+
   deinit { text.deallocate() }
 
   package func reset() {

@@ -46,6 +46,10 @@ package struct Listener: Sendable, Equatable {
   package var name: String
   package var address: Endpoint
   package var tls: TLSFiles?
+  /// Whether it answers /healthz, /readyz and /metrics.
+  package var status = false
+  /// Bytes of a request's body.
+  package var bodyLimit = ManifestDefaults.bodyLimit
 }
 
 /// Paths of PEM files.

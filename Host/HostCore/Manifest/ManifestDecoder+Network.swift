@@ -44,11 +44,13 @@ extension ManifestDecoder {
         "`\(name)` cannot name a listener", at: entry.key.place, expected: .described(ManifestSection.nameExpectation))
     }
     let section = ManifestSection(
-      entry.value, named: "listen.\(name)", keys: ["address", "tls"], at: entry.key.place, log: log)
+      entry.value, named: "listen.\(name)", keys: ["address", "tls", "status", "body_limit"], at: entry.key.place, log: log)
     if section["address"] == nil { section.missing("address", expected: Endpoint.expectation) }
     let tls = section["tls"].map { self.tls($0, named: "listen.\(name).tls") }
     guard let address = endpoint("address", of: section, shift) else { return nil }
-    return Listener(name: name, address: address, tls: tls)
+    return Listener(
+      name: name, address: address, tls: tls, status: section.truth("status") ?? false,
+      bodyLimit: section.integer("body_limit", in: ManifestLimits.body) ?? ManifestDefaults.bodyLimit)
   }
 
   /// Two listeners on one address cannot both open; the system would only say so at run time.

@@ -6,6 +6,9 @@ package enum ManifestDefaults {
   /// How far apart the ports of two instances on one machine are; room for ten listeners each.
   package static let portStride = 10
 
+  /// What a client may send in one request; a gibibyte.
+  package static let bodyLimit = 1 << 30
+
   /// Waiting calls of a role. More absorbs longer bursts and costs memory and waiting time.
   package static let queue = 1024
   /// Calls of a role in flight at once.
@@ -41,6 +44,7 @@ package enum ManifestLimits {
   package static let roles = 10_000
   package static let peers = 10_000
   package static let listeners = 100
+  package static let body = 0...(1 << 50)
   /// Entries of `plugins.allow`.
   package static let plugins = 10_000
   /// What a Unix socket's address holds, less its closing zero.

@@ -24,7 +24,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection {
   let stream: Stream
   unowned let shard: ListenerShard
   var place = 0
-  private let remote: SocketAddress
+  private let remote: Remote
   private var reader: HTTP1HeadReader
   private var body = BodyReader(.none)
   private var trailers = MessageHead(capacity: 0)
@@ -35,7 +35,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection {
   private var headBegan: Int64 = 0
   private var watch = ProgressWatch()
 
-  init(_ stream: Stream, _ shard: ListenerShard, remote: SocketAddress) {
+  init(_ stream: Stream, _ shard: ListenerShard, remote: Remote) {
     self.stream = stream
     self.shard = shard
     self.remote = remote
@@ -115,7 +115,6 @@ final class HTTP1Connection: StreamOwner, ServerConnection {
     let exchange = exchange
     exchange.dispatch()
     if exchange.head.expectsContinue, exchange.answer == .none { stream.write("HTTP/1.1 100 Continue\r\n\r\n") }
-    if framing == .none, !exchange.isOver { exchange.handler?.exchangeRequestEnded(trailers) }
     return count
   }
 
@@ -131,7 +130,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection {
   }
 
   private func readBody(_ bytes: UnsafeMutableRawBufferPointer, upTo most: Int) throws(HTTPRefusal) -> Int? {
-    guard most > 0 else { return nil }
+    guard most > 0, exchange.handler != nil else { return nil }
     switch try body.next(bytes, upTo: most, trailers: trailers) {
     case .needMore(let used): return used == 0 ? nil : used
     case .piece(let skipped, let count):
@@ -229,7 +228,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection {
   var wantsInput: Bool {
     switch state {
     case .idle, .head, .discarding, .ending: true
-    case .body: exchange.credit > 0
+    case .body: exchange.credit > 0 && exchange.handler != nil
     case .answering: false
     }
   }

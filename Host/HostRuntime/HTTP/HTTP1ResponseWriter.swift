@@ -16,7 +16,7 @@ enum HTTP1ResponseWriter {
     var room = 160
     for pair in ResponseHead.pairs(response.headers) { room += Int(pair.name.len + pair.value.len) + 4 }
     stream.write(upTo: room) { start in
-      var writer = Writer(at: start)
+      var writer = HTTP1Writer(at: start)
       writer.add("HTTP/1.1 ")
       writer.add(response.status)
       writer.add(" ")
@@ -29,10 +29,7 @@ enum HTTP1ResponseWriter {
       }
       if !response.hasServer { writer.add("server: nodehost\r\n") }
       for pair in ResponseHead.pairs(response.headers) where !ResponseHead.isTheHosts(pair.name) {
-        writer.add(ResponseHead.bytes(pair.name))
-        writer.add(": ")
-        writer.add(ResponseHead.bytes(pair.value))
-        writer.add("\r\n")
+        writer.addField(ResponseHead.bytes(pair.name), ResponseHead.bytes(pair.value))
       }
       switch framing {
       case .none, .untilClosed: break
@@ -52,7 +49,7 @@ enum HTTP1ResponseWriter {
     // An empty chunk would be the last.
     guard bytes.count > 0 else { return }
     stream.write(upTo: 24) { start in
-      var writer = Writer(at: start)
+      var writer = HTTP1Writer(at: start)
       writer.add(hexadecimal: bytes.count)
       writer.add("\r\n")
       return writer.count
@@ -70,44 +67,6 @@ enum HTTP1ResponseWriter {
       stream.write("\r\n")
     }
     stream.write("\r\n")
-  }
-
-  private struct Writer {
-    private let start: UnsafeMutableRawPointer
-    private(set) var count = 0
-
-    init(at start: UnsafeMutableRawPointer) { self.start = start }
-
-    @inline(__always)
-    mutating func add(_ bytes: UnsafeRawBufferPointer) {
-      guard bytes.count > 0 else { return }
-      memcpy(start + count, bytes.baseAddress!, bytes.count)
-      count += bytes.count
-    }
-
-    @inline(__always)
-    mutating func add(_ words: StaticString) {
-      memcpy(start + count, words.utf8Start, words.utf8CodeUnitCount)
-      count += words.utf8CodeUnitCount
-    }
-
-    mutating func add(_ number: Int) { add(number, radix: 10) }
-    mutating func add(hexadecimal number: Int) { add(number, radix: 16) }
-
-    private mutating func add(_ number: Int, radix: Int) {
-      var digits = 1, rest = number / radix
-      while rest > 0 {
-        digits += 1
-        rest /= radix
-      }
-      rest = number
-      for place in stride(from: count + digits - 1, through: count, by: -1) {
-        let digit = UInt8(rest % radix)
-        start.storeBytes(of: digit < 10 ? 0x30 + digit : 0x57 + digit, toByteOffset: place, as: UInt8.self)
-        rest /= radix
-      }
-      count += digits
-    }
   }
 
   static func reason(_ status: Int) -> StaticString {

@@ -25,6 +25,8 @@ final class ServerCounts: Sendable {
 final class HTTPListener: @unchecked Sendable {
   let name: String
   let limits: ServerLimits
+  /// Whether it tells how the node is.
+  let servesStatus: Bool
   let tls: TLSSource?
   let address: SocketAddress
   let counts: ServerCounts
@@ -40,7 +42,10 @@ final class HTTPListener: @unchecked Sendable {
 
   init(_ plan: Listener, loops: [EventLoop], services: NodeServices) throws(NetworkFailure) {
     name = plan.name
-    limits = ServerLimits()
+    var limits = ServerLimits()
+    limits.body = plan.bodyLimit
+    self.limits = limits
+    servesStatus = plan.status
     log = services.log
     counts = ServerCounts(services.metrics, node: services.nodeName, listener: plan.name)
     if let files = plan.tls {

@@ -98,7 +98,7 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
     counts.connections.addFromAnyThread(1)
     let tls = listener.tls.map { TLSSession($0.context, descriptor: descriptor, isServer: true) }
     let stream = Stream(descriptor, on: loop, tls: tls)
-    let connection = HTTP1Connection(stream, self, remote: from)
+    let connection = HTTP1Connection(stream, self, remote: Remote(from))
     connection.place = connections.count
     connections.append(connection)
     stream.start(connection)

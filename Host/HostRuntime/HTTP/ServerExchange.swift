@@ -11,7 +11,7 @@ protocol RequestTarget: AnyObject, Sendable {
 protocol ExchangeHandler: AnyObject {
   /// A piece of the request's body, valid during the call; never more than was asked for.
   func exchangeBody(_ bytes: UnsafeRawBufferPointer)
-  /// The request is whole.
+  /// The request's body is whole. Does not come if there was none, which `requestHasEnded` tells from the beginning.
   func exchangeRequestEnded(_ trailers: MessageHead)
   /// Writing is possible again.
   func exchangeWritable()
@@ -27,10 +27,11 @@ class ServerExchange: @unchecked Sendable {
   static let firstCredit = 64 << 10
 
   let shard: ListenerShard
-  let remote: SocketAddress
+  let remote: Remote
   let isSecure: Bool
   let head = MessageHead()
   var captures: [(name: String, value: MessageHead.Part)] = []
+  /// Until somebody has taken it, no piece of its body is handed on.
   var handler: (any ExchangeHandler)?
   /// Body that may still be handed on.
   var credit = ServerExchange.firstCredit
@@ -44,7 +45,7 @@ class ServerExchange: @unchecked Sendable {
 
   enum Answer { case none, open, whole, broken }
 
-  init(_ shard: ListenerShard, remote: SocketAddress, isSecure: Bool) {
+  init(_ shard: ListenerShard, remote: Remote, isSecure: Bool) {
     self.shard = shard
     self.remote = remote
     self.isSecure = isSecure
@@ -54,6 +55,12 @@ class ServerExchange: @unchecked Sendable {
   var speaksHTTP2: Bool { false }
   var isOver: Bool { answer == .whole || answer == .broken }
   final var isToHead: Bool { head.equals(head.method, "HEAD") }
+
+  /// The handler that wants to hear of it from now on. It was not chosen at once, so something may have waited for it.
+  func take(by handler: any ExchangeHandler) {
+    self.handler = handler
+    if !requestHasEnded { grant(0) }
+  }
 
   /// For the next request.
   func reset() {
@@ -73,6 +80,11 @@ class ServerExchange: @unchecked Sendable {
   final func dispatch() {
     began = loop.turnBegan
     shard.dispatch(self)
+  }
+
+  /// Runs `body` where the exchange lives: now if that is here.
+  final func onItsLoop(_ body: @escaping @Sendable (ServerExchange) -> Void) {
+    if loop.isCurrent { body(self) } else { loop.post { [self] in body(self) } }
   }
 
   // MARK: The answer
@@ -123,10 +135,14 @@ class ServerExchange: @unchecked Sendable {
 
   /// A whole answer of the host's own.
   final func refuse(_ status: Int, _ words: String, headers: [(StaticString, String)] = []) {
+    answer(status, "text/plain; charset=utf-8", "\(words)\n", headers: headers)
+  }
+
+  final func answer(_ status: Int, _ type: String, _ text: String, headers: [(StaticString, String)] = []) {
     let all = MessageHead(capacity: 128)
-    all.addField("content-type", "text/plain; charset=utf-8")
+    all.addField("content-type", type)
     for (name, value) in headers { all.addField(name, value) }
-    var text = "\(words)\n"
+    var text = text
     text.withUTF8 { bytes in
       _ = all.withPairs { respond(status, $0, UnsafeRawBufferPointer(bytes), ends: true) }
     }

@@ -78,7 +78,9 @@ final class Acceptor: DescriptorWatcher, TimerTarget {
     return sockets
   }
 
-  private static func listen(_ address: SocketAddress, _ endpoint: Endpoint, isShared: Bool) throws(NetworkFailure) -> Int32 {
+  private static func listen(_ address: SocketAddress, _ endpoint: Endpoint, isShared: Bool) throws(NetworkFailure)
+    -> Int32
+  {
     let socket = withUnsafePointer(to: address.raw) { csystem_listen($0, backlog, isShared ? 1 : 0) }
     guard socket >= 0 else { throw .system("cannot listen at \(endpoint)") }
     return socket

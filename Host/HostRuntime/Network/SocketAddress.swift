@@ -8,6 +8,12 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
 
   package init(_ raw: csystem_address) { self.raw = raw }
 
+  /// Nil if the text is not an address but a name.
+  init?(literal host: String, port: UInt16) {
+    raw = csystem_address()
+    guard csystem_parse_address(host, port, &raw) == 0 else { return nil }
+  }
+
   /// The addresses of a host, the one to try first first. Asks the network if it is a name, and takes as long as that.
   static func resolve(_ endpoint: Endpoint, toListen: Bool = false) throws(NetworkFailure) -> [SocketAddress] {
     let room = 16

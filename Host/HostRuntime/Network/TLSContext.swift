@@ -60,7 +60,8 @@ final class TLSContext: @unchecked Sendable {
     guard let raw = SSL_CTX_new(method) else { throw failure("no TLS") }
     _ = ctls_least_version(raw, least)
     // Records are sent from a queue that may have moved by the time they are tried again.
-    _ = ctls_mode(raw, Int(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS))
+    _ = ctls_mode(
+      raw, Int(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS))
     ctls_no_renegotiation(raw)
     return TLSContext(raw, protocols: protocols)
   }

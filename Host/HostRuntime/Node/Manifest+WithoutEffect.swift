@@ -4,8 +4,8 @@ extension Manifest {
   /// What it asks for and this host does not do yet, in sentences for the log and for `hostctl status`.
   /// Nobody shall wait for a port that never opens.
   var withoutEffect: [String] {
-    var sentences = listeners.map {
-      "`listen.\($0.name)` has no effect: this host opens no listeners yet, and nothing answers at \($0.address)"
+    var sentences = listeners.filter { $0.name == HTTPServer.peersName }.map {
+      "`listen.\($0.name)` has no effect: this host has no links to other nodes yet, and nothing answers at \($0.address)"
     }
     if let address = control.remote?.address {
       sentences.append(

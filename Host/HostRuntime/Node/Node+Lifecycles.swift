@@ -264,6 +264,7 @@ extension Node {
     let running = roles.count { $0.state == .running }
     let milliseconds = (EventLoop.now() - started) / 1_000_000
     log(NH_LOG_INFO, "ready after \(milliseconds) ms: \(running) of \(roles.count) roles are running")
+    services.http.becomeReady()
     whenReady?()
   }
 }

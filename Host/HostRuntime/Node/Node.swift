@@ -53,6 +53,11 @@ package final class Node: @unchecked Sendable {
     loops = (1...max(1, plan.loops)).map { EventLoop(index: $0, name: "loop-\($0)") }
   }
 
+  /// Takes the ports of the manifest. Before `start`; without it nobody can reach the node's roles by HTTP.
+  package func openListeners() throws(NetworkFailure) {
+    try services.http.open(plan.manifest.listeners, loops: loops, services: services)
+  }
+
   package func start() {
     services.onFault.withLock { onFault in
       onFault = { [self] role, status, message in
@@ -60,6 +65,8 @@ package final class Node: @unchecked Sendable {
       }
     }
     threads = (loops + [loaderLoop, archiveLoop]).map { ($0, $0.startThread()) }
+    for listener in services.http.all where listener.servesStatus { NodeStatusTarget.add(to: listener, of: self) }
+    services.http.start()
     roles = plan.manifest.roles.map(ManagedRole.init)
     tellNames()
     removeOldCopies()
@@ -136,6 +143,7 @@ package final class Node: @unchecked Sendable {
     isEnding = true
     watchPlugins()
     log(NH_LOG_INFO, "draining")
+    services.http.drain()
     endNext()
   }
 
@@ -175,6 +183,7 @@ package final class Node: @unchecked Sendable {
     hasAbandonedRoles = !stuck.isEmpty
     // A job that does not end would hold the end up; its role is stuck then. What jobs have answered still comes.
     if stuck.isEmpty { services.work.end() }
+    services.http.cutShort()
     for (loop, _) in threads { loop.stop() }
     for (loop, thread) in threads where !stuck.contains(where: { $0.instance?.loop === loop }) { thread.join() }
     let names = stuck.map(\.name).joined(separator: ", ")

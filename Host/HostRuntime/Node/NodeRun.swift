@@ -35,6 +35,7 @@ package final class NodeRun: DescriptorWatcher {
       throw Problem(text: error.text)
     }
     plan.cache.removeUnfinished()
+    do throws(NetworkFailure) { try node.openListeners() } catch { throw Problem(text: error.words) }
     do throws(ControlServer.Problem) {
       server = try ControlServer(path: plan.manifest.control.socket, loop: control, log: node.services.log) {
         node.answer($0, $1)
@@ -68,6 +69,7 @@ package final class NodeRun: DescriptorWatcher {
     node.log(
       NH_LOG_INFO, "\(plan.name) (id \(plan.id)) from \(plan.path), process \(getpid()), control socket \(socket)")
     node.log(NH_LOG_INFO, "other machines reach this node at \(plan.address)")
+    for listener in node.services.http.all { node.log(NH_LOG_INFO, "listen.\(listener.name) at \(listener.address)") }
     for sentence in plan.manifest.withoutEffect { node.log(NH_LOG_WARNING, sentence) }
   }
 
@@ -78,6 +80,7 @@ package final class NodeRun: DescriptorWatcher {
       switch signal {
       case SIGHUP:
         node.log(NH_LOG_INFO, "SIGHUP: reading the manifest again")
+        for problem in node.services.http.reloadTLS() { node.log(NH_LOG_ERROR, problem) }
         node.reload { _ in }
       case _ where hasBeenToldToEnd:
         node.log(NH_LOG_WARNING, "told to end a second time: ending at once")

@@ -15,6 +15,7 @@ package final class HostTables {
   private let roles: UnsafeMutablePointer<nh_roles_service>
   private let metrics: UnsafeMutablePointer<nh_metrics_service>
   private let work: UnsafeMutablePointer<nh_work_service>
+  private let http: UnsafeMutablePointer<nh_http_service>
   private let roleName: UnsafeMutableBufferPointer<CChar>
   private let nodeName: UnsafeMutableBufferPointer<CChar>
 
@@ -29,6 +30,7 @@ package final class HostTables {
     roles = Self.place(Self.rolesTable(context))
     metrics = Self.place(Self.metricsTable(context))
     work = Self.place(Self.workTable(context))
+    http = Self.place(Self.httpTable(context))
     host = Self.place(Self.hostTable(context, roleName, nodeName, role.node.nodeID))
   }
 
@@ -41,6 +43,7 @@ package final class HostTables {
     roles.deallocate()
     metrics.deallocate()
     work.deallocate()
+    http.deallocate()
     roleName.deallocate()
     nodeName.deallocate()
   }
@@ -49,6 +52,7 @@ package final class HostTables {
   package static let offered: [String: UInt64] = [
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
+    NH_HTTP_ID: NH_HTTP_LAYOUT,
   ]
 
   func table(of service: String) -> UnsafeRawPointer? {
@@ -59,6 +63,7 @@ package final class HostTables {
     case NH_ROLES_ID: UnsafeRawPointer(roles)
     case NH_METRICS_ID: UnsafeRawPointer(metrics)
     case NH_WORK_ID: UnsafeRawPointer(work)
+    case NH_HTTP_ID: UnsafeRawPointer(http)
     default: nil
     }
   }
@@ -137,6 +142,19 @@ package final class HostTables {
       struct_size: size(nh_work_service.self), revision: NH_ABI_REVISION, ctx: context,
       submit: { RoleInstance.at($0).submitWork($1, $2, $3) },
       cancel: { RoleInstance.at($0).cancelWork($1) })
+  }
+
+  private static func httpTable(_ context: UnsafeMutableRawPointer) -> nh_http_service {
+    nh_http_service(
+      struct_size: size(nh_http_service.self), revision: NH_ABI_REVISION, ctx: context,
+      route: { RoleInstance.at($0).addRoute($1, $2, $3, $4) },
+      unroute: { RoleInstance.at($0).removeRoute($1) },
+      respond: { RoleInstance.at($0).respond($1, $2, $3, $4, $5) },
+      write: { RoleInstance.at($0).writeBody($1, $2) },
+      finish: { RoleInstance.at($0).finishBody($1, $2) },
+      abort: { RoleInstance.at($0).abortExchange($1) },
+      credit: { RoleInstance.at($0).creditExchange($1, $2) },
+      forward: { RoleInstance.at($0).forward($1, $2, $3, $4) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {

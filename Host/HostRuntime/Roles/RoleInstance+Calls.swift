@@ -35,6 +35,7 @@ extension RoleInstance {
       call.request?.cancel()
     }
     cutJobsShort()
+    endExchanges("\(name) is being swapped")
     var again: [RoleCall] = []
     for (handle, call) in openCalls.elements {
       if call.method.description.isIdempotent, let request = call.request, openCalls.remove(handle) != nil {

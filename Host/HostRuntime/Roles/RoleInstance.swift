@@ -14,6 +14,7 @@ package final class NodeServices: Sendable {
   let directory = RoleDirectory()
   let metrics = MetricRegistry()
   let work: WorkPool
+  let http = HTTPServer()
   /// Told, on the role's loop or another thread, that a role gave up.
   let onFault = Mutex<(@Sendable (RoleInstance, nh_status, String) -> Void)?>(nil)
 
@@ -57,6 +58,7 @@ package final class RoleInstance: @unchecked Sendable {
   package var description: PluginDescription { library.description }
   /// A pointer, so that reading one function does not copy the whole table.
   private let plugin: UnsafePointer<nh_plugin>
+  var table: UnsafePointer<nh_plugin> { plugin }
 
   // Any thread.
   private let phaseBits = Atomic<UInt8>(Phase.creating.rawValue)
@@ -68,6 +70,7 @@ package final class RoleInstance: @unchecked Sendable {
   var isDraining = false
   var openCalls: SlotTable<OpenCall>
   var jobs = SlotTable<OpenJob>(limit: RoleInstance.jobLimit)
+  var exchanges: SlotTable<RoleExchange>
   var outgoingCalls = SlotTable<OutgoingCall>(limit: RoleInstance.outgoingCallLimit)
   var metrics: [MetricSeries] = []
   var whenDrained: (() -> Void)?
@@ -83,6 +86,7 @@ package final class RoleInstance: @unchecked Sendable {
     node = seat.node
     limits = seat.limits
     openCalls = SlotTable(limit: limits.calls)
+    exchanges = SlotTable(limit: limits.calls)
     tables = HostTables(role: self)
   }
 
@@ -128,12 +132,14 @@ package final class RoleInstance: @unchecked Sendable {
   }
 
   func tellIfDrained() {
-    guard isDraining, openCalls.count == 0, let done = whenDrained else { return }
+    guard isDraining, openCalls.count == 0, exchanges.count == 0, let done = whenDrained else { return }
     whenDrained = nil
     done()
   }
 
-  var isQuiet: Bool { openCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0 }
+  var isQuiet: Bool {
+    openCalls.count == 0 && exchanges.count == 0 && outgoingCalls.count == 0 && jobs.count == 0
+  }
 
   func tellIfQuiet() {
     guard isQuiet, let done = whenQuiet else { return }
@@ -159,6 +165,7 @@ package final class RoleInstance: @unchecked Sendable {
   private func releaseAll() {
     whenDrained = nil
     whenQuiet = nil
+    endExchanges("\(name) has stopped")
     endJobs()
     jobs = SlotTable(limit: RoleInstance.jobLimit)
     seat.release(self)

@@ -82,6 +82,7 @@ extension RoleSeat {
         node.bus.unsubscribe(self, handle: handle)
       }
     }
+    flipRoutes(from: handover.old, to: handover.new)
     self.handover = handover
     current = handover.new
     node.directory.put(handover.new)
@@ -97,6 +98,7 @@ extension RoleSeat {
     if let timer = quieting?.timer { loop.cancelTimer(timer) }
     quieting = nil
     handover = nil
+    routes.settle()
     new.end()
     openGate()
   }
@@ -116,6 +118,7 @@ extension RoleSeat {
         node.bus.subscribe(self, subscription.pattern, handle: handle)
       }
     }
+    revertRoutes(from: handover.new, to: handover.old)
     current = handover.old
     node.directory.put(handover.old)
     handover.new.end()
@@ -125,11 +128,13 @@ extension RoleSeat {
   func retire() {
     guard let handover else { return }
     self.handover = nil
+    routes.settle()
     handover.old.end()
   }
 
   /// All timers and subscriptions of a build that ends.
   func release(_ owner: RoleInstance) {
+    releaseRoutes(owner)
     for (handle, timer) in timers.elements where timer.owner === owner { removeTimer(handle) }
     for (handle, subscription) in subscriptions.elements where subscription.owner === owner {
       removeSubscription(handle)

@@ -30,6 +30,7 @@ package final class RoleSeat: @unchecked Sendable {
   var held: [() -> Void] = []
   var timers = SlotTable<SeatTimer>(limit: 2 * RoleInstance.timerLimit)
   var subscriptions = SlotTable<SeatSubscription>(limit: 2 * RoleInstance.subscriptionLimit)
+  var routes = SeatHoldings<SeatRoute>(limit: 2 * RoleInstance.routeLimit)
   var handover: Handover?
   var quieting: Quieting?
 

@@ -47,7 +47,7 @@ typedef struct nh_http_head {
   nh_str remote;
   /** For responses. */
   uint32_t status;
-  /** 1 if no body follows. */
+  /** 1 if no body follows, and no NH_HTTP_END either. */
   uint32_t ends;
 } nh_http_head;
 

@@ -1,0 +1,94 @@
+import CNodeABI
+import Synchronization
+
+/// The connections of one loop to other servers, by their addresses.
+final class ClientPool: TimerTarget {
+  private static let tickNanoseconds: Int64 = 1_000_000_000
+  /// Addresses at once; more are refused, as something makes them up.
+  static let originLimit = 4_096
+
+  let loop: EventLoop
+  let resolver: Resolver
+  private var origins: [ClientAddress: ClientOrigin] = [:]
+  private var failing: [(exchange: ClientExchange, failure: ClientFailure)] = []
+  private var asksForTurnEnd = false
+  private var timer: UInt64?
+  private var isClosed = false
+
+  init(_ loop: EventLoop, _ resolver: Resolver) {
+    self.loop = loop
+    self.resolver = resolver
+  }
+
+  /// The connections to an address. Who uses them often keeps the origin, which then lives on.
+  func origin(_ address: ClientAddress, limits: ClientLimits = ClientLimits()) -> ClientOrigin? {
+    if let known = origins[address] { return known }
+    guard origins.count < Self.originLimit, !isClosed else { return nil }
+    let origin = ClientOrigin(address, limits, pool: self)
+    origins[address] = origin
+    if timer == nil { timer = loop.setTimer(after: Self.tickNanoseconds, period: Self.tickNanoseconds, self) }
+    return origin
+  }
+
+  func timerFired(_ timer: UInt64, token: UInt64) {
+    let now = loop.turnBegan
+    for (address, origin) in origins {
+      origin.tick(now)
+      if origin.isUnused, isKnownToPoolOnly(address) { origins[address] = nil }
+    }
+    guard origins.isEmpty, let own = self.timer else { return }
+    loop.cancelTimer(own)
+    self.timer = nil
+  }
+
+  private func isKnownToPoolOnly(_ address: ClientAddress) -> Bool {
+    guard var origin = origins.removeValue(forKey: address) else { return false }
+    defer { origins[address] = origin }
+    return isKnownUniquelyReferenced(&origin)
+  }
+
+  /// All end; nothing new begins.
+  func close() {
+    isClosed = true
+    for origin in origins.values { origin.close() }
+    origins = [:]
+    if let timer { loop.cancelTimer(timer) }
+    timer = nil
+  }
+}
+
+extension ClientPool: TurnEndTarget {
+  /// Tells of a failure at the end of this turn.
+  func failLater(_ exchange: ClientExchange, _ failure: ClientFailure) {
+    failing.append((exchange, failure))
+    guard !asksForTurnEnd else { return }
+    asksForTurnEnd = true
+    loop.atTurnEnd(self)
+  }
+
+  func turnEnded() {
+    asksForTurnEnd = false
+    let failing = failing
+    self.failing = []
+    for (exchange, failure) in failing { exchange.fail(failure) }
+  }
+}
+
+/// The pools of all loops.
+final class ClientPools: Sendable {
+  let resolver = Resolver()
+  private let pools = Mutex<[ObjectIdentifier: Unshared]>([:])
+
+  /// Touched on its loop only.
+  private struct Unshared: @unchecked Sendable { var pool: ClientPool }
+
+  /// The pool of the loop that this runs on.
+  func pool(on loop: EventLoop) -> ClientPool {
+    pools.withLock { pools in
+      if let known = pools[ObjectIdentifier(loop)] { return known.pool }
+      let pool = ClientPool(loop, resolver)
+      pools[ObjectIdentifier(loop)] = Unshared(pool: pool)
+      return pool
+    }
+  }
+}

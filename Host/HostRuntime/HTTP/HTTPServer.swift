@@ -1,0 +1,55 @@
+import CNodeABI
+import HostCore
+import Synchronization
+
+/// All listeners of a node that speak HTTP. Any thread.
+final class HTTPServer: Sendable {
+  /// The manifest's name of the one that speaks to other nodes, and not HTTP.
+  static let peersName = "peers"
+  /// Where a role's routes go that names no listener.
+  static let defaultName = "data"
+
+  private let listeners = Mutex<[HTTPListener]>([])
+
+  /// Opens all ports, or none.
+  func open(_ plans: [Listener], loops: [EventLoop], services: NodeServices) throws(NetworkFailure) {
+    var opened: [HTTPListener] = []
+    for plan in plans where plan.name != Self.peersName {
+      do throws(NetworkFailure) {
+        opened.append(try HTTPListener(plan, loops: loops, services: services))
+      } catch {
+        throw NetworkFailure("listen.\(plan.name): \(error.words)")
+      }
+    }
+    listeners.withLock { $0 = opened }
+  }
+
+  var all: [HTTPListener] { listeners.withLock { $0 } }
+
+  func listener(_ name: String) -> HTTPListener? {
+    let name = name.isEmpty ? Self.defaultName : name
+    return all.first { $0.name == name }
+  }
+
+  func start() { for listener in all { listener.start() } }
+
+  /// All roles have had their chance to ask for routes.
+  func becomeReady() { for listener in all { listener.isReady.store(true, ordering: .relaxed) } }
+
+  /// Takes no new connections; what is under way goes on.
+  func drain() { for listener in all { listener.close {} } }
+
+  func cutShort() { for listener in all { listener.cutShort() } }
+
+  /// Reads certificates and keys again. Returns what could not be used; there the old ones stay.
+  func reloadTLS() -> [String] {
+    all.compactMap { listener in
+      do throws(NetworkFailure) {
+        try listener.tls?.reload()
+        return nil
+      } catch {
+        return "listen.\(listener.name): \(error.words); the old certificate stays in use"
+      }
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import CNodeABI
+import HostCore
+
+/// The http service, as one role sees it.
+extension RoleInstance {
+  static let routeLimit = 256
+
+  // MARK: Routes
+
+  func addRoute(_ listener: nh_str, _ method: nh_str, _ pattern: nh_str, _ token: UInt64) -> nh_handle {
+    guard permits([.starting, .running], "http.route") else { return 0 }
+    do throws(RoutePattern.Fault) {
+      let route = SeatRoute(
+        listener: String(listener), method: String(method), pattern: try RoutePattern(String(pattern)), id: nil)
+      if node.http.listener(route.listener) == nil {
+        let name = route.listener.isEmpty ? HTTPServer.defaultName : route.listener
+        misuse("it asks for a route on the listener `\(name)`", "write `listen: { \(name): … }` into the manifest")
+        return 0
+      }
+      return seat.addRoute(self, route, token: token) ?? 0
+    } catch {
+      misuse(error.words, "see http.h")
+      return 0
+    }
+  }
+
+  func removeRoute(_ handle: nh_handle) -> nh_status {
+    guard permits([.starting, .running], "http.unroute") else { return NH_FAILED_PRECONDITION }
+    return seat.removeRoute(self, handle) ? NH_OK : NH_NOT_FOUND
+  }
+
+  func forward(
+    _ previous: nh_handle, _ table: nh_json, _ token: UInt64, _ error: UnsafeMutablePointer<nh_error>?
+  ) -> nh_handle {
+    _ = permits([.starting, .running], "http.forward")
+    return 0
+  }
+
+  // MARK: Exchanges
+
+  /// A request has come to one of its routes.
+  func begin(_ exchange: ServerExchange, token: UInt64) {
+    guard isLive, !isDraining else {
+      return RoleRoute.refuse(exchange, "\(name) is \(isDraining ? "draining" : phase.name)")
+    }
+    let open = RoleExchange(exchange, role: self, token: token)
+    guard let handle = exchanges.insert(open) else {
+      return RoleRoute.refuse(exchange, "\(name) has \(limits.calls) open requests")
+    }
+    open.handle = handle
+    open.open()
+    deliver(open, NH_HTTP_REQUEST, head: exchange.head)
+  }
+
+  private func withExchange(
+    _ handle: nh_handle, _ function: StaticString, _ body: (RoleExchange) -> nh_status
+  ) -> nh_status {
+    guard permits(.running, function) else { return NH_FAILED_PRECONDITION }
+    guard let exchange = exchanges[handle] else { return NH_NOT_FOUND }
+    return body(exchange)
+  }
+
+  func respond(
+    _ handle: nh_handle, _ status: UInt32, _ headers: nh_pair_list, _ body: nh_bytes, _ ends: UInt32
+  ) -> nh_status {
+    withExchange(handle, "http.respond") { $0.respond(status, headers, body, ends: ends != 0) }
+  }
+
+  func writeBody(_ handle: nh_handle, _ body: nh_bytes) -> nh_status {
+    withExchange(handle, "http.write") { $0.write(body) }
+  }
+
+  func finishBody(_ handle: nh_handle, _ trailers: nh_pair_list) -> nh_status {
+    withExchange(handle, "http.finish") { $0.finish(trailers) }
+  }
+
+  func abortExchange(_ handle: nh_handle) -> nh_status {
+    withExchange(handle, "http.abort") {
+      $0.abort()
+      return NH_OK
+    }
+  }
+
+  func creditExchange(_ handle: nh_handle, _ bytes: UInt64) -> nh_status {
+    withExchange(handle, "http.credit") {
+      $0.credit(bytes)
+      return NH_OK
+    }
+  }
+
+  /// The role has nothing more to do with it.
+  func exchangeEnded(_ exchange: RoleExchange) {
+    guard exchanges.remove(exchange.handle) != nil else { return }
+    tellIfDrained()
+    tellIfQuiet()
+  }
+
+  func exchangeFailed(_ exchange: RoleExchange, _ status: nh_status, _ words: String) {
+    guard exchanges[exchange.handle] === exchange else { return }
+    deliver(exchange, NH_HTTP_FAILED, status: status, message: words)
+    exchangeEnded(exchange)
+  }
+
+  /// Nobody waits for it any longer: a swap, or the end.
+  func endExchanges(_ words: String) {
+    for (_, exchange) in exchanges.elements {
+      deliver(exchange, NH_HTTP_FAILED, status: NH_UNAVAILABLE, message: words)
+      exchange.abort(words)
+    }
+  }
+
+  // MARK: on_http
+
+  func deliver(
+    _ exchange: RoleExchange, _ kind: UInt32, head: MessageHead? = nil, status: nh_status = NH_OK,
+    body: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0), message: String = ""
+  ) {
+    guard exchanges[exchange.handle] === exchange else { return }
+    let isRequest = kind == NH_HTTP_REQUEST
+    let event = HTTPEvent(
+      kind: kind, status: status, exchange: exchange.handle, token: exchange.token, head: head,
+      captures: isRequest ? exchange.exchange.captures : [], remote: isRequest ? exchange.exchange.remote : nil,
+      isSecure: exchange.exchange.isSecure, ends: isRequest && exchange.exchange.head.framing == .none, body: body,
+      message: message)
+    event.lend { deliver($0) }
+  }
+
+  /// Part of an exchange, for which it is to have an on_http.
+  func deliver(_ event: UnsafePointer<nh_http_event>) {
+    guard isLive else { return }
+    guard let callback = table.pointee.on_http else {
+      return misuse("it has routes or asks others, and has no on_http", "fill in on_http")
+    }
+    callback(role, event)
+  }
+}
