@@ -14,7 +14,7 @@ class HTTP2Connection: StreamOwner {
   /// Of those, what is forgiven in a second.
   static let emptyFramesForgiven = 200
   /// Silence on a connection with open streams after which the other side is asked whether it is still there.
-  static let pingAfter: Int64 = 60_000_000_000
+  var pingAfter: Int64 { 60_000_000_000 }
   static let pingTimeout: Int64 = 20_000_000_000
 
   let stream: Stream
@@ -58,6 +58,7 @@ class HTTP2Connection: StreamOwner {
   /// All of the message has been given to the socket's queue.
   func sent(_ flow: HTTP2Flow) {}
   func hasRoom(_ flow: HTTP2Flow) {}
+  func settingsCame() {}
   func goingAway(_ lastID: Int32, _ code: UInt32) {}
   func lost(_ failure: NetworkFailure?) {}
   var hasOpenStreams: Bool { false }
@@ -99,6 +100,7 @@ class HTTP2Connection: StreamOwner {
     case NGHTTP2_DATA.rawValue:
       guard header.flags & HTTP2.endStream != 0, let flow = flow(header.stream_id) else { return }
       streamEnds(flow)
+    case NGHTTP2_SETTINGS.rawValue: settingsCame()
     case NGHTTP2_GOAWAY.rawValue: goingAway(frame.goaway.last_stream_id, frame.goaway.error_code)
     default: break
     }
@@ -151,11 +153,10 @@ class HTTP2Connection: StreamOwner {
   }
 
   fileprivate func frameSent(_ header: nghttp2_frame_hd) {
-    guard header.flags & HTTP2.endStream != 0,
-      header.type == NGHTTP2_DATA.rawValue || header.type == NGHTTP2_HEADERS.rawValue, let flow = flow(header.stream_id)
-    else { return }
-    flow.isSent = true
-    sent(flow)
+    let isHead = header.type == NGHTTP2_HEADERS.rawValue, ends = header.flags & HTTP2.endStream != 0
+    guard isHead || (ends && header.type == NGHTTP2_DATA.rawValue), let flow = flow(header.stream_id) else { return }
+    flow.hasBegun = true
+    if ends { sent(flow) }
   }
 
   final func reset(_ flow: HTTP2Flow, _ code: nghttp2_error_code) {
@@ -199,7 +200,7 @@ class HTTP2Connection: StreamOwner {
   final func isAlive(_ now: Int64) -> Bool {
     emptyFrames = max(0, emptyFrames - Self.emptyFramesForgiven)
     if let pingedAt { return now - pingedAt <= Self.pingTimeout }
-    if hasOpenStreams, now - heardAt > Self.pingAfter {
+    if hasOpenStreams, now - heardAt > pingAfter {
       pingedAt = now
       nghttp2_submit_ping(session, HTTP2.noFlags, nil)
       stream.wantsToGather()

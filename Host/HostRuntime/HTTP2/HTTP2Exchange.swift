@@ -164,13 +164,13 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     }
     HTTP2Fields.with(Int(response.headers.count) + 4) { fields in
       withUnsafeTemporaryAllocation(byteCount: 32, alignment: 1) { room in
-        let status = Self.write(response.status, room.baseAddress!)
+        let status = HTTP2Fields.digits(response.status, room.baseAddress!)
         fields.add(":status", status)
         shard.date().withUnsafeBytes { date in
           if !response.hasDate, !isLongLived { fields.add("date", date) }
           if !response.hasServer, !isLongLived { fields.add("server", "nodehost") }
           if let length = response.length, !isLongLived, response.status != 204, response.status != 304 {
-            fields.add("content-length", Self.write(length, room.baseAddress! + 4))
+            fields.add("content-length", HTTP2Fields.digits(length, room.baseAddress! + 4))
           }
           for pair in ResponseHead.pairs(response.headers) where !ResponseHead.isTheHosts(pair.name) {
             fields.add(ResponseHead.bytes(pair.name), ResponseHead.bytes(pair.value))
@@ -191,21 +191,6 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
       nghttp2_submit_response(connection.session, flow.id, fields.baseAddress, fields.count, nil)
     }
     connection.stream.wantsToGather()
-  }
-
-  /// A number in digits.
-  private static func write(_ number: Int, _ room: UnsafeMutableRawPointer) -> UnsafeRawBufferPointer {
-    var digits = 1, rest = number / 10
-    while rest > 0 {
-      digits += 1
-      rest /= 10
-    }
-    rest = number
-    for place in stride(from: digits - 1, through: 0, by: -1) {
-      room.storeBytes(of: 0x30 + UInt8(rest % 10), toByteOffset: place, as: UInt8.self)
-      rest /= 10
-    }
-    return UnsafeRawBufferPointer(start: room, count: digits)
   }
 
   override func sendBody(_ body: UnsafeRawBufferPointer) {

@@ -18,8 +18,8 @@ final class HTTP2Flow {
   private(set) var hasEnded = false
   /// nghttp2 has asked for bytes and there were none: it has to be told when there are.
   private(set) var isDeferred = false
-  /// All has been handed to nghttp2, the end included.
-  var isSent = false
+  /// The head has been put into the socket's queue.
+  var hasBegun = false
   /// When bytes last left or came.
   var watch = ProgressWatch()
 
@@ -30,7 +30,7 @@ final class HTTP2Flow {
     trailers?.reset()
     hasEnded = false
     isDeferred = false
-    isSent = false
+    hasBegun = false
   }
 
   var isFull: Bool { output.count >= Self.highWater }
@@ -82,48 +82,5 @@ final class HTTP2Flow {
     flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
     _ = HTTP2Fields.with(trailers) { nghttp2_submit_trailer(session, id, $0.baseAddress, $0.count) }
     return count
-  }
-}
-
-/// Header fields as nghttp2 takes them, which copies them.
-struct HTTP2Fields {
-  private var fields: UnsafeMutableBufferPointer<nghttp2_nv>
-  private(set) var count = 0
-
-  static func with<R>(_ capacity: Int, _ body: (inout HTTP2Fields) -> R) -> R {
-    withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: capacity) { room in
-      var fields = HTTP2Fields(fields: room)
-      return body(&fields)
-    }
-  }
-
-  static func with<R>(_ head: MessageHead, _ body: (UnsafeMutableBufferPointer<nghttp2_nv>) -> R) -> R {
-    with(max(1, head.fields.count)) { fields in
-      for field in head.fields { fields.add(head.bytes(field.name), head.bytes(field.value)) }
-      return body(fields.all)
-    }
-  }
-
-  var all: UnsafeMutableBufferPointer<nghttp2_nv> { UnsafeMutableBufferPointer(rebasing: fields[..<count]) }
-
-  /// Names may have upper case; nghttp2 puts them into lower case.
-  @inline(__always)
-  mutating func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-    fields.baseAddress!.advanced(by: count).initialize(
-      to: nghttp2_nv(
-        name: UnsafeMutablePointer(mutating: name.baseAddress?.assumingMemoryBound(to: UInt8.self)),
-        value: UnsafeMutablePointer(mutating: value.baseAddress?.assumingMemoryBound(to: UInt8.self)),
-        namelen: name.count, valuelen: value.count, flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
-    count += 1
-  }
-
-  @inline(__always)
-  mutating func add(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
-    add(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), value)
-  }
-
-  @inline(__always)
-  mutating func add(_ name: StaticString, _ value: StaticString) {
-    add(name, UnsafeRawBufferPointer(start: value.utf8Start, count: value.utf8CodeUnitCount))
   }
 }

@@ -11,7 +11,7 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection {
 
   unowned let shard: ListenerShard
   var place = 0
-  let remote: SocketAddress
+  let remote: Remote
   private var open: [HTTP2Exchange] = []
   private var spare: [HTTP2Exchange] = []
   /// Whose head is being read.
@@ -21,7 +21,7 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection {
   private var watch = ProgressWatch()
   private var noticeAt: Int64?
 
-  init(_ stream: Stream, _ shard: ListenerShard, remote: SocketAddress) {
+  init(_ stream: Stream, _ shard: ListenerShard, remote: Remote) {
     self.shard = shard
     self.remote = remote
     restsSince = shard.loop.turnBegan
