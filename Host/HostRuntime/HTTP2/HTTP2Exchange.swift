@@ -7,6 +7,8 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   /// Less than this of newly granted body is not worth a frame, unless the client has nothing left.
   private static let leastGrant = 16 << 10
 
+  private static let noTrailers = MessageHead(capacity: 0)
+
   let flow = HTTP2Flow()
   /// Nil once the stream has been closed.
   unowned(unsafe) var connection: HTTP2ServerConnection?
@@ -19,6 +21,8 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   private var window = HTTP2Connection.streamWindow
   private var refusal: HTTPRefusal?
   private var hasBegun = false
+  /// All of the request has come, though perhaps not all has been handed on.
+  private(set) var inputHasEnded = false
   private var cookies = 0
 
   init(_ connection: HTTP2ServerConnection, isSecure: Bool) {
@@ -37,6 +41,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     window = HTTP2Connection.streamWindow
     refusal = nil
     hasBegun = false
+    inputHasEnded = false
     cookies = 0
   }
 
@@ -80,6 +85,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     flow.watch.note(shard.loop.turnBegan)
     hasBegun = true
     requestHasEnded = endsStream
+    inputHasEnded = endsStream
     if refusal == nil {
       do throws(HTTPRefusal) { try understand(endsStream: endsStream) } catch { refusal = error }
     }
@@ -131,8 +137,13 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   }
 
   func requestEnded() {
+    inputHasEnded = true
+    if pending.isEmpty, handler != nil { handEnd() }
+  }
+
+  private func handEnd() {
     requestHasEnded = true
-    if pending.isEmpty { handler?.exchangeRequestEnded(trailers ?? MessageHead(capacity: 0)) }
+    handler?.exchangeRequestEnded(trailers ?? Self.noTrailers)
   }
 
   /// More of the body may come, or somebody has taken the exchange whose body has waited for that.
@@ -142,10 +153,13 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
       var waiting = ByteQueue()
       swap(&waiting, &pending)
       hand(UnsafeRawBufferPointer(waiting.bytes), to: handler)
-      if requestHasEnded { self.handler?.exchangeRequestEnded(trailers ?? MessageHead(capacity: 0)) }
+    }
+    if inputHasEnded {
+      if handler != nil, pending.isEmpty, !requestHasEnded { handEnd() }
+      return
     }
     let owed = credit - window - pending.count
-    guard !requestHasEnded, owed >= Self.leastGrant || (window < Self.leastGrant && owed > 1) else { return }
+    guard owed >= Self.leastGrant || (window < Self.leastGrant && owed > 1) else { return }
     window += owed
     connection?.grant(owed, flow)
   }
@@ -231,7 +245,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     if flow.output.count > 0 {
       failed(NH_DEADLINE_EXCEEDED, "the client does not read its answer")
       connection.reset(flow, NGHTTP2_CANCEL)
-    } else if !requestHasEnded, credit > 0, handler != nil, answer == .none {
+    } else if !inputHasEnded, credit > 0, handler != nil, answer == .none {
       let handler = handler
       self.handler = nil
       refuse(408, "the request's body stopped coming")

@@ -92,7 +92,7 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection {
 
   override func sent(_ flow: HTTP2Flow) {
     // The client may stop sending what nobody reads any more.
-    if !exchange(flow).requestHasEnded { reset(flow, NGHTTP2_NO_ERROR) }
+    if !exchange(flow).inputHasEnded { reset(flow, NGHTTP2_NO_ERROR) }
   }
 
   override func closed(_ flow: HTTP2Flow, _ code: UInt32) {
