@@ -68,6 +68,7 @@ let plugins = [
   Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
   // Swapped by Tests/Benchmarks/run.
   Plugin(name: "ballast", path: "Tests/Benchmarks/Ballast", language: .swift),
+  Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
 ]
 
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
@@ -129,7 +130,7 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "NodeValues", "HostCore", "HostRuntime"], path: "Tests/Benchmarks",
-      exclude: ["run", "Ballast"], swiftSettings: strict),
+      exclude: ["run", "Ballast", "Greeter"], swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),

@@ -20,11 +20,15 @@ final class HostLink {
   private var metricsTable: UnsafePointer<nh_metrics_service>?
   private var randomTable: UnsafePointer<nh_random_service>?
   private var workTable: UnsafePointer<nh_work_service>?
+  private var httpTable: UnsafePointer<nh_http_service>?
 
   // The tables never call out while they are read or changed, so the run-time check of that is saved.
   @exclusivity(unchecked) var timers = CallbackTable<TimerEntry>()
   @exclusivity(unchecked) var subscriptions = CallbackTable<SubscriptionEntry>()
   @exclusivity(unchecked) var calls = CallbackTable<CallEntry>()
+  @exclusivity(unchecked) var routes = CallbackTable<RouteEntry>()
+  /// Requests without a whole answer.
+  @exclusivity(unchecked) var exchanges: [nh_handle: OpenHTTPRequest] = [:]
   var openReplies: [nh_handle: Unowned] = [:]
 
   init(_ host: UnsafePointer<nh_host>, needs: [Need]) {
@@ -38,7 +42,9 @@ final class HostLink {
   /// The role is going: no service is used and no call answered from here on.
   func endServices() {
     servesRole = false
-    let held = (timers, subscriptions, calls)
+    let held = (timers, subscriptions, calls, routes, exchanges)
+    routes = CallbackTable()
+    exchanges = [:]
     timers = CallbackTable()
     subscriptions = CallbackTable()
     calls = CallbackTable()
@@ -74,6 +80,10 @@ extension HostLink {
   }
   var workService: UnsafePointer<nh_work_service> {
     get throws { try service(.work, \.workTable) }
+  }
+
+  var httpService: UnsafePointer<nh_http_service> {
+    get throws { try service(.http, \.httpTable) }
   }
 
   /// Fetched at first use and kept, since a table stays as long as the role.

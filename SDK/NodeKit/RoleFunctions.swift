@@ -31,6 +31,9 @@ extension nh_plugin {
     if uses(.roles) || uses(.work) {
       on_reply = { role, reply in RoleInstance.with(role) { $0.link.replyCame(reply.pointee) } }
     }
+    if uses(.http) {
+      on_http = { role, event in RoleInstance.with(role) { $0.link.httpEventCame(event.pointee) } }
+    }
     on_event = { role, event in RoleInstance.with(role) { $0.link.eventCame(event.pointee) } }
   }
 

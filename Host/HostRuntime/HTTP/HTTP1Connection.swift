@@ -2,7 +2,12 @@ import CNodeABI
 import HostCore
 
 /// A client's connection that speaks HTTP/1.1: one request after the other, answered in their order.
-final class HTTP1Connection: StreamOwner, ServerConnection {
+///
+/// It moves to the loop of the role that it asks for, and then every request of it is answered without a word between
+/// loops. One that asks now for this role and now for that stays where it is.
+final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable {
+  /// So many requests in a row for the same other loop, and it moves there; the very first one is enough.
+  private static let moveAfter = 16
   /// What is left of a body that nobody wants, and is read all the same to keep the connection.
   static let discardLimit = 64 << 10
   static let preface: StaticString = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -22,7 +27,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection {
   }
 
   let stream: Stream
-  unowned let shard: ListenerShard
+  private unowned var shard: ListenerShard
   var place = 0
   private let remote: Remote
   private var reader: HTTP1HeadReader
@@ -32,6 +37,9 @@ final class HTTP1Connection: StreamOwner, ServerConnection {
   private var state = State.idle
   private var isFirst = true
   private var bodySize = 0
+  private var requests = 0
+  private var otherHome: EventLoop?
+  private var otherRequests = 0
   private var headBegan: Int64 = 0
   private var watch = ProgressWatch()
 
@@ -112,10 +120,34 @@ final class HTTP1Connection: StreamOwner, ServerConnection {
     body = BodyReader(framing, limits: shard.limits.head)
     exchange.requestHasEnded = framing == .none
     state = framing == .none ? .answering : .body
+    requests += 1
+    begin()
+    return count
+  }
+
+  private func begin() {
     let exchange = exchange
     exchange.dispatch()
-    if exchange.head.expectsContinue, exchange.answer == .none { stream.write("HTTP/1.1 100 Continue\r\n\r\n") }
-    return count
+    guard stream.isOpen, exchange.head.expectsContinue, exchange.answer == .none else { return }
+    stream.write("HTTP/1.1 100 Continue\r\n\r\n")
+  }
+
+  /// The request that was just read is for a role on another loop. False: it goes there alone.
+  func follow(to home: EventLoop) -> Bool {
+    otherRequests = otherHome === home ? otherRequests + 1 : 1
+    otherHome = home
+    guard requests == 1 || otherRequests >= Self.moveAfter, stream.mayMove,
+      let other = shard.listener.shard(on: home)
+    else { return false }
+    otherHome = nil
+    shard.forget(self)
+    stream.move(to: home) { [self] in
+      shard = other
+      exchange.moved(to: other)
+      other.adopt(self)
+      begin()
+    }
+    return true
   }
 
   /// The last one, unless somebody still has it.
@@ -334,6 +366,8 @@ final class HTTP1Exchange: ServerExchange, @unchecked Sendable {
     // Shorter than announced: only the end of the connection can tell.
     if case .length = framing, left > 0 { staysOpen = false }
   }
+
+  override func follow(to home: EventLoop) -> Bool { connection?.follow(to: home) ?? false }
 
   override func breakOff() { connection?.breakOff() }
 

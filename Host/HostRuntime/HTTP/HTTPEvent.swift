@@ -1,22 +1,15 @@
 import CNodeABI
 import HostCore
 
-/// An nh_http_event in the making.
-struct HTTPEvent {
-  var kind: UInt32
-  var status: nh_status = NH_OK
-  var exchange: UInt64
-  var token: UInt64
-  var head: MessageHead?
-  var captures: [(name: String, value: MessageHead.Part)] = []
-  var remote: Remote?
-  var isSecure = false
-  var ends = false
-  var body = UnsafeRawBufferPointer(start: nil, count: 0)
-  var message = ""
+/// Lends a role what an nh_http_event points to, for the time of a call. Nothing is copied or counted for it.
+enum HTTPEvent {
+  static var noBody: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
 
-  /// Lends it for the time of a call.
-  func lend(_ callback: (UnsafePointer<nh_http_event>) -> Void) {
+  /// A piece of a body, or news without a head.
+  static func lend(
+    _ kind: UInt32, exchange: UInt64, token: UInt64, status: nh_status = NH_OK, body: UnsafeRawBufferPointer = noBody,
+    message: String = "", _ callback: (UnsafeMutablePointer<nh_http_event>) -> Void
+  ) {
     var event = nh_http_event()
     event.struct_size = UInt32(MemoryLayout<nh_http_event>.size)
     event.revision = NH_ABI_REVISION
@@ -25,15 +18,19 @@ struct HTTPEvent {
     event.exchange = exchange
     event.token = token
     event.body = nh_bytes(ptr: body.baseAddress?.assumingMemoryBound(to: UInt8.self), len: UInt64(body.count))
-    guard !message.isEmpty else { return lendHead(&event, callback) }
+    if message.isEmpty { return callback(&event) }
     BorrowedText.with(message) { words in
       event.message = words
-      lendHead(&event, callback)
+      callback(&event)
     }
   }
 
-  private func lendHead(_ event: inout nh_http_event, _ callback: (UnsafePointer<nh_http_event>) -> Void) {
-    guard let head else { return callback(&event) }
+  /// A head: of a request, with what surrounds it, of a response, or of trailers.
+  static func lend(
+    _ kind: UInt32, exchange: UInt64, token: UInt64, head: MessageHead, captures: [RouteTable.Capture] = [],
+    remote: Remote? = nil, isSecure: Bool = false, ends: Bool = false,
+    _ callback: (UnsafeMutablePointer<nh_http_event>) -> Void
+  ) {
     var lent = nh_http_head()
     lent.struct_size = UInt32(MemoryLayout<nh_http_head>.size)
     lent.revision = NH_ABI_REVISION
@@ -49,37 +46,40 @@ struct HTTPEvent {
       len: UInt64(scheme.utf8CodeUnitCount))
     head.withPairs { headers in
       lent.headers = headers
-      withCaptures(head) { captures in
+      withCaptures(head, captures) { captures in
         lent.captures = captures
-        withRemote { remote in
+        withText(of: remote) { remote in
           lent.remote = remote
           withUnsafePointer(to: lent) { lent in
-            event.head = lent
-            callback(&event)
+            lend(kind, exchange: exchange, token: token) { event in
+              event.pointee.head = lent
+              callback(event)
+            }
           }
         }
       }
     }
   }
 
-  private func withRemote(_ body: (nh_str) -> Void) {
+  private static func withText(of remote: Remote?, _ body: (nh_str) -> Void) {
     guard let remote else { return body(nh_str(ptr: nil, len: 0)) }
     remote.text.withUnsafeBytes {
       body(nh_str(ptr: $0.baseAddress?.assumingMemoryBound(to: CChar.self), len: UInt64($0.count)))
     }
   }
 
-  private func withCaptures(_ head: MessageHead, _ body: (nh_pair_list) -> Void) {
-    guard !captures.isEmpty else { return body(nh_pair_list(items: nil, count: 0)) }
+  private static func withCaptures(
+    _ head: MessageHead, _ captures: [RouteTable.Capture], _ body: (nh_pair_list) -> Void
+  ) {
+    if captures.isEmpty { return body(nh_pair_list(items: nil, count: 0)) }
     withCaptures(head, captures[...], []) { pairs in
       pairs.withUnsafeBufferPointer { body(nh_pair_list(items: $0.baseAddress, count: UInt64($0.count))) }
     }
   }
 
   /// Each name is lent while the rest is.
-  private func withCaptures(
-    _ head: MessageHead, _ rest: ArraySlice<(name: String, value: MessageHead.Part)>, _ pairs: [nh_pair],
-    _ body: ([nh_pair]) -> Void
+  private static func withCaptures(
+    _ head: MessageHead, _ rest: ArraySlice<RouteTable.Capture>, _ pairs: [nh_pair], _ body: ([nh_pair]) -> Void
   ) {
     guard let first = rest.first else { return body(pairs) }
     BorrowedText.with(first.name) { name in

@@ -32,12 +32,28 @@ final class HTTPListener: @unchecked Sendable {
   let counts: ServerCounts
   let isReady = Atomic<Bool>(false)
   private let log: LogHub
-  private let routes = Mutex(Routes())
+  private let entries = Mutex(Entries())
   private var shards: [ListenerShard] = []
 
-  private struct Routes {
-    var entries: [(id: UInt64, method: String, pattern: RoutePattern, target: any RequestTarget)] = []
+  private struct Entry {
+    var id: UInt64
+    var method: String
+    var pattern: RoutePattern
+    var target: any RequestTarget
+  }
+
+  private struct Entries {
+    var all: [Entry] = []
     var next: UInt64 = 1
+
+    var routes: Routes {
+      var routes = Routes()
+      for entry in all {
+        _ = routes.table.insert(method: entry.method, entry.pattern, routes.targets.count)
+        routes.targets.append(entry.target)
+      }
+      return routes
+    }
   }
 
   init(_ plan: Listener, loops: [EventLoop], services: NodeServices) throws(NetworkFailure) {
@@ -64,40 +80,36 @@ final class HTTPListener: @unchecked Sendable {
 
   func trouble(_ failure: NetworkFailure) { log.write(NH_LOG_ERROR, role: "", "listen.\(name): \(failure.words)") }
 
+  func shard(on loop: EventLoop) -> ListenerShard? { shards.first { $0.loop === loop } }
+
   // MARK: Routes
 
   /// Nil if another target has the same method and pattern.
   func add(method: String, _ pattern: RoutePattern, _ target: any RequestTarget) -> UInt64? {
-    let added: (UInt64, RouteTable<any RequestTarget>)? = routes.withLock { routes in
-      var table = Self.table(routes)
-      guard table.insert(method: method, pattern, target) else { return nil }
-      defer { routes.next += 1 }
-      routes.entries.append((routes.next, method, pattern, target))
-      return (routes.next, table)
+    let id: UInt64? = entries.withLock { entries in
+      var table = entries.routes.table
+      guard table.insert(method: method, pattern, 0) else { return nil }
+      defer { entries.next += 1 }
+      entries.all.append(Entry(id: entries.next, method: method, pattern: pattern, target: target))
+      return entries.next
     }
-    guard let (id, table) = added else { return nil }
-    publish(table)
+    if id != nil { publish() }
     return id
   }
 
   func remove(_ id: UInt64) {
-    publish(
-      routes.withLock { routes in
-        routes.entries.removeAll { $0.id == id }
-        return Self.table(routes)
-      })
+    entries.withLock { $0.all.removeAll { $0.id == id } }
+    publish()
   }
 
-  private static func table(_ routes: Routes) -> RouteTable<any RequestTarget> {
-    var table = RouteTable<any RequestTarget>()
-    for entry in routes.entries { _ = table.insert(method: entry.method, entry.pattern, entry.target) }
-    return table
-  }
-
-  /// Each loop has its own copy, which it reads without asking anybody.
-  private func publish(_ table: RouteTable<any RequestTarget>) {
-    for shard in shards {
-      if shard.loop.isCurrent { shard.use(table) } else { shard.loop.post { shard.use(table) } }
+  /// Each loop has its own copy, which it reads without asking anybody. Told under the lock, so that an older one never
+  /// comes after a newer.
+  private func publish() {
+    entries.withLock { entries in
+      let routes = entries.routes
+      for shard in shards {
+        if shard.loop.isCurrent { shard.use(routes) } else { shard.loop.post { shard.use(routes) } }
+      }
     }
   }
 

@@ -50,13 +50,19 @@ struct ProgressWatch {
   func isOlder(than limit: Int64, _ now: Int64) -> Bool { now - last > limit }
 }
 
+/// A listener's routes; the table's numbers are places among the targets.
+struct Routes: Sendable {
+  var table = RouteTable()
+  var targets: [any RequestTarget] = []
+}
+
 /// The share of a listener that lives on one loop: its socket and its connections.
 final class ListenerShard: TimerTarget, @unchecked Sendable {
   private static let tickNanoseconds: Int64 = 1_000_000_000
 
   unowned let listener: HTTPListener
   let loop: EventLoop
-  private(set) var routes: RouteTable<any RequestTarget>
+  private var routes = Routes()
   private var acceptor: Acceptor!
   private var connections: [any ServerConnection] = []
   private(set) var isClosing = false
@@ -69,7 +75,6 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   init(_ listener: HTTPListener, socket: Int32, loop: EventLoop) {
     self.listener = listener
     self.loop = loop
-    routes = RouteTable()
     counts = listener.counts
     acceptor = Acceptor(socket, on: loop) { [unowned self] descriptor, from in
       accept(descriptor, from)
@@ -85,7 +90,7 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
     timer = loop.setTimer(after: Self.tickNanoseconds, period: Self.tickNanoseconds, self)
   }
 
-  func use(_ routes: RouteTable<any RequestTarget>) { self.routes = routes }
+  func use(_ routes: Routes) { self.routes = routes }
 
   // MARK: Connections
 
@@ -102,6 +107,13 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
     connection.place = connections.count
     connections.append(connection)
     stream.start(connection)
+  }
+
+  /// A connection that comes from another loop.
+  func adopt(_ connection: any ServerConnection) {
+    connection.place = connections.count
+    connections.append(connection)
+    if isClosing { connection.shutdown() }
   }
 
   func replace(_ old: any ServerConnection, with new: any ServerConnection & StreamOwner) {
@@ -131,11 +143,12 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   // MARK: Requests
 
   func dispatch(_ exchange: ServerExchange) {
-    counts.requests.addFromAnyThread(1)
     let head = exchange.head
-    switch routes.find(head) {
+    switch routes.table.find(head) {
     case .found(let target, let captures):
       exchange.captures = captures
+      let target = routes.targets[target]
+      if let home = target.home, home !== loop, exchange.follow(to: home) { return }
       target.begin(exchange)
     case .wrongMethod(let methods):
       let allowed = Array(Set(methods)).sorted().joined(separator: ", ")
@@ -149,6 +162,7 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
 
   /// An exchange has come to its end.
   func ended(_ exchange: ServerExchange) {
+    counts.requests.addFromAnyThread(1)
     if exchange.status >= 500 || exchange.answer == .broken { counts.failures.addFromAnyThread(1) }
   }
 

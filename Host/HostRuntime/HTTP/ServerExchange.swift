@@ -3,6 +3,8 @@ import HostCore
 
 /// Takes the requests that a route leads to, on the loops of their connections.
 protocol RequestTarget: AnyObject, Sendable {
+  /// Where it does so, if it is the same loop each time.
+  var home: EventLoop? { get }
   /// Answers the exchange here and now, or becomes or names its handler.
   func begin(_ exchange: ServerExchange)
 }
@@ -26,11 +28,11 @@ class ServerExchange: @unchecked Sendable {
   /// The body that comes without being asked for.
   static let firstCredit = 64 << 10
 
-  let shard: ListenerShard
+  private(set) var shard: ListenerShard
   let remote: Remote
   let isSecure: Bool
   let head = MessageHead()
-  var captures: [(name: String, value: MessageHead.Part)] = []
+  var captures: [RouteTable.Capture] = []
   /// Until somebody has taken it, no piece of its body is handed on.
   var handler: (any ExchangeHandler)?
   /// Body that may still be handed on.
@@ -81,6 +83,12 @@ class ServerExchange: @unchecked Sendable {
     began = loop.turnBegan
     shard.dispatch(self)
   }
+
+  /// Its connection now lives on another loop, with another share of the listener.
+  final func moved(to shard: ListenerShard) { self.shard = shard }
+
+  /// Takes its connection to the loop where the target lives. False: it stays here.
+  func follow(to home: EventLoop) -> Bool { false }
 
   /// Runs `body` where the exchange lives: now if that is here.
   final func onItsLoop(_ body: @escaping @Sendable (ServerExchange) -> Void) {

@@ -25,7 +25,7 @@ extension StreamOwner {
 
 /// One connected socket, plain or through TLS, on its loop. What is written in a turn of the loop leaves together at the
 /// turn's end.
-package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
+package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unchecked Sendable {
   /// More than this waiting to be sent, and who writes should stop.
   static let highWater = 256 << 10
   static let lowWater = 64 << 10
@@ -39,9 +39,9 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
   /// take from the other side what it has not read yet.
   private static let lingerMilliseconds: Int64 = 2_000
 
-  private enum State { case connecting, handshaking, open, lingering, closed }
+  private enum State { case connecting, handshaking, open, moving, lingering, closed }
 
-  let loop: EventLoop
+  private(set) var loop: EventLoop
   let descriptor: Int32
   let tls: TLSSession?
   var owner: (any StreamOwner)?
@@ -56,6 +56,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
   private var isFinishing = false
   private var wasFull = false
   private var asksForTurnEnd = false
+  private var move: (loop: EventLoop, arrived: @Sendable () -> Void)?
   private var lingerTimer: UInt64?
   private var unused = ByteQueue()
   private var output = ByteQueue()
@@ -83,6 +84,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
   // MARK: Writing
 
   var isOpen: Bool { state == .open && !isFinishing }
+  var mayMove: Bool { state == .open && !isFinishing && output.isEmpty }
   var isClosed: Bool { state == .closed || state == .lingering }
   var isFull: Bool { output.count > Self.highWater }
   var waiting: Int { output.count }
@@ -197,6 +199,31 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget {
       if state == .open { receive() }
     } else if state == .lingering {
       throwAway()
+    }
+    if state == .moving { leave() }
+  }
+
+  // MARK: From loop to loop
+
+  /// Goes on on another loop, where `arrived` comes first. Only while nothing waits to be sent; the owner must not touch
+  /// it until then.
+  func move(to other: EventLoop, _ arrived: @escaping @Sendable () -> Void) {
+    guard state == .open, output.isEmpty else { return }
+    state = .moving
+    move = (other, arrived)
+  }
+
+  private func leave() {
+    // This loop still has it on its list.
+    guard !asksForTurnEnd, let (other, arrived) = move else { return }
+    move = nil
+    loop.unwatch(descriptor)
+    other.post { [self] in
+      loop = other
+      state = .open
+      loop.watch(descriptor, csystem_readable | csystem_writable | csystem_hangup | csystem_edge, self)
+      arrived()
+      askForTurnEnd()
     }
   }
 

@@ -27,6 +27,8 @@ final class NodeStatusTarget: RequestTarget {
     }
   }
 
+  var home: EventLoop? { nil }
+
   func begin(_ exchange: ServerExchange) {
     node.control.post { [self] in
       switch question {

@@ -131,9 +131,9 @@ final class RoleExchange: ExchangeHandler, @unchecked Sendable {
   }
 
   func exchangeRequestEnded(_ trailers: MessageHead) {
-    if isLocal { return role.deliver(self, NH_HTTP_END, head: trailers) }
+    if isLocal { return role.deliver(self, trailers: trailers) }
     let copy = trailers.withPairs { MessageHead(copying: $0) }
-    role.loop.post { [self] in role.deliver(self, NH_HTTP_END, head: copy) }
+    role.loop.post { [self] in role.deliver(self, trailers: copy) }
   }
 
   func exchangeWritable() {

@@ -49,7 +49,7 @@ extension RoleInstance {
     }
     open.handle = handle
     open.open()
-    deliver(open, NH_HTTP_REQUEST, head: exchange.head)
+    deliver(request: open)
   }
 
   private func withExchange(
@@ -97,35 +97,46 @@ extension RoleInstance {
 
   func exchangeFailed(_ exchange: RoleExchange, _ status: nh_status, _ words: String) {
     guard exchanges[exchange.handle] === exchange else { return }
-    deliver(exchange, NH_HTTP_FAILED, status: status, message: words)
+    deliver(failure: exchange, status, words)
     exchangeEnded(exchange)
   }
 
   /// Nobody waits for it any longer: a swap, or the end.
   func endExchanges(_ words: String) {
     for (_, exchange) in exchanges.elements {
-      deliver(exchange, NH_HTTP_FAILED, status: NH_UNAVAILABLE, message: words)
+      deliver(failure: exchange, NH_UNAVAILABLE, words)
       exchange.abort(words)
     }
   }
 
   // MARK: on_http
 
-  func deliver(
-    _ exchange: RoleExchange, _ kind: UInt32, head: MessageHead? = nil, status: nh_status = NH_OK,
-    body: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0), message: String = ""
-  ) {
+  func deliver(_ exchange: RoleExchange, _ kind: UInt32, body: UnsafeRawBufferPointer = HTTPEvent.noBody) {
     guard exchanges[exchange.handle] === exchange else { return }
-    let isRequest = kind == NH_HTTP_REQUEST
-    let event = HTTPEvent(
-      kind: kind, status: status, exchange: exchange.handle, token: exchange.token, head: head,
-      captures: isRequest ? exchange.exchange.captures : [], remote: isRequest ? exchange.exchange.remote : nil,
-      isSecure: exchange.exchange.isSecure, ends: isRequest && exchange.exchange.head.framing == .none, body: body,
-      message: message)
-    event.lend { deliver($0) }
+    HTTPEvent.lend(kind, exchange: exchange.handle, token: exchange.token, body: body) { deliver($0) }
   }
 
-  /// Part of an exchange, for which it is to have an on_http.
+  func deliver(_ exchange: RoleExchange, trailers: MessageHead) {
+    guard exchanges[exchange.handle] === exchange else { return }
+    HTTPEvent.lend(NH_HTTP_END, exchange: exchange.handle, token: exchange.token, head: trailers) { deliver($0) }
+  }
+
+  private func deliver(request exchange: RoleExchange) {
+    let request = exchange.exchange
+    HTTPEvent.lend(
+      NH_HTTP_REQUEST, exchange: exchange.handle, token: exchange.token, head: request.head,
+      captures: request.captures, remote: request.remote, isSecure: request.isSecure,
+      ends: request.head.framing == .none
+    ) { deliver($0) }
+  }
+
+  private func deliver(failure exchange: RoleExchange, _ status: nh_status, _ words: String) {
+    HTTPEvent.lend(
+      NH_HTTP_FAILED, exchange: exchange.handle, token: exchange.token, status: status, message: words
+    ) { deliver($0) }
+  }
+
+  /// Part of an exchange, for which the role is to have an on_http.
   func deliver(_ event: UnsafePointer<nh_http_event>) {
     guard isLive else { return }
     guard let callback = table.pointee.on_http else {

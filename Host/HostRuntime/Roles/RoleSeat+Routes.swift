@@ -82,6 +82,8 @@ final class RoleRoute: RequestTarget {
     self.handle = handle
   }
 
+  var home: EventLoop? { seat.loop }
+
   func begin(_ exchange: ServerExchange) {
     if exchange.loop === seat.loop {
       guard seat.gate == .open else { return wait(exchange) }
