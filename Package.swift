@@ -107,12 +107,13 @@ let package = Package(
     .systemLibrary(name: "CYaml", path: "Host/CYaml", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CFFI", path: "SDK/CFFI", providers: [.apt(["libffi-dev"])]),
     .systemLibrary(name: "CCrypto", path: "Host/CCrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CZlib", path: "Host/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CHttp2", path: "Host/CHttp2", providers: [.apt(["libnghttp2-dev"])]),
     .target(name: "CSystem", path: "Host/CSystem"),
     module("HostCore", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema"], settings: fast),
     module(
       "HostRuntime", in: "Host",
-      ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "CYaml", "CFFI", "CCrypto", "CHttp2", "CSystem"],
+      ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "CYaml", "CFFI", "CCrypto", "CHttp2", "CZlib", "CSystem"],
       settings: fast),
     // The cases of `nodehost check`, with a host of their own.
     module("PluginCheck", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem"]),

@@ -25,6 +25,7 @@ extension MessageHead {
         kept += 1
         continue
       }
+      if field.value.count == 0 { more.append(field) }
       forEachMember(field.value) { member in
         guard let bytes = decodeBase64(member) else { return isGood = false }
         more.append(Field(name: field.name, value: bytes))

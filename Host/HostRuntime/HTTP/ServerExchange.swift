@@ -124,6 +124,15 @@ class ServerExchange: @unchecked Sendable {
     return NH_OK
   }
 
+  /// Two pieces that must not come apart.
+  final func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> nh_status {
+    let status = write(first)
+    guard status == NH_OK else { return status }
+    sendBody(second)
+    bodySent += second.count
+    return NH_OK
+  }
+
   final func finish(_ trailers: nh_pair_list) -> nh_status {
     guard answer == .open else { return answer == .none ? NH_FAILED_PRECONDITION : NH_UNAVAILABLE }
     guard ResponseHead.areFit(trailers) else { return NH_INVALID_ARGUMENT }

@@ -15,6 +15,9 @@ package final class NodeServices: Sendable {
   let metrics = MetricRegistry()
   let work: WorkPool
   let http = HTTPServer()
+  let clients = ClientPools()
+  /// What reflection tells.
+  let descriptors = DescriptorRegistry()
   /// Told, on the role's loop or another thread, that a role gave up.
   let onFault = Mutex<(@Sendable (RoleInstance, nh_status, String) -> Void)?>(nil)
 
@@ -71,6 +74,11 @@ package final class RoleInstance: @unchecked Sendable {
   var openCalls: SlotTable<OpenCall>
   var jobs = SlotTable<OpenJob>(limit: RoleInstance.jobLimit)
   var exchanges: SlotTable<RoleExchange>
+  var rpcCalls: SlotTable<RpcCall>
+  /// By what the role calls them.
+  var rpcChannels: [String: RpcChannel] = [:]
+  /// Of the calls, the ones that came from outside.
+  var servedCalls = 0
   var outgoingCalls = SlotTable<OutgoingCall>(limit: RoleInstance.outgoingCallLimit)
   var metrics: [MetricSeries] = []
   var whenDrained: (() -> Void)?
@@ -87,6 +95,7 @@ package final class RoleInstance: @unchecked Sendable {
     limits = seat.limits
     openCalls = SlotTable(limit: limits.calls)
     exchanges = SlotTable(limit: limits.calls)
+    rpcCalls = SlotTable(limit: limits.calls + RoleInstance.clientCallLimit)
     tables = HostTables(role: self)
   }
 
@@ -132,13 +141,13 @@ package final class RoleInstance: @unchecked Sendable {
   }
 
   func tellIfDrained() {
-    guard isDraining, openCalls.count == 0, exchanges.count == 0, let done = whenDrained else { return }
+    guard isDraining, openCalls.count == 0, exchanges.count == 0, servedCalls == 0, let done = whenDrained else { return }
     whenDrained = nil
     done()
   }
 
   var isQuiet: Bool {
-    openCalls.count == 0 && exchanges.count == 0 && outgoingCalls.count == 0 && jobs.count == 0
+    openCalls.count == 0 && exchanges.count == 0 && rpcCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0
   }
 
   func tellIfQuiet() {
@@ -166,6 +175,8 @@ package final class RoleInstance: @unchecked Sendable {
     whenDrained = nil
     whenQuiet = nil
     endExchanges("\(name) has stopped")
+    endRpcCalls("\(name) has stopped")
+    node.descriptors.remove(of: self)
     endJobs()
     jobs = SlotTable(limit: RoleInstance.jobLimit)
     seat.release(self)

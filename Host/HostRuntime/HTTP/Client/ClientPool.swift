@@ -82,6 +82,19 @@ final class ClientPools: Sendable {
   /// Touched on its loop only.
   private struct Unshared: @unchecked Sendable { var pool: ClientPool }
 
+  private let systemTLS = Mutex<ClientTLS?>(nil)
+
+  /// Believes whom the system believes.
+  func tls() throws(NetworkFailure) -> ClientTLS {
+    if let known = systemTLS.withLock({ $0 }) { return known }
+    let made = try ClientTLS()
+    return systemTLS.withLock { known in
+      if let known { return known }
+      known = made
+      return made
+    }
+  }
+
   /// The pool of the loop that this runs on.
   func pool(on loop: EventLoop) -> ClientPool {
     pools.withLock { pools in
