@@ -51,7 +51,7 @@ static nh_status start(void *role, nh_error *error) {
       return nh_fail(error, NH_UNAVAILABLE, nh_cstr(""), nh_cstr("cannot serve"));
   }
   /* A file "echo.proto" of the package "interop" with a service "Echo" that has no methods. */
-  static const uint8_t set[] = "\x0a\x1f\x0a\x0a"
+  static const uint8_t set[] = "\x0a\x1d\x0a\x0a"
                                "echo.proto\x12\x07interop2\x06\x0a\x04"
                                "Echo";
   return self->rpc->describe(self->rpc->ctx, (nh_bytes){set, sizeof set - 1});

@@ -56,6 +56,8 @@ class ServerExchange: @unchecked Sendable {
   var loop: EventLoop { shard.loop }
   var speaksHTTP2: Bool { false }
   var isOver: Bool { answer == .whole || answer == .broken }
+  /// Whether it speaks gRPC, and can be answered so.
+  final var isCall: Bool { speaksHTTP2 && head.isGrpc }
   final var isToHead: Bool { head.equals(head.method, "HEAD") }
 
   /// The handler that wants to hear of it from now on. It was not chosen at once, so something may have waited for it.

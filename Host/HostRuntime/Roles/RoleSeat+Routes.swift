@@ -35,7 +35,8 @@ extension RoleSeat {
 
   private func open(_ route: SeatRoute, _ handle: UInt64) -> UInt64? {
     let target: any RequestTarget =
-      route.rpcService == nil ? RoleRoute(seat: self, handle: handle) : RpcRoute(seat: self, handle: handle)
+      route.rpcService.map { RpcRoute(seat: self, handle: handle, service: $0) }
+      ?? RoleRoute(seat: self, handle: handle)
     return node.http.listener(route.listener)?.add(method: route.method, route.pattern, target)
   }
 

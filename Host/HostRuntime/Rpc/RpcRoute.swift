@@ -1,15 +1,27 @@
 import CNodeABI
 import HostCore
 
+/// A target that is a part of a service of gRPC.
+protocol RpcServing {
+  /// "package.Service".
+  var service: String { get }
+  /// Nil for what the host answers itself.
+  var roleName: String? { get }
+}
+
 /// Brings the calls of a service to the home loop of its role, whichever build sits there.
-final class RpcRoute: RequestTarget {
+final class RpcRoute: RequestTarget, RpcServing {
   private let seat: RoleSeat
   private let handle: UInt64
+  let service: String
 
-  init(seat: RoleSeat, handle: UInt64) {
+  init(seat: RoleSeat, handle: UInt64, service: String) {
     self.seat = seat
     self.handle = handle
+    self.service = service
   }
+
+  var roleName: String? { seat.name }
 
   var home: EventLoop? { seat.loop }
 
