@@ -111,11 +111,16 @@ let package = Package(
     .systemLibrary(name: "CFFI", path: "SDK/CFFI", providers: [.apt(["libffi-dev"])]),
     .systemLibrary(name: "CCrypto", path: "Host/CCrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CSQLite", path: "Host/CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CZlib", path: "Host/CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CHttp2", path: "Host/CHttp2", providers: [.apt(["libnghttp2-dev"])]),
     .target(name: "CSystem", path: "Host/CSystem"),
     module("HostCore", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema"], settings: fast),
     module(
       "HostRuntime", in: "Host",
-      ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "CYaml", "CFFI", "CCrypto", "CSystem", "CSQLite"],
+      [
+        "CNodeABI", "NodeValues", "NodeSchema", "HostCore", "CYaml", "CFFI", "CCrypto", "CSQLite", "CHttp2", "CZlib",
+        "CSystem",
+      ],
       settings: fast),
     // The cases of `nodehost check`, with a host of their own.
     module("PluginCheck", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem"]),

@@ -41,7 +41,7 @@ package enum Base64 {
     return bytes
   }
 
-  private static func value(of letter: UInt8) -> Int? {
+  static func value(of letter: UInt8) -> Int? {
     switch letter {
     case 0x41...0x5A: Int(letter) - 0x41
     case 0x61...0x7A: Int(letter) - 0x61 + 26

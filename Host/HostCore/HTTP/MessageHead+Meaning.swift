@@ -82,6 +82,23 @@ extension MessageHead {
     return meaning
   }
 
+  /// What Content-Length says, for versions of HTTP that do not need it.
+  package func contentLength() throws(HTTPRefusal) -> Int? {
+    guard let value = value("content-length") else { return nil }
+    var length: Int?
+    try readLength(value, &length)
+    return length
+  }
+
+  /// HTTP/2 may send each cookie in a field of its own (RFC 9113, 8.2.3).
+  package func joinCookies() {
+    let cookies = fields.filter { equals($0.name, "cookie") }
+    guard cookies.count > 1 else { return }
+    let joined = Array(cookies.map { Array(bytes($0.value)) }.joined(separator: Array("; ".utf8)))
+    fields.removeAll { equals($0.name, "cookie") }
+    addField(cookies[0].name, joined.withUnsafeBytes { add($0) })
+  }
+
   /// Several lengths are fine if they agree (RFC 9112, 6.3).
   private func readLength(_ value: Part, _ length: inout Int?) throws(HTTPRefusal) {
     var refusal: HTTPRefusal?

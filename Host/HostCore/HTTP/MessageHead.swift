@@ -136,6 +136,11 @@ package final class MessageHead: @unchecked Sendable {
     addField(part, add(value))
   }
 
+  /// The same for a name that has none.
+  package func addField(lowercase name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    addField(add(name), add(value))
+  }
+
   package func addField(_ name: StaticString, _ value: String) { addField(add(name), add(value)) }
 
   func lowercase(_ part: Part) {

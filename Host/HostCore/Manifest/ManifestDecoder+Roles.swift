@@ -99,11 +99,14 @@ extension ManifestDecoder {
   }
 
   private func limits(_ node: YamlNode?, _ name: String, at place: SourcePlace) -> LimitSettings {
-    let keys = ["queue", "calls", "drain_ms", "call_timeout_ms", "start_ms", "swap_ms", "probation_ms"]
+    let keys = [
+      "queue", "calls", "message_bytes", "drain_ms", "call_timeout_ms", "start_ms", "swap_ms", "probation_ms",
+    ]
     let section = ManifestSection(node, named: name, keys: keys, at: place, log: log)
     var limits = LimitSettings()
     limits.queue = section.integer("queue", in: ManifestLimits.queue) ?? limits.queue
     limits.calls = section.integer("calls", in: ManifestLimits.calls) ?? limits.calls
+    limits.messageBytes = section.integer("message_bytes", in: ManifestLimits.messageBytes) ?? limits.messageBytes
     let range = ManifestLimits.milliseconds
     limits.drainMilliseconds = section.integer("drain_ms", in: range) ?? limits.drainMilliseconds
     // A call or a start that may take no time at all could never succeed.

@@ -18,6 +18,8 @@ package enum ManifestDefaults {
   package static let queue = 1024
   /// Calls of a role in flight at once.
   package static let calls = 1024
+  /// A message of gRPC that a role gets; what the libraries of gRPC take too.
+  package static let messageBytes = 4 << 20
   package static let drainMilliseconds = 10_000
   package static let callTimeoutMilliseconds = 5_000
   package static let startMilliseconds = 10_000
@@ -47,6 +49,7 @@ package enum ManifestLimits {
   package static let loops = 1...256
   package static let queue = 1...1_048_576
   package static let calls = 1...1_048_576
+  package static let messageBytes = 1_024...(1 << 30)
   /// A day: anything longer is a slip of units.
   package static let milliseconds = 0...86_400_000
   package static let restarts = 0...1_000_000

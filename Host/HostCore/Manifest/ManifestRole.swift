@@ -45,6 +45,7 @@ package struct RestartSettings: Sendable, Equatable {
 package struct LimitSettings: Sendable, Equatable {
   package var queue = ManifestDefaults.queue
   package var calls = ManifestDefaults.calls
+  package var messageBytes = ManifestDefaults.messageBytes
   package var drainMilliseconds = ManifestDefaults.drainMilliseconds
   package var callTimeoutMilliseconds = ManifestDefaults.callTimeoutMilliseconds
   package var startMilliseconds = ManifestDefaults.startMilliseconds

@@ -59,7 +59,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
 
   private func becomeHTTP2() {
     exchange.connection = nil
-    stream.close()
+    shard.replace(self, with: HTTP2ServerConnection(stream, shard, remote: remote))
   }
 
   // MARK: In

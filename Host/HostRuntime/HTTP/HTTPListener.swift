@@ -124,6 +124,15 @@ final class HTTPListener: @unchecked Sendable {
     }
   }
 
+  /// The services of gRPC, each with the role that serves it; the host's own have none.
+  var rpcServices: [(service: String, role: String?)] {
+    entries.withLock { entries in
+      entries.all.compactMap { entry in
+        (entry.target as? any RpcServing).map { ($0.service, $0.roleName) }
+      }
+    }
+  }
+
   // MARK: The end
 
   /// `done` comes on the loop of the last connection to end.

@@ -166,6 +166,7 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
       let target = routes.targets[target]
       if let home = target.home, home !== loop, exchange.follow(to: home) { return }
       target.begin(exchange)
+    case .wrongMethod where exchange.isCall, .nothing where exchange.isCall: refuseCall(exchange)
     case .wrongMethod(let methods):
       let allowed = Array(Set(methods)).sorted().joined(separator: ", ")
       exchange.refuse(405, "\(head.string(head.path)) has only: \(allowed)", headers: [("allow", allowed)])
@@ -173,6 +174,16 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
       listener.isReady.load(ordering: .relaxed)
         ? exchange.refuse(404, "nothing is here")
         : exchange.refuse(503, "the node is starting", headers: [("retry-after", "1")])
+    }
+  }
+
+  /// Who speaks gRPC wants the answer in its words.
+  private func refuseCall(_ exchange: ServerExchange) {
+    if listener.isReady.load(ordering: .relaxed) {
+      let method = exchange.head.string(exchange.head.path)
+      GrpcHead.refuse(exchange, GrpcStatus.unimplemented, "nobody serves \(method) here")
+    } else {
+      GrpcHead.refuse(exchange, GrpcStatus.unavailable, "the node is starting")
     }
   }
 

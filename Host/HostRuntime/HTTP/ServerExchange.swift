@@ -39,6 +39,8 @@ class ServerExchange: @unchecked Sendable {
   var credit = ServerExchange.firstCredit
   private(set) var answer = Answer.none
   var requestHasEnded = false
+  /// A call, not a document: both sides may take their time, and there is no limit to the whole body.
+  var isLongLived = false
   private(set) var status = 0
   private(set) var bodySent = 0
   private(set) var began: Int64 = 0
@@ -52,7 +54,10 @@ class ServerExchange: @unchecked Sendable {
   }
 
   var loop: EventLoop { shard.loop }
+  var speaksHTTP2: Bool { false }
   var isOver: Bool { answer == .whole || answer == .broken }
+  /// Whether it speaks gRPC, and can be answered so.
+  final var isCall: Bool { speaksHTTP2 && head.isGrpc }
   final var isToHead: Bool { head.equals(head.method, "HEAD") }
 
   /// The handler that wants to hear of it from now on. It was not chosen at once, so something may have waited for it.
@@ -69,6 +74,8 @@ class ServerExchange: @unchecked Sendable {
     credit = Self.firstCredit
     answer = .none
     requestHasEnded = false
+    isLongLived = false
+    wantsToWrite = false
     status = 0
     bodySent = 0
   }
@@ -140,6 +147,15 @@ class ServerExchange: @unchecked Sendable {
     status = head.status
     answer = .open
     sendForwardedHead(head, leftOut)
+  }
+
+  /// Two pieces that must not come apart.
+  final func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> nh_status {
+    let status = write(first)
+    guard status == NH_OK else { return status }
+    sendBody(second)
+    bodySent += second.count
+    return NH_OK
   }
 
   final func finish(_ trailers: nh_pair_list) -> nh_status {

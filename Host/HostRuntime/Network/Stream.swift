@@ -11,10 +11,16 @@ protocol StreamOwner: AnyObject {
   var wantsInput: Bool { get }
   /// The other side will send no more, and what it sent is used or not enough. It may still be listening.
   func streamFinished()
+  /// What was written is about to leave: the last chance to add to it in this turn.
+  func streamGathers()
   /// Writing is sensible again after `isFull`.
   func streamDrained()
   /// The last it hears. Without a failure it was closed from here.
   func streamClosed(_ failure: NetworkFailure?)
+}
+
+extension StreamOwner {
+  func streamGathers() {}
 }
 
 /// One connected socket, plain or through TLS, on its loop. What is written in a turn of the loop leaves together at the
@@ -119,6 +125,9 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     askForTurnEnd()
   }
 
+  /// The owner has something to add at the end of this turn.
+  func wantsToGather() { askForTurnEnd() }
+
   /// Closes once all that was written has been sent.
   func finish() {
     guard !isClosed, !isFinishing else { return }
@@ -185,6 +194,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     if state == .connecting { connected() }
     if state == .handshaking { shakeHands() }
     if state == .open {
+      owner?.streamGathers()
       flush()
       if state == .open { receive() }
     } else if state == .lingering {

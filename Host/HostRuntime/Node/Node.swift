@@ -67,6 +67,10 @@ package final class Node: @unchecked Sendable {
     }
     threads = (loops + [loaderLoop, archiveLoop]).map { ($0, $0.startThread()) }
     for listener in services.http.all where listener.servesStatus { NodeStatusTarget.add(to: listener, of: self) }
+    for listener in services.http.all {
+      RpcHealth.add(to: listener, of: self)
+      RpcReflection.add(to: listener, services)
+    }
     services.http.start()
     roles = plan.manifest.roles.map(ManagedRole.init)
     tellNames()

@@ -18,6 +18,7 @@ package final class HostTables {
   private let store: UnsafeMutablePointer<nh_store_service>
   private let blob: UnsafeMutablePointer<nh_blob_service>
   private let http: UnsafeMutablePointer<nh_http_service>
+  private let rpc: UnsafeMutablePointer<nh_rpc_service>
   private let roleName: UnsafeMutableBufferPointer<CChar>
   private let nodeName: UnsafeMutableBufferPointer<CChar>
 
@@ -35,6 +36,7 @@ package final class HostTables {
     store = Self.place(Self.storeTable(context))
     blob = Self.place(Self.blobTable(context))
     http = Self.place(Self.httpTable(context))
+    rpc = Self.place(Self.rpcTable(context))
     host = Self.place(Self.hostTable(context, roleName, nodeName, role.node.nodeID))
   }
 
@@ -50,6 +52,7 @@ package final class HostTables {
     store.deallocate()
     blob.deallocate()
     http.deallocate()
+    rpc.deallocate()
     roleName.deallocate()
     nodeName.deallocate()
   }
@@ -58,9 +61,7 @@ package final class HostTables {
   package static let offered: [String: UInt64] = [
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
-    NH_STORE_ID: NH_STORE_LAYOUT,
-    NH_BLOB_ID: NH_BLOB_LAYOUT,
-    NH_HTTP_ID: NH_HTTP_LAYOUT,
+    NH_STORE_ID: NH_STORE_LAYOUT, NH_BLOB_ID: NH_BLOB_LAYOUT, NH_HTTP_ID: NH_HTTP_LAYOUT, NH_RPC_ID: NH_RPC_LAYOUT,
   ]
 
   func table(of service: String) -> UnsafeRawPointer? {
@@ -74,6 +75,7 @@ package final class HostTables {
     case NH_STORE_ID: UnsafeRawPointer(store)
     case NH_BLOB_ID: UnsafeRawPointer(blob)
     case NH_HTTP_ID: UnsafeRawPointer(http)
+    case NH_RPC_ID: UnsafeRawPointer(rpc)
     default: nil
     }
   }
@@ -189,6 +191,22 @@ package final class HostTables {
       abort: { RoleInstance.at($0).abortExchange($1) },
       credit: { RoleInstance.at($0).creditExchange($1, $2) },
       forward: { RoleInstance.at($0).forward($1, $2, $3, $4) })
+  }
+
+  private static func rpcTable(_ context: UnsafeMutableRawPointer) -> nh_rpc_service {
+    nh_rpc_service(
+      struct_size: size(nh_rpc_service.self), revision: NH_ABI_REVISION, ctx: context,
+      serve: { RoleInstance.at($0).serve($1, $2, $3) },
+      unserve: { RoleInstance.at($0).unserve($1) },
+      describe: { RoleInstance.at($0).describe($1) },
+      call: { RoleInstance.at($0).callRpc($1.pointee, $2, $3) },
+      metadata: { context, call, metadata in RoleInstance.with(context) { $0.sendMetadata(call, metadata) } },
+      send: { context, call, payload in RoleInstance.with(context) { $0.sendMessage(call, payload) } },
+      finish: { context, call, status, message, metadata, details in
+        RoleInstance.with(context) { $0.finishCall(call, status, message, metadata, details) }
+      },
+      cancel: { RoleInstance.at($0).cancelCall($1) },
+      credit: { context, call, messages in RoleInstance.with(context) { $0.creditCall(call, messages) } })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {

@@ -18,6 +18,8 @@ package final class NodeServices: Sendable {
   package let blobs: BlobService
   let http = HTTPServer()
   let clients: ClientPools
+  /// What reflection tells.
+  let descriptors = DescriptorRegistry()
   /// Told, on the role's loop or another thread, that a role gave up.
   let onFault = Mutex<(@Sendable (RoleInstance, nh_status, String) -> Void)?>(nil)
 
@@ -85,6 +87,11 @@ package final class RoleInstance: @unchecked Sendable {
   var jobs = SlotTable<OpenJob>(limit: RoleInstance.jobLimit)
   var blobs = SlotTable<OpenBlob>(limit: RoleInstance.blobLimit)
   var exchanges: SlotTable<RoleExchange>
+  var rpcCalls: SlotTable<RpcCall>
+  /// By what the role calls them.
+  var rpcChannels: [String: RpcChannel] = [:]
+  /// Of the calls, the ones that came from outside.
+  var servedCalls = 0
   var outgoingCalls = SlotTable<OutgoingCall>(limit: RoleInstance.outgoingCallLimit)
   var storeUse = StoreUse()
   var metrics: [MetricSeries] = []
@@ -102,6 +109,7 @@ package final class RoleInstance: @unchecked Sendable {
     limits = seat.limits
     openCalls = SlotTable(limit: limits.calls)
     exchanges = SlotTable(limit: limits.calls)
+    rpcCalls = SlotTable(limit: limits.calls + RoleInstance.clientCallLimit)
     tables = HostTables(role: self)
   }
 
@@ -147,14 +155,14 @@ package final class RoleInstance: @unchecked Sendable {
   }
 
   func tellIfDrained() {
-    guard isDraining, openCalls.count == 0, exchanges.count == 0, let done = whenDrained else { return }
+    guard isDraining, openCalls.count == 0, exchanges.count == 0, servedCalls == 0, let done = whenDrained else { return }
     whenDrained = nil
     done()
   }
 
   var isQuiet: Bool {
-    openCalls.count == 0 && exchanges.count == 0 && outgoingCalls.count == 0 && jobs.count == 0 && storeUse.isQuiet
-      && blobs.count == 0
+    openCalls.count == 0 && exchanges.count == 0 && rpcCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0
+      && storeUse.isQuiet && blobs.count == 0
   }
 
   func tellIfQuiet() {
@@ -182,6 +190,8 @@ package final class RoleInstance: @unchecked Sendable {
     whenDrained = nil
     whenQuiet = nil
     endExchanges("\(name) has stopped")
+    endRpcCalls("\(name) has stopped")
+    node.descriptors.remove(of: self)
     endJobs()
     jobs = SlotTable(limit: RoleInstance.jobLimit)
     endStoreUse()

@@ -5,11 +5,14 @@ struct SeatRoute: Equatable {
   var listener: String
   var method: String
   var pattern: RoutePattern
+  /// The service of gRPC that it is a part of, if it is one.
+  var rpcService: String?
   /// The listener's number for it; nil while it rests.
   var id: UInt64?
 
   static func == (left: SeatRoute, right: SeatRoute) -> Bool {
     left.listener == right.listener && left.method == right.method && left.pattern == right.pattern
+      && left.rpcService == right.rpcService
   }
 }
 
@@ -31,8 +34,10 @@ extension RoleSeat {
   }
 
   private func open(_ route: SeatRoute, _ handle: UInt64) -> UInt64? {
-    node.http.listener(route.listener)?
-      .add(method: route.method, route.pattern, RoleRoute(seat: self, handle: handle))
+    let target: any RequestTarget =
+      route.rpcService.map { RpcRoute(seat: self, handle: handle, service: $0) }
+      ?? RoleRoute(seat: self, handle: handle)
+    return node.http.listener(route.listener)?.add(method: route.method, route.pattern, target)
   }
 
   /// False if there is no such route.

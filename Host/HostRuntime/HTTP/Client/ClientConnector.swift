@@ -117,7 +117,7 @@ final class ClientConnector: @unchecked Sendable, TimerTarget, StreamOwner {
   private static func connection(over stream: Stream, of origin: ClientOrigin, speaksHTTP2: Bool)
     -> any ClientConnection & StreamOwner
   {
-    HTTP1ClientConnection(stream, of: origin)
+    speaksHTTP2 ? HTTP2ClientConnection(stream, of: origin) : HTTP1ClientConnection(stream, of: origin)
   }
 
   func streamReceived(_ bytes: UnsafeMutableRawBufferPointer) -> Int { 0 }

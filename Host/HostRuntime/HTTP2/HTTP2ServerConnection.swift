@@ -1,0 +1,170 @@
+import CHttp2
+import CNodeABI
+import HostCore
+
+/// A client's connection that speaks HTTP/2: many requests at once, each an exchange of its own.
+final class HTTP2ServerConnection: HTTP2Connection, ServerConnection {
+  /// Exchanges kept for the next requests.
+  private static let spareLimit = 32
+  /// Between telling that the connection will end and the last word on which requests still count.
+  private static let noticeNanoseconds: Int64 = 1_000_000_000
+
+  unowned let shard: ListenerShard
+  var place = 0
+  let remote: Remote
+  private var open: [HTTP2Exchange] = []
+  private var spare: [HTTP2Exchange] = []
+  /// Whose head is being read.
+  private var reading: HTTP2Exchange?
+  private var readsTrailers = false
+  private var restsSince: Int64
+  private var watch = ProgressWatch()
+  private var noticeAt: Int64?
+
+  init(_ stream: Stream, _ shard: ListenerShard, remote: Remote) {
+    self.shard = shard
+    self.remote = remote
+    restsSince = shard.loop.turnBegan
+    super.init(stream)
+    watch.note(shard.loop.turnBegan)
+    begin(
+      isServer: true,
+      [
+        (NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, shard.limits.streams),
+        (NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, shard.limits.head.head),
+        (NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1),
+      ])
+  }
+
+  override var hasOpenStreams: Bool { !open.isEmpty }
+
+  // MARK: Heads
+
+  override func headBegins(_ id: Int32, _ kind: nghttp2_headers_category) -> Int32 {
+    guard !stream.isClosed else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+    if kind == NGHTTP2_HCAT_REQUEST {
+      let exchange = take()
+      exchange.flow.id = id
+      exchange.flow.place = open.count
+      exchange.headBegan = shard.loop.turnBegan
+      open.append(exchange)
+      nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(exchange.flow).toOpaque())
+      reading = exchange
+      readsTrailers = false
+    } else {
+      reading = flow(id).map(exchange)
+      readsTrailers = true
+    }
+    return HTTP2.success
+  }
+
+  private func take() -> HTTP2Exchange {
+    guard let exchange = spare.popLast() else { return HTTP2Exchange(self, isSecure: stream.tls != nil) }
+    exchange.reset()
+    return exchange
+  }
+
+  @inline(__always)
+  private func exchange(_ flow: HTTP2Flow) -> HTTP2Exchange { unsafeDowncast(flow.exchange, to: HTTP2Exchange.self) }
+
+  override func field(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    guard let reading else { return }
+    if readsTrailers { reading.trailer(name, value) } else { reading.field(name, value) }
+  }
+
+  override func headEnds(_ id: Int32, _ kind: nghttp2_headers_category, endsStream: Bool) {
+    guard let exchange = reading, exchange.flow.id == id else { return }
+    reading = nil
+    guard kind == NGHTTP2_HCAT_REQUEST else {
+      if endsStream { exchange.requestEnded() }
+      return
+    }
+    exchange.headRead(endsStream: endsStream)
+  }
+
+  // MARK: Bodies
+
+  override func data(_ flow: HTTP2Flow, _ bytes: UnsafeRawBufferPointer) { exchange(flow).received(bytes) }
+
+  override func streamEnds(_ flow: HTTP2Flow) { exchange(flow).requestEnded() }
+
+  override func hasRoom(_ flow: HTTP2Flow) { exchange(flow).drained() }
+
+  override func sent(_ flow: HTTP2Flow) {
+    // The client may stop sending what nobody reads any more.
+    if !exchange(flow).inputHasEnded { reset(flow, NGHTTP2_NO_ERROR) }
+  }
+
+  override func closed(_ flow: HTTP2Flow, _ code: UInt32) {
+    let exchange = exchange(flow)
+    nghttp2_session_set_stream_user_data(session, flow.id, nil)
+    forget(flow)
+    if reading === exchange { reading = nil }
+    let last = open.removeLast()
+    if last !== exchange {
+      last.flow.place = flow.place
+      open[flow.place] = last
+    }
+    if open.isEmpty { restsSince = shard.loop.turnBegan }
+    exchange.closed(code)
+    keep(exchange)
+    if open.isEmpty, isEnding { finishLater() }
+  }
+
+  /// The last reference to it goes into the store for the next request.
+  private func keep(_ exchange: consuming HTTP2Exchange) {
+    exchange.connection = nil
+    var kept = exchange
+    guard spare.count < Self.spareLimit, isKnownUniquelyReferenced(&kept) else { return }
+    kept.connection = self
+    spare.append(kept)
+  }
+
+  /// This may be inside nghttp2, which must not be asked for output there.
+  private func finishLater() { noticeAt = noticeAt ?? .min }
+
+  // MARK: The end
+
+  override func lost(_ failure: NetworkFailure?) {
+    let broken = open
+    open = []
+    spare = []
+    reading = nil
+    let words = failure?.words ?? "the connection was closed"
+    for exchange in broken {
+      // nghttp2 may be in the middle of something.
+      nghttp2_session_set_stream_user_data(session, exchange.flow.id, nil)
+      exchange.lost(words)
+    }
+    shard.forget(self)
+  }
+
+  /// Two steps (RFC 9113, 6.8): requests that are on their way now still count.
+  func shutdown() {
+    guard noticeAt == nil, !isEnding else { return }
+    if open.isEmpty { return announceEnd() }
+    nghttp2_submit_shutdown_notice(session)
+    noticeAt = shard.loop.turnBegan
+    stream.wantsToGather()
+  }
+
+  // MARK: Time
+
+  func tick(_ now: Int64) {
+    let limits = shard.limits
+    watch.note(stream.takeSentCount(), now)
+    if stream.waiting > 0 {
+      guard watch.isOlder(than: limits.stall, now) else { return }
+      return stream.close(NetworkFailure("the client does not read its answers"))
+    }
+    watch.note(now)
+    guard isAlive(now) else { return stream.close(NetworkFailure("the client answers no ping")) }
+    if let noticeAt, now - max(noticeAt, 0) >= Self.noticeNanoseconds { announceEnd() }
+    if isEnding, open.isEmpty { return finish() }
+    if open.isEmpty {
+      stream.trim()
+      if now - restsSince > limits.idle { announceEnd() }
+    }
+    for exchange in open.reversed() where exchange.flow.place < open.count { exchange.tick(now, limits) }
+  }
+}

@@ -1,0 +1,65 @@
+import HostCore
+
+/// Where calls of a role go: the connections there, and for how long after a failure nobody tries again.
+final class RpcChannel {
+  static let limit = 1_024
+  private static let firstBackoff: Int64 = 200_000_000
+  private static let lastBackoff: Int64 = 30_000_000_000
+
+  let origin: ClientOrigin
+  let authority: String
+  let isSecure: Bool
+  private var failures = 0
+  private(set) var notBefore: Int64 = 0
+  private(set) var lastWords = ""
+
+  init(_ origin: ClientOrigin, isSecure: Bool) {
+    self.origin = origin
+    self.isSecure = isSecure
+    authority = origin.address.authority
+  }
+
+  /// Nobody could be reached.
+  func failed(_ words: String) {
+    notBefore = EventLoop.now() + Self.backoff(failures, from: Self.firstBackoff, to: Self.lastBackoff)
+    failures += 1
+    lastWords = words
+  }
+
+  func succeeded() {
+    failures = 0
+    notBefore = 0
+  }
+
+  /// Each time 1.6 times longer, and a fifth more or less, so that many do not come back at the same moment.
+  static func backoff(_ failures: Int, from first: Int64, to last: Int64) -> Int64 {
+    var delay = Double(first)
+    for _ in 0..<min(failures, 64) where delay < Double(last) { delay *= 1.6 }
+    return Int64(min(delay, Double(last)) * Double.random(in: 0.8...1.2))
+  }
+}
+
+extension RoleInstance {
+  /// The channel to "http://host:port" or "https://host:port".
+  func channel(to target: String) throws(GrpcFault) -> RpcChannel {
+    if let known = rpcChannels[target] { return known }
+    let isSecure = target.hasPrefix("https://")
+    guard isSecure || target.hasPrefix("http://"),
+      let endpoint = Endpoint(String(target.dropFirst(isSecure ? 8 : 7))), endpoint.port != 0
+    else {
+      throw GrpcFault(GrpcStatus.invalidArgument, "`\(target)` is no http://host:port and no https://host:port")
+    }
+    var address = ClientAddress(host: endpoint.host, port: endpoint.port, wire: .http2)
+    if isSecure {
+      do throws(NetworkFailure) { address.tls = try node.clients.tls() } catch {
+        throw GrpcFault(GrpcStatus.unavailable, error.words)
+      }
+    }
+    guard rpcChannels.count < RpcChannel.limit, let origin = node.clients.pool(on: loop).origin(address) else {
+      throw GrpcFault(GrpcStatus.resourceExhausted, "\(name) calls more than \(RpcChannel.limit) addresses")
+    }
+    let channel = RpcChannel(origin, isSecure: isSecure)
+    rpcChannels[target] = channel
+    return channel
+  }
+}
