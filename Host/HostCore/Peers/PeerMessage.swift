@@ -37,3 +37,17 @@ package struct PeerMessage {
     return fixedSize + from.count + to.count
   }
 }
+
+extension PeerMessage {
+  /// For what is no message: a link that came or went.
+  package static var nothing: PeerMessage {
+    let none = UnsafeRawBufferPointer(start: nil, count: 0)
+    return PeerMessage(0, from: none, to: none, none)
+  }
+
+  package init(
+    _ channel: UInt32, from: UnsafeRawBufferPointer, to: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer
+  ) {
+    (self.channel, self.from, self.to, self.payload) = (channel, from, to, payload)
+  }
+}

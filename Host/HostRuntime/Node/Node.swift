@@ -20,6 +20,11 @@ package final class Node: @unchecked Sendable {
   let loaderLoop = EventLoop(index: -1, name: "loader")
   /// Writes what roles leave behind, one after the other.
   let archiveLoop = EventLoop(index: -3, name: "archive")
+  /// The links to other nodes live here; runs only if there may be any.
+  let peersLoop = EventLoop(index: -4, name: "peers")
+  var links: PeerHub?
+  /// Started with --dev: tests may cut its links.
+  let isDevelopment: Bool
   let loader: PluginLoader
   let stateFolder: String
   let loops: [EventLoop]
@@ -45,8 +50,9 @@ package final class Node: @unchecked Sendable {
   package init(_ plan: NodePlan, control: EventLoop, log: LogHub, allowsOtherPlugins: Bool, executable: String) {
     self.plan = plan
     self.control = control
+    isDevelopment = allowsOtherPlugins
     stateFolder = plan.manifest.node.state
-    services = NodeServices(nodeName: plan.name, nodeID: plan.id, log: log)
+    services = NodeServices(nodeName: plan.name, nodeID: plan.id, address: plan.address, log: log)
     loader = PluginLoader(
       folders: PluginFolders(plan.manifest.plugins.folders, allowsOtherPaths: allowsOtherPlugins),
       cache: plan.cache, executable: executable)
@@ -59,7 +65,7 @@ package final class Node: @unchecked Sendable {
         control.post { [self] in faulted(role, "\(StatusCode.words(status)): \(message)") }
       }
     }
-    threads = (loops + [loaderLoop, archiveLoop]).map { ($0, $0.startThread()) }
+    threads = (loops + [loaderLoop, archiveLoop] + (links == nil ? [] : [peersLoop])).map { ($0, $0.startThread()) }
     roles = plan.manifest.roles.map(ManagedRole.init)
     tellNames()
     removeOldCopies()
@@ -100,6 +106,7 @@ package final class Node: @unchecked Sendable {
     plan.manifest.roles = new.manifest.roles
     adopt(new, into: &plan.manifest)
     plan.allowsChanges = new.allowsChanges
+    adoptPeers(plan.manifest.cluster.peers)
     watchPlugins()
   }
 
@@ -108,6 +115,7 @@ package final class Node: @unchecked Sendable {
     manifest.plugins.allow = new.manifest.plugins.allow
     manifest.plugins.hotSwap = new.manifest.plugins.hotSwap
     manifest.log = new.manifest.log
+    if links != nil { manifest.cluster.peers = new.manifest.cluster.peers }
   }
 
   /// A role whose new plan was refused is still the one that it was.
@@ -175,6 +183,7 @@ package final class Node: @unchecked Sendable {
     hasAbandonedRoles = !stuck.isEmpty
     // A job that does not end would hold the end up; its role is stuck then. What jobs have answered still comes.
     if stuck.isEmpty { services.work.end() }
+    closePeers()
     for (loop, _) in threads { loop.stop() }
     for (loop, thread) in threads where !stuck.contains(where: { $0.instance?.loop === loop }) { thread.join() }
     let names = stuck.map(\.name).joined(separator: ", ")

@@ -35,6 +35,9 @@ package final class NodeRun: DescriptorWatcher {
       throw Problem(text: error.text)
     }
     plan.cache.removeUnfinished()
+    do throws(NetworkFailure) { try node.openPeers() } catch {
+      throw Problem(text: "links to other nodes: \(error.words); see cluster and listen.peers in the manifest")
+    }
     do throws(ControlServer.Problem) {
       server = try ControlServer(path: plan.manifest.control.socket, loop: control, log: node.services.log) {
         node.answer($0, $1)

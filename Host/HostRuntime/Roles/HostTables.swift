@@ -15,6 +15,7 @@ package final class HostTables {
   private let roles: UnsafeMutablePointer<nh_roles_service>
   private let metrics: UnsafeMutablePointer<nh_metrics_service>
   private let work: UnsafeMutablePointer<nh_work_service>
+  private let peers: UnsafeMutablePointer<nh_peers_service>
   private let roleName: UnsafeMutableBufferPointer<CChar>
   private let nodeName: UnsafeMutableBufferPointer<CChar>
 
@@ -29,6 +30,7 @@ package final class HostTables {
     roles = Self.place(Self.rolesTable(context))
     metrics = Self.place(Self.metricsTable(context))
     work = Self.place(Self.workTable(context))
+    peers = Self.place(Self.peersTable(context))
     host = Self.place(Self.hostTable(context, roleName, nodeName, role.node.nodeID))
   }
 
@@ -41,6 +43,7 @@ package final class HostTables {
     roles.deallocate()
     metrics.deallocate()
     work.deallocate()
+    peers.deallocate()
     roleName.deallocate()
     nodeName.deallocate()
   }
@@ -49,6 +52,7 @@ package final class HostTables {
   package static let offered: [String: UInt64] = [
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
+    NH_PEERS_ID: NH_PEERS_LAYOUT,
   ]
 
   func table(of service: String) -> UnsafeRawPointer? {
@@ -59,6 +63,7 @@ package final class HostTables {
     case NH_ROLES_ID: UnsafeRawPointer(roles)
     case NH_METRICS_ID: UnsafeRawPointer(metrics)
     case NH_WORK_ID: UnsafeRawPointer(work)
+    case NH_PEERS_ID: UnsafeRawPointer(peers)
     default: nil
     }
   }
@@ -137,6 +142,16 @@ package final class HostTables {
       struct_size: size(nh_work_service.self), revision: NH_ABI_REVISION, ctx: context,
       submit: { RoleInstance.at($0).submitWork($1, $2, $3) },
       cancel: { RoleInstance.at($0).cancelWork($1) })
+  }
+
+  private static func peersTable(_ context: UnsafeMutableRawPointer) -> nh_peers_service {
+    nh_peers_service(
+      struct_size: size(nh_peers_service.self), revision: NH_ABI_REVISION, ctx: context,
+      send: { context, node, role, channel, priority, payload in
+        RoleInstance.with(context) { $0.sendMessage(node, role, channel, priority, payload) }
+      },
+      nodes: { RoleInstance.at($0).listPeers($1) },
+      is_up: { RoleInstance.at($0).isPeerUp($1) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {
