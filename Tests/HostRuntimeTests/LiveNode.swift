@@ -24,11 +24,17 @@ final class LiveNode {
   }
 
   /// `roles` are entries of the manifest's `roles:`, in YAML. Waits for readiness.
-  init(_ plugin: BrokenPlugin? = nil, folders: [String], _ roles: [String], allowsChanges: Bool = true) {
+  init(
+    _ plugin: BrokenPlugin? = nil, folders: [String], _ roles: [String], allowsChanges: Bool = true, id: Int = 1,
+    network: String = "", timing: PeerTiming = PeerTiming()
+  ) {
     self.plugin = plugin
-    let plan = Self.plan(folder, folders, roles, allowsChanges)
+    let plan = Self.plan(folder, folders, roles, allowsChanges, id: id, network: network)
     node = Node(plan, control: control, log: log, allowsOtherPlugins: false, executable: Place.nodehost)
+    // As the program does.
+    signal(SIGPIPE, SIG_IGN)
     thread = control.startThread()
+    do { try node.openPeers(timing) } catch { preconditionFailure("\(error)") }
     let ready = Flag()
     control.post { [node] in
       node.whenReady = { ready.raise() }
@@ -67,15 +73,20 @@ final class LiveNode {
     return (status, try JSON(parsing: lines.dropLast().joined(separator: "\n")))
   }
 
-  static func plan(_ folder: String, _ folders: [String], _ roles: [String], _ allowsChanges: Bool = true) -> NodePlan {
+  /// `network` is whole sections in YAML; a variable in it is a key for a cluster, made of its name.
+  static func plan(
+    _ folder: String, _ folders: [String], _ roles: [String], _ allowsChanges: Bool = true, id: Int = 1,
+    network: String = ""
+  ) -> NodePlan {
     let text = """
       nodehost: 1
-      node: { id: 1, name: node-t, address: 127.0.0.1, state: \(folder) }
+      node: { id: \(id), name: node-\(id == 1 ? "t" : "\(id)"), address: 127.0.0.1, state: \(folder) }
       plugins: { folders: [\(folders.joined(separator: ", "))] }
       log: { level: debug }
       roles: [\(roles.joined(separator: ", "))]
+      \(network)
       """
-    let none = Interpolation(variable: { _ in nil }, file: { _ in .failure(.init("is not there")) })
+    let none = Interpolation(variable: { String(repeating: $0, count: 40) }, file: { _ in .failure(.init("is not there")) })
     do {
       let manifest = try ManifestFile.parse(Array(text.utf8), named: "\(folder)/test.yaml", values: none).manifest
       return NodePlan(

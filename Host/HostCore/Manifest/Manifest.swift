@@ -33,6 +33,8 @@ package struct ClusterSettings: Sendable, Equatable {
   package struct Peer: Sendable, Equatable {
     package var id: UInt32
     package var address: Endpoint
+
+    package init(id: UInt32, address: Endpoint) { (self.id, self.address) = (id, address) }
   }
 
   package var name: String

@@ -84,7 +84,7 @@ package struct PeerSelf: Sendable {
         + "(\(hello.name)) of `\(hello.cluster)`; see cluster.name in their manifests"
     }
     if other.id == hello.id, other.boot == hello.boot {
-      return "the address\(expected.map { " of node \($0)" } ?? "") leads back to node \(hello.id) itself; see cluster.peers"
+      return "this address leads back to node \(hello.id) itself; see cluster.peers"
     }
     if other.id == hello.id {
       return "two nodes have the id \(hello.id), \(hello.name) and \(other.name); change node.id of one of them"

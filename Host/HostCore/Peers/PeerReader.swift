@@ -39,11 +39,13 @@ package struct PeerReader: Sendable {
   private mutating func gather(_ frame: PeerFrame, _ body: UnsafeRawBufferPointer) throws(PeerFault) {
     let lane = Int(frame.lane.rawValue)
     guard frame.flags.contains(.first) else {
-      guard let known = partial[lane], known.kind == frame.kind else { throw PeerFault("a piece of nothing") }
+      // Taken out, or all that has come would be copied for each piece.
+      guard var known = partial[lane].take(), known.kind == frame.kind else { throw PeerFault("a piece of nothing") }
       guard !body.isEmpty, known.bytes.count + body.count <= known.total else {
         throw PeerFault("a parcel's pieces do not have its length")
       }
-      partial[lane]!.bytes.append(contentsOf: body)
+      known.bytes.append(contentsOf: body)
+      partial[lane] = consume known
       return
     }
     guard partial[lane] == nil else { throw PeerFault("a parcel began before the last one's end") }

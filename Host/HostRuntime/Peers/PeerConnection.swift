@@ -20,7 +20,7 @@ final class PeerConnection: StreamOwner, TimerTarget {
   /// Whom this node dialled; nil for a connection that came.
   let dialled: PeerLink?
   let address: SocketAddress
-  private unowned let hub: PeerHub
+  private let hub: PeerHub
   private(set) var stream: Stream!
   private let note = PeerProof.Note()
   private(set) var stage = Stage.opening
@@ -59,9 +59,9 @@ final class PeerConnection: StreamOwner, TimerTarget {
   }
 
   /// Says why it will not be the link, and closes.
-  func refuse(_ reason: PeerRefusal.Reason, _ words: String) {
+  func refuse(_ reason: PeerRefusal.Reason, _ words: String, isSaid: Bool = true) {
     if stream.isOpen { send(.refusal, PeerRefusal(reason, words).body) }
-    if reason == .fault { complain(words) }
+    if reason == .fault, isSaid { complain(words) }
     stage = .closed
     stream.finish()
   }
@@ -125,7 +125,8 @@ final class PeerConnection: StreamOwner, TimerTarget {
     self.hello = hello
     if let objection = hub.objection(to: hello, over: self) {
       link = hub.link(hello.id)
-      return refuse(.fault, objection)
+      // This node met itself: the side that dialled says so.
+      return refuse(.fault, objection, isSaid: dialled != nil || hello.boot != hub.own.hello.boot)
     }
     guard let link = hub.link(hello.id) else { return }
     self.link = link

@@ -62,6 +62,7 @@ final class PeerHub {
     for link in links.values { link.end(.leaving, "") }
     links = [:]
     for connection in connections.values where connection.stage != .closed { connection.stream.close() }
+    connections = [:]
   }
 
   // MARK: Connections

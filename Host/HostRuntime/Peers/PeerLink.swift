@@ -9,7 +9,8 @@ final class PeerLink: TimerTarget {
 
   let id: UInt32
   let line: PeerLine
-  unowned let hub: PeerHub
+  /// Lets go of its links when it ends.
+  let hub: PeerHub
   private(set) var address: Endpoint
   /// The link itself.
   private(set) var current: PeerConnection?
@@ -183,7 +184,7 @@ final class PeerLink: TimerTarget {
     }
     let names = [current.hello?.name, connection.hello?.name].compactMap(\.self).joined(separator: " and ")
     connection.refuse(
-      .fault, "two nodes have the id \(id): \(names), at \(current.address) and \(connection.address); change node.id of "
+      .fault, "two nodes have the id \(id): \(names), at \(current.address.host) and \(connection.address.host); change node.id of "
         + "one of them")
   }
 
