@@ -21,8 +21,11 @@ final class LinkedNodes {
     return timing
   }()
 
+  private let timing: PeerTiming
+
   /// A key in words: `${A}` is another one than `${B}`.
-  init(_ ids: [Int] = [], cluster: String = "name: demo, key: \"${A}\"") {
+  init(_ ids: [Int] = [], cluster: String = "name: demo, key: \"${A}\"", timing: PeerTiming = LinkedNodes.quick) {
+    self.timing = timing
     ports = freePorts(4)
     for id in ids { start(id, cluster: cluster) }
   }
@@ -55,7 +58,7 @@ final class LinkedNodes {
     let listen = listens ? "listen: { peers: { address: \"127.0.0.1:\(ports[place - 1])\" } }" : ""
     let live = LiveNode(
       folders: [Self.plugins], ["{ role: mailer, name: mail, limits: { drain_ms: 100, swap_ms: 300 } }"], id: id,
-      network: "cluster: { \(cluster), peers: { \(peers ?? all) } }\n\(listen)", timing: Self.quick)
+      network: "cluster: { \(cluster), peers: { \(peers ?? all) } }\n\(listen)", timing: timing)
     nodes[key ?? id] = live
     return live
   }
