@@ -88,6 +88,8 @@ extension HostLink {
     switch event.kind {
     case NH_EVENT_TOPIC: published(event)
     case NH_EVENT_CANCELLED: openReplies[event.handle]?.reply.cancelled()
+    case NH_EVENT_LINK_UP: linkChanged(event.number, isUp: true)
+    case NH_EVENT_LINK_DOWN: linkChanged(event.number, isUp: false)
     default: break
     }
   }

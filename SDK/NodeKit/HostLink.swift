@@ -20,12 +20,15 @@ final class HostLink {
   private var metricsTable: UnsafePointer<nh_metrics_service>?
   private var randomTable: UnsafePointer<nh_random_service>?
   private var workTable: UnsafePointer<nh_work_service>?
+  private var peersTable: UnsafePointer<nh_peers_service>?
 
   // The tables never call out while they are read or changed, so the run-time check of that is saved.
   @exclusivity(unchecked) var timers = CallbackTable<TimerEntry>()
   @exclusivity(unchecked) var subscriptions = CallbackTable<SubscriptionEntry>()
   @exclusivity(unchecked) var calls = CallbackTable<CallEntry>()
   var openReplies: [nh_handle: Unowned] = [:]
+  var whenMessage: ((Message) throws -> Void)?
+  var whenLink: ((LinkChange) throws -> Void)?
 
   init(_ host: UnsafePointer<nh_host>, needs: [Need]) {
     self.host = host
@@ -38,7 +41,9 @@ final class HostLink {
   /// The role is going: no service is used and no call answered from here on.
   func endServices() {
     servesRole = false
-    let held = (timers, subscriptions, calls)
+    let held = (timers, subscriptions, calls, whenMessage, whenLink)
+    whenMessage = nil
+    whenLink = nil
     timers = CallbackTable()
     subscriptions = CallbackTable()
     calls = CallbackTable()
@@ -74,6 +79,9 @@ extension HostLink {
   }
   var workService: UnsafePointer<nh_work_service> {
     get throws { try service(.work, \.workTable) }
+  }
+  var peersService: UnsafePointer<nh_peers_service> {
+    get throws { try service(.peers, \.peersTable) }
   }
 
   /// Fetched at first use and kept, since a table stays as long as the role.

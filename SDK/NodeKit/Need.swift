@@ -14,6 +14,7 @@ public struct Need: Sendable, Equatable {
   public static let metrics = Need(id: NH_METRICS_ID, layout: NH_METRICS_LAYOUT)
   public static let random = Need(id: NH_RANDOM_ID, layout: NH_RANDOM_LAYOUT)
   public static let work = Need(id: NH_WORK_ID, layout: NH_WORK_LAYOUT)
+  public static let peers = Need(id: NH_PEERS_ID, layout: NH_PEERS_LAYOUT)
 
   /// What a role needs that names nothing: the services that every host has and every simulation repeats.
   public static let common = [timer, bus, roles, metrics, random]

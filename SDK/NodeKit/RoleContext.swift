@@ -19,6 +19,7 @@ public final class RoleContext {
   public var metrics: Metrics { Metrics(link: link) }
   public var random: RandomNumbers { RandomNumbers(link: link) }
   public var work: Work { Work(link: link) }
+  public var peers: Peers { Peers(link: link) }
 
   /// For durations and deadlines.
   public var now: Moment { Moment(nanoseconds: link.time(NH_CLOCK_MONOTONIC)) }

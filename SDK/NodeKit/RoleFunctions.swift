@@ -31,6 +31,9 @@ extension nh_plugin {
     if uses(.roles) || uses(.work) {
       on_reply = { role, reply in RoleInstance.with(role) { $0.link.replyCame(reply.pointee) } }
     }
+    if uses(.peers) {
+      on_message = { role, message in RoleInstance.with(role) { $0.link.messageCame(message.pointee) } }
+    }
     on_event = { role, event in RoleInstance.with(role) { $0.link.eventCame(event.pointee) } }
   }
 

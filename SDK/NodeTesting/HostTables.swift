@@ -12,7 +12,7 @@ final class HostTables {
     host = memory.keep(
       nh_host(
         struct_size: UInt32(MemoryLayout<nh_host>.size), revision: NH_ABI_REVISION, ctx: context,
-        role_name: memory.text(fake.roleName), node_name: memory.text(fake.nodeName), node_id: 1, reserved: 0,
+        role_name: memory.text(fake.roleName), node_name: memory.text(fake.nodeName), node_id: UInt32(fake.nodeID), reserved: 0,
         get_service: { FakeHost.of($0).service(String($1), $2) },
         log: { FakeHost.of($0).logged($1, String($2), String($3)) },
         fail: { FakeHost.of($0).failed(RoleError(Status(rawValue: $1), String($2))) },
@@ -29,13 +29,14 @@ final class HostTables {
       NH_METRICS_ID: (NH_METRICS_LAYOUT, UnsafeRawPointer(memory.keep(metricsTable(context)))),
       NH_RANDOM_ID: (NH_RANDOM_LAYOUT, UnsafeRawPointer(memory.keep(randomTable(context)))),
       NH_WORK_ID: (NH_WORK_LAYOUT, UnsafeRawPointer(memory.keep(workTable(context)))),
+      NH_PEERS_ID: (NH_PEERS_LAYOUT, UnsafeRawPointer(memory.keep(peersTable(context)))),
     ]
   }
 }
 
 /// The services that this host has.
 enum ServiceID {
-  static let offered = [NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID]
+  static let offered = [NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID, NH_PEERS_ID]
 }
 
 extension FakeHost {
@@ -99,4 +100,12 @@ private func workTable(_ context: UnsafeMutableRawPointer) -> nh_work_service {
     struct_size: UInt32(MemoryLayout<nh_work_service>.size), revision: 1, ctx: context,
     submit: { FakeHost.at($0).submitWork($1, $2, $3) },
     cancel: { FakeHost.at($0).cancelWork($1) })
+}
+
+private func peersTable(_ context: UnsafeMutableRawPointer) -> nh_peers_service {
+  nh_peers_service(
+    struct_size: UInt32(MemoryLayout<nh_peers_service>.size), revision: 1, ctx: context,
+    send: { FakeHost.at($0).sendMessage($1, String($2), $3, $4, $5) },
+    nodes: { FakeHost.at($0).listNodes($1) },
+    is_up: { FakeHost.at($0).isPeerUp($1) })
 }

@@ -11,6 +11,7 @@ enum HostFunction: UInt16, CaseIterable {
   case rolesCall, rolesCancel, rolesList
   case counter, gauge, histogram, metricAdd, metricSet, metricObserve
   case submitWork, cancelWork
+  case peersSend, peersNodes, peersUp
 
   /// As the headers name it.
   var name: String {
@@ -43,13 +44,16 @@ enum HostFunction: UInt16, CaseIterable {
     case .metricObserve: "nh_metrics_service.observe"
     case .submitWork: "nh_work_service.submit"
     case .cancelWork: "nh_work_service.cancel"
+    case .peersSend: "nh_peers_service.send"
+    case .peersNodes: "nh_peers_service.nodes"
+    case .peersUp: "nh_peers_service.is_up"
     }
   }
 
   /// Whether the headers give it a way to fail.
   var canFail: Bool {
     switch self {
-    case .log, .fail, .now, .checkThread, .randomNext, .randomBelow, .metricAdd, .metricSet, .metricObserve: false
+    case .log, .fail, .now, .checkThread, .randomNext, .randomBelow, .metricAdd, .metricSet, .metricObserve, .peersUp: false
     default: true
     }
   }

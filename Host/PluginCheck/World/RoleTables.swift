@@ -12,6 +12,7 @@ final class RoleTables {
   static let offered: [String: UInt64] = [
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
+    NH_PEERS_ID: NH_PEERS_LAYOUT,
   ]
 
   init(_ role: ScriptedRole, _ settings: ScriptedHost.Settings) {
@@ -41,6 +42,7 @@ final class RoleTables {
     services[NH_ROLES_ID] = UnsafeRawPointer(place(Self.rolesTable(context)))
     services[NH_METRICS_ID] = UnsafeRawPointer(place(Self.metricsTable(context)))
     services[NH_WORK_ID] = UnsafeRawPointer(place(Self.workTable(context)))
+    services[NH_PEERS_ID] = UnsafeRawPointer(place(Self.peersTable(context)))
     host = place(Self.hostTable(context, text("checked"), text("checker")))
     self.memory = memory
   }
@@ -98,6 +100,15 @@ final class RoleTables {
     nh_work_service(
       struct_size: 0, revision: 0, ctx: context, submit: { ScriptedRole.at($0).submitWork($1, $2, $3) },
       cancel: { ScriptedRole.at($0).cancelWork($1) })
+  }
+
+  private static func peersTable(_ context: UnsafeMutableRawPointer) -> nh_peers_service {
+    nh_peers_service(
+      struct_size: 0, revision: 0, ctx: context,
+      send: { context, node, role, channel, priority, payload in
+        ScriptedRole.at(context).sendMessage(node, String(role), channel, priority, [UInt8](payload))
+      },
+      nodes: { ScriptedRole.at($0).listNodes($1) }, is_up: { ScriptedRole.at($0).isPeerUp($1) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {
