@@ -64,7 +64,7 @@ public final class FakeHost {
   /// The names of the other nodes by id, and which of them are linked.
   var peers: [Int: String] = [:]
   var upPeers: Set<Int> = []
-  var whenSent: ((SentMessage) -> Void)?
+  var whenSent: ((FakeHost, SentMessage) -> Void)?
   var metrics = MetricRegistry()
   var random: SeededNumbers
   var sequences: [String: UInt64] = [:]

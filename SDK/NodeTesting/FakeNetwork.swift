@@ -33,7 +33,7 @@ public final class FakeNetwork {
       guard !hosts.contains(where: { $0.nodeID == host.nodeID }) else {
         throw RoleError(.alreadyExists, "two nodes have the id \(host.nodeID); give each FakeHost its `id`")
       }
-      host.whenSent = { [unowned self, unowned host] message in carry(message, from: host) }
+      host.whenSent = { [unowned self] host, message in carry(message, from: host) }
       for other in hosts {
         host.linkUp(other.nodeID, name: other.nodeName)
         other.linkUp(host.nodeID, name: host.nodeName)
@@ -47,6 +47,11 @@ public final class FakeNetwork {
     hosts.removeAll { $0 === host }
     host.whenSent = nil
     for other in hosts { other.linkDown(host.nodeID) }
+  }
+
+  /// What ``FakeHost/swap(to:config:)`` gave takes the old one's place.
+  public func replace(_ old: FakeHost, by new: FakeHost) {
+    if let place = hosts.firstIndex(where: { $0 === old }) { hosts[place] = new }
   }
 
   /// Breaks all links between two groups of nodes.

@@ -89,7 +89,7 @@ extension FakeHost {
       guard upPeers.contains(Int(node)) else { return NH_UNAVAILABLE }
     }
     sent.append(message)
-    whenSent?(message)
+    whenSent?(self, message)
     return NH_OK
   }
 

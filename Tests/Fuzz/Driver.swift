@@ -17,8 +17,9 @@ public func initialize(
   case "json": target = fuzzJSON
   case "signature": target = fuzzSignature
   case "schema": target = fuzzSchema
+  case "peers": target = fuzzPeerLink
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
-  default: fatalError("usage: fuzz http|call|plugin|json|signature|schema|manifest [ARGUMENT OF LIBFUZZER...]")
+  default: fatalError("usage: fuzz http|call|plugin|json|signature|schema|peers|manifest [ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]
   words.pointee += 1
