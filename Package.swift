@@ -127,7 +127,7 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "NodeValues", "HostCore", "HostRuntime"], path: "Tests/Benchmarks",
-      exclude: ["run", "Ballast"], swiftSettings: strict),
+      exclude: ["run", "Ballast", "Peers"], swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
