@@ -14,7 +14,10 @@ extension Manifest {
     }
     let others = cluster.peers.filter { $0.id != node.id }
     if let obstacle = linkObstacle {
-      if !others.isEmpty { sentences.append("`cluster.peers` has no effect: \(obstacle)") }
+      if !others.isEmpty {
+        let list = others.map { "\($0.id) at \($0.address)" }.joined(separator: ", ")
+        sentences.append("`cluster.peers` (\(list)) has no effect: \(obstacle)")
+      }
       if listener(named: Listener.peersName) != nil { sentences.append("`listen.peers` has no effect: \(obstacle)") }
     }
     return sentences
