@@ -1,5 +1,6 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -14,6 +15,12 @@ static inline long ctls_server_name(SSL *session, const char *name) {
 static inline long ctls_no_session_cache(SSL_CTX *context) {
   return SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 }
+/* What belongs to a context or session beside OpenSSL's own, for its callbacks. */
+static inline void ctls_set_context_data(SSL_CTX *context, void *data) { SSL_CTX_set_app_data(context, data); }
+static inline void *ctls_context_data(SSL *session) { return SSL_CTX_get_app_data(SSL_get_SSL_CTX(session)); }
+static inline void ctls_set_data(SSL *session, void *data) { SSL_set_app_data(session, data); }
+static inline void *ctls_data(SSL *session) { return SSL_get_app_data(session); }
+static inline int ctls_reason(unsigned long code) { return ERR_GET_REASON(code); }
 static inline void ctls_no_renegotiation(SSL_CTX *context) {
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
 }

@@ -105,6 +105,10 @@ void csystem_no_delay(int descriptor) {
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+void csystem_unsent_limit(int descriptor, int bytes) {
+  setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
 int csystem_local_address(int descriptor, csystem_address *address) {
   struct sockaddr_storage bound;
   socklen_t length = sizeof bound;

@@ -1,3 +1,4 @@
+import CNodeABI
 import HostCore
 import HostRuntime
 import NodeValues
@@ -30,6 +31,7 @@ struct Session {
       host.settle(role)
     }
     send(to: role)
+    if role.plugin.description.needs.contains(where: { $0.id == NH_PEERS_ID }) { neighbours(role, &values) }
     // Long enough for every caller to give up.
     host.advance(by: ScriptedHost.callTimeout + 1, role)
     if let health = role.health() { host.record("health \(health.level) \(health.reason)") }
@@ -47,6 +49,14 @@ struct Session {
       }
       host.settle(role)
     }
+  }
+
+  /// Another node comes, says something, and goes.
+  private func neighbours(_ role: ScriptedRole, _ values: inout ValueMaker) {
+    role.deliverLink(NH_EVENT_LINK_UP, 2)
+    for channel in 0..<UInt32(events) { role.deliverMessage(2, channel, values.bytes()) }
+    role.deliverLink(NH_EVENT_LINK_DOWN, 2)
+    role.host.settle(role)
   }
 
   private func patterns(_ host: ScriptedHost) -> [String] {

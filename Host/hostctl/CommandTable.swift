@@ -73,6 +73,29 @@ enum CommandTable {
       name: "metrics", summary: "Print the node's metrics in the Prometheus text form",
       examples: [Named("hostctl metrics --json", "The same as JSON")]),
     Command(
+      name: "peers", summary: "Show the node's links to the other nodes of its cluster",
+      discussion: """
+        LINKS counts how often a link came up, DROPPED the messages that found no role, or one that did not get on. \
+        Below the table stands why a link is down, and who else tried to connect.
+
+        cut and heal are for tests of what happens when nodes cannot reach one another: a cut link carries nothing \
+        more, and each side finds out by the silence. The node does it only if it was started with --dev.
+        """,
+      arguments: [
+        Argument(
+          "cut|heal", .optional, help: "Cut a link, or let it come up again", completion: .words(["cut", "heal"])),
+        Argument("ID", .optional, help: "The node at its other end"),
+      ],
+      options: [
+        Option(
+          long: "direction", value: "DIRECTION", help: "What is cut: incoming, outgoing or both, as seen from the node",
+          completion: .words(PeerCut.Direction.allCases.map(\.rawValue)))
+      ],
+      examples: [
+        Named("hostctl peers --json | jq '.peers[] | select(.up | not)'", "Only those that are down"),
+        Named("hostctl peers cut 2 --direction incoming", "Hear node 2 no more"),
+      ]),
+    Command(
       name: "nodes", summary: "List the nodes of this machine",
       discussion: "A node that is gone left its record behind when it was killed; the next start replaces it."),
   ]
@@ -225,6 +248,14 @@ enum CommandTable {
       discussion: "Runs nodehost check, which takes further options: see nodehost check --help.",
       arguments: [Argument("PLUGIN.so", .any, help: "Plugin files", completion: .file)],
       passesWordsOn: true),
+    Command(
+      name: "key", summary: "Make a key by which the nodes of a cluster know one another",
+      discussion: "The file gets mode 0600. One that is there already is not touched.",
+      arguments: [
+        Argument("new", help: "Make one", completion: .words(["new"])),
+        Argument("FILE", .optional, help: "Where; cluster.key if not given", completion: .file),
+      ],
+      examples: [Named("hostctl key new", "A key in ./cluster.key")]),
     Command(name: "version", summary: "Show the versions of hostctl and of the node"),
     Command(
       name: "completions", summary: "Print completions for a shell",

@@ -85,8 +85,8 @@ enum System {
   }
 
   /// Writes a new file. One that is there already is not touched: that is an error.
-  static func writeNew(_ path: String, _ bytes: [UInt8]) throws(CommandFailure) {
-    let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+  static func writeNew(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o666) throws(CommandFailure) {
+    let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
     guard file >= 0 else { throw CommandFailure("cannot write \(path)", message(errno)) }
     defer { close(file) }
     var rest = bytes[...]

@@ -37,6 +37,8 @@ func run(_ invocation: Invocation) throws(CommandFailure) -> ExitCode {
   case "reload": try SteeringCommands.reload(invocation)
   case "new": try NewCommand.run(invocation)
   case "dev": return try DevCommand.run(invocation)
+  case "peers": try PeersCommand.run(invocation)
+  case "key": try KeyCommand.run(invocation)
   case "status": try NodeCommands.status(invocation)
   case "health": return try RoleCommands.health(invocation)
   case "logs": try LogsCommand.run(invocation)

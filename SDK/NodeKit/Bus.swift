@@ -89,6 +89,8 @@ extension HostLink {
     case NH_EVENT_TOPIC: published(event)
     case NH_EVENT_FORWARD_STATS: counted(event)
     case NH_EVENT_CANCELLED: openReplies[event.handle]?.reply.cancelled()
+    case NH_EVENT_LINK_UP: linkChanged(event.number, isUp: true)
+    case NH_EVENT_LINK_DOWN: linkChanged(event.number, isUp: false)
     default: break
     }
   }

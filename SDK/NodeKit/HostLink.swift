@@ -24,6 +24,7 @@ final class HostLink {
   private var storeTable: UnsafePointer<nh_store_service>?
   private var blobTable: UnsafePointer<nh_blob_service>?
   private var httpTable: UnsafePointer<nh_http_service>?
+  private var peersTable: UnsafePointer<nh_peers_service>?
 
   // The tables never call out while they are read or changed, so the run-time check of that is saved.
   @exclusivity(unchecked) var timers = CallbackTable<TimerEntry>()
@@ -35,6 +36,8 @@ final class HostLink {
   /// Requests without a whole answer.
   @exclusivity(unchecked) var exchanges: [nh_handle: OpenHTTPRequest] = [:]
   var openReplies: [nh_handle: Unowned] = [:]
+  var whenMessage: ((Message) throws -> Void)?
+  var whenLink: ((LinkChange) throws -> Void)?
 
   init(_ host: UnsafePointer<nh_host>, needs: [Need]) {
     self.host = host
@@ -47,10 +50,12 @@ final class HostLink {
   /// The role is going: no service is used and no call answered from here on.
   func endServices() {
     servesRole = false
-    let held = (timers, subscriptions, calls, routes, forwards, exchanges)
+    let held = (timers, subscriptions, calls, routes, forwards, exchanges, whenMessage, whenLink)
     forwards = CallbackTable()
     routes = CallbackTable()
     exchanges = [:]
+    whenMessage = nil
+    whenLink = nil
     timers = CallbackTable()
     subscriptions = CallbackTable()
     calls = CallbackTable()
@@ -97,6 +102,9 @@ extension HostLink {
 
   var httpService: UnsafePointer<nh_http_service> {
     get throws { try service(.http, \.httpTable) }
+  }
+  var peersService: UnsafePointer<nh_peers_service> {
+    get throws { try service(.peers, \.peersTable) }
   }
 
   /// Fetched at first use and kept, since a table stays as long as the role.

@@ -121,7 +121,7 @@ extension FakeHost {
   private func swap(to library: PluginLibrary, _ config: JSON) throws -> FakeHost {
     try expect([.running], "swap")
     let next = try FakeHost(
-      library, config, roleName, nodeName, random.next(), Set(ServiceID.offered).subtracting(offered))
+      library, config, roleName, nodeName, nodeID, random.next(), Set(ServiceID.offered).subtracting(offered))
     endRequests(isSwap: true)
     if aspects.contains(.state), next.aspects.contains(.state) { try next.load(save()) }
     next.clock.set(clock.now)
@@ -131,6 +131,7 @@ extension FakeHost {
     next.listeners = listeners
     next.sequences = sequences
     next.blobs = blobs
+    (next.peers, next.upPeers, next.whenSent) = (peers, upPeers, whenSent)
     try next.start()
     destroy()
     return next

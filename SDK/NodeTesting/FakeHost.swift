@@ -15,7 +15,7 @@ internal import Glibc
 ///     #expect(host.misuse.isEmpty)
 ///
 /// It implements the C tables of the ABI, so the role runs as it does in a node, and plugins in any language
-/// can be tested: load a library with ``init(loading:config:name:node:seed:without:)``.
+/// can be tested: load a library with ``init(loading:config:name:node:id:seed:without:)``.
 ///
 /// A fake host belongs to the thread that made it.
 public final class FakeHost {
@@ -39,6 +39,8 @@ public final class FakeHost {
   public var store = FakeStore()
   /// The role's objects.
   public var blobs = FakeBlobs()
+  /// The messages that the role sent to other nodes and that were taken.
+  public internal(set) var sent: [SentMessage] = []
   /// Set when the role said that it cannot go on.
   public internal(set) var failure: RoleError?
   /// The names of the host functions that the role called and that can fail, in order.
@@ -53,6 +55,7 @@ public final class FakeHost {
   let thread = pthread_self()
   let roleName: String
   let nodeName: String
+  let nodeID: Int
   var contract = Contract()
   var role: UnsafeMutableRawPointer?
   var tables: HostTables!
@@ -69,6 +72,10 @@ public final class FakeHost {
   var routes = HandleTable<FakeRoute>()
   /// Without a whole answer.
   var requests = HandleTable<PendingRequest>()
+  /// The names of the other nodes by id, and which of them are linked.
+  var peers: [Int: String] = [:]
+  var upPeers: Set<Int> = []
+  var whenSent: ((FakeHost, SentMessage) -> Void)?
   var metrics = MetricRegistry()
   var random: SeededNumbers
   var sequences: [String: UInt64] = [:]
@@ -79,27 +86,29 @@ public final class FakeHost {
   ///   - config: what the manifest would say; checked against the schema, defaults filled in.
   ///   - without: ids of services that this host does not offer.
   public convenience init<R: Role>(
-    _ role: R.Type, config: JSON = [:], name: String? = nil, node: String = "node-a", seed: UInt64 = 1,
+    _ role: R.Type, config: JSON = [:], name: String? = nil, node: String = "node-a", id: Int = 1, seed: UInt64 = 1,
     without: Set<String> = []
   ) throws {
-    try self.init(PluginLibrary(role), config, name, node, seed, without)
+    try self.init(PluginLibrary(role), config, name, node, id, seed, without)
   }
 
   /// Loads a plugin's library and makes its role. The library stays loaded.
   public convenience init(
-    loading path: String, config: JSON = [:], name: String? = nil, node: String = "node-a", seed: UInt64 = 1,
+    loading path: String, config: JSON = [:], name: String? = nil, node: String = "node-a", id: Int = 1,
+    seed: UInt64 = 1,
     without: Set<String> = []
   ) throws {
-    try self.init(PluginLibrary(loading: path), config, name, node, seed, without)
+    try self.init(PluginLibrary(loading: path), config, name, node, id, seed, without)
   }
 
   init(
-    _ library: PluginLibrary, _ config: JSON, _ name: String?, _ node: String, _ seed: UInt64,
+    _ library: PluginLibrary, _ config: JSON, _ name: String?, _ node: String, _ id: Int, _ seed: UInt64,
     _ without: Set<String>
   ) throws {
     self.library = library
     roleName = name ?? library.id
     nodeName = node
+    nodeID = id
     random = SeededNumbers(seed: seed)
     offered = Set(ServiceID.offered).subtracting(without)
     tables = HostTables(self)

@@ -12,7 +12,8 @@ final class HostTables {
     host = memory.keep(
       nh_host(
         struct_size: UInt32(MemoryLayout<nh_host>.size), revision: NH_ABI_REVISION, ctx: context,
-        role_name: memory.text(fake.roleName), node_name: memory.text(fake.nodeName), node_id: 1, reserved: 0,
+        role_name: memory.text(fake.roleName), node_name: memory.text(fake.nodeName), node_id: UInt32(fake.nodeID),
+        reserved: 0,
         get_service: { FakeHost.of($0).service(String($1), $2) },
         log: { FakeHost.of($0).logged($1, String($2), String($3)) },
         fail: { FakeHost.of($0).failed(RoleError(Status(rawValue: $1), String($2))) },
@@ -32,6 +33,7 @@ final class HostTables {
       NH_STORE_ID: (NH_STORE_LAYOUT, UnsafeRawPointer(memory.keep(storeTable(context)))),
       NH_BLOB_ID: (NH_BLOB_LAYOUT, UnsafeRawPointer(memory.keep(blobTable(context)))),
       NH_HTTP_ID: (NH_HTTP_LAYOUT, UnsafeRawPointer(memory.keep(httpTable(context)))),
+      NH_PEERS_ID: (NH_PEERS_LAYOUT, UnsafeRawPointer(memory.keep(peersTable(context)))),
     ]
   }
 }
@@ -40,6 +42,7 @@ final class HostTables {
 enum ServiceID {
   static let offered = [
     NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID, NH_STORE_ID, NH_BLOB_ID, NH_HTTP_ID,
+    NH_PEERS_ID,
   ]
 }
 
@@ -128,7 +131,7 @@ private func blobTable(_ context: UnsafeMutableRawPointer) -> nh_blob_service {
     list: { FakeHost.at($0).listBlobs(String($1), $2, $3) },
     remove: { FakeHost.at($0).removeBlob(String($1), $2) },
     cancel: { FakeHost.at($0).cancelBlob($1) })
-  }
+}
 
 private func httpTable(_ context: UnsafeMutableRawPointer) -> nh_http_service {
   nh_http_service(
@@ -145,4 +148,12 @@ private func httpTable(_ context: UnsafeMutableRawPointer) -> nh_http_service {
       _ = FakeHost.at(context).permits("nh_http_service.forward")
       return 0
     })
+}
+
+private func peersTable(_ context: UnsafeMutableRawPointer) -> nh_peers_service {
+  nh_peers_service(
+    struct_size: UInt32(MemoryLayout<nh_peers_service>.size), revision: 1, ctx: context,
+    send: { FakeHost.at($0).sendMessage($1, String($2), $3, $4, $5) },
+    nodes: { FakeHost.at($0).listNodes($1) },
+    is_up: { FakeHost.at($0).isPeerUp($1) })
 }

@@ -18,8 +18,10 @@ public func initialize(
   case "signature": target = fuzzSignature
   case "schema": target = fuzzSchema
   case "blob": target = fuzzBlobFile
+  case "peers": target = fuzzPeerLink
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
-  default: fatalError("usage: fuzz http|call|plugin|json|signature|schema|manifest|blob [ARGUMENT OF LIBFUZZER...]")
+  default:
+    fatalError("usage: fuzz http|call|plugin|json|signature|schema|manifest|blob|peers [ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]
   words.pointee += 1

@@ -18,6 +18,7 @@ private let someName = String(repeating: "0a", count: 32)
 
   @Test(arguments: [
     ControlRequest.version, .status, .roles, .role("a/b é"), .reload, .health, .metrics(json: true),
+    .peers, .cutPeer(PeerCut(id: 2, direction: .incoming, isCut: true)), .cutPeer(PeerCut(id: 2, isCut: false)),
     .metrics(json: false),
     .unload("x"), .restart("%"), .logs(LogQuery(lines: 0, role: "a&b=c", level: "info", follow: true)),
     .logs(LogQuery()),
@@ -80,6 +81,8 @@ private let someName = String(repeating: "0a", count: 32)
       "POST", "/v1/roles/a/rollback", #"{"generation":0}"#,
       "generation is a whole number from 1; GET /v1/roles/a/history lists them"
     ),
+    ("POST", "/v1/peers/2/cut", #"{"direction":"up"}"#, #""direction" is one of "both", "incoming", "outgoing""#),
+    ("POST", "/v1/peers/02/cut", "", "there is nothing at /v1/peers/02/cut"),
     ("GET", "/v1/logs?lines=x", "", "lines is a whole number from 0 to 10000, not \"x\""),
     ("GET", "/v1/logs?level=warn", "", "level is one of trace, debug, info, warning, error, misuse, not \"warn\""),
     ("GET", "/v1/logs?role=a&folow=1", "", "logs does not know the setting \"folow\"; did you mean follow?"),

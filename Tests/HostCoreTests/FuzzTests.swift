@@ -11,5 +11,6 @@ import Testing
   @Test func json() throws { try fuzz("json", fuzzJSON) }
   /// Fewer, since a schema may ask for a million steps.
   @Test func schema() throws { try fuzz("schema", mutations: 1000, fuzzSchema) }
+  @Test func peerLink() throws { try fuzz("peers", fuzzPeerLink) }
   @Test func signature() throws { try fuzz("signature", fuzzSignature) }
 }

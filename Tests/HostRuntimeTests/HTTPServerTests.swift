@@ -72,7 +72,8 @@ import Testing
     let answer = web.exchange("HEAD /hello/ada HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", seconds: 3)
     #expect(answer.contains("content-length: 11\r\n") && answer.hasSuffix("\r\n\r\n"))
     let poured = web.exchange(
-      "HEAD /pour/100 HTTP/1.1\r\nHost: x\r\n\r\nGET /hello/b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", seconds: 3)
+      "HEAD /pour/100 HTTP/1.1\r\nHost: x\r\n\r\nGET /hello/b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+      seconds: 3)
     #expect(statuses(poured) == [200, 200] && !poured.contains("xxx"))
   }
 

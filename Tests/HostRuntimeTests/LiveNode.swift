@@ -26,14 +26,17 @@ final class LiveNode {
   /// `roles` are entries of the manifest's `roles:`, in YAML, `listen` of its `listen:`, and `sections` other lines of it.
   /// Waits for readiness, unless told not to.
   init(
-    _ plugin: BrokenPlugin? = nil, folders: [String], _ roles: [String], allowsChanges: Bool = true,
-    listen: [String] = [], sections: String = "", waits: Bool = true
+    _ plugin: BrokenPlugin? = nil, folders: [String], _ roles: [String], allowsChanges: Bool = true, id: Int = 1,
+    listen: [String] = [], sections: String = "", timing: PeerTiming = PeerTiming(), waits: Bool = true
   ) {
     self.plugin = plugin
-    let plan = Self.plan(folder, folders, roles, allowsChanges, listen: listen, sections)
+    let plan = Self.plan(folder, folders, roles, allowsChanges, id: id, listen: listen, sections)
     node = Node(plan, control: control, log: log, allowsOtherPlugins: false, executable: Place.nodehost)
+    // As the program does.
+    signal(SIGPIPE, SIG_IGN)
     do throws(NetworkFailure) { try node.openListeners() } catch { preconditionFailure(error.words) }
     thread = control.startThread()
+    do { try node.openPeers(timing) } catch { preconditionFailure("\(error)") }
     let ready = Flag()
     control.post { [node] in
       node.whenReady = { ready.raise() }
@@ -72,20 +75,22 @@ final class LiveNode {
     return (status, try JSON(parsing: lines.dropLast().joined(separator: "\n")))
   }
 
+  /// A variable in `sections` is a key for a cluster, made of its name.
   static func plan(
-    _ folder: String, _ folders: [String], _ roles: [String], _ allowsChanges: Bool = true, listen: [String] = [],
-    _ sections: String = ""
+    _ folder: String, _ folders: [String], _ roles: [String], _ allowsChanges: Bool = true, id: Int = 1,
+    listen: [String] = [], _ sections: String = ""
   ) -> NodePlan {
     let text = """
       nodehost: 1
-      node: { id: 1, name: node-t, address: 127.0.0.1, state: \(folder) }
+      node: { id: \(id), name: node-\(id == 1 ? "t" : "\(id)"), address: 127.0.0.1, state: \(folder) }
       plugins: { folders: [\(folders.joined(separator: ", "))] }
       log: { level: debug }
       \(sections)
-      listen: { \(listen.joined(separator: ", ")) }
+      \(listen.isEmpty ? "" : "listen: { \(listen.joined(separator: ", ")) }")
       roles: [\(roles.joined(separator: ", "))]
       """
-    let none = Interpolation(variable: { _ in nil }, file: { _ in .failure(.init("is not there")) })
+    let none = Interpolation(
+      variable: { String(repeating: $0, count: 40) }, file: { _ in .failure(.init("is not there")) })
     do {
       let manifest = try ManifestFile.parse(Array(text.utf8), named: "\(folder)/test.yaml", values: none).manifest
       return NodePlan(

@@ -140,6 +140,7 @@ extension Manifest {
     add("stride", changed(node.portStride, from: 10))
     add("cluster", changed(cluster.name, from: "nodehost"))
     add("key", cluster.key.map { "of \($0.value.utf8.count) bytes" })
+    add("certificate", cluster.tls.map { "\($0.certificate) \($0.key) \($0.clientAuthority ?? "")" })
     for peer in cluster.peers { add("peer", "\(peer.id) \(peer.address)") }
     for listener in listeners { add("listen", "\(listener.name) \(listener.address)\(listener.tls.text)") }
     if let remote = control.remote {

@@ -155,8 +155,9 @@ import Testing
     let node = try machine.ready()
     let sentences = [
       "`listen.data` has no effect: this host opens no listeners yet, and nothing answers at 127.0.0.1:50051",
-      "`listen.peers` has no effect",
-      "`cluster.peers` has no effect: this host has no links to other nodes yet (2 at 127.0.0.2:60001)",
+      "`listen.peers` has no effect: nodes prove who they are by `cluster.key` or `cluster.tls`, and neither is there",
+      "`cluster.peers` (2 at 127.0.0.2:60001) has no effect: nodes prove who they are by `cluster.key` or `cluster.tls`, and neither is there; "
+        + "`hostctl key new` makes a key",
       "`control.address` has no effect",
     ]
     let status = machine.hostctl("status").output

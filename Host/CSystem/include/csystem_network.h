@@ -32,6 +32,9 @@ int csystem_connect(const csystem_address *address);
 int csystem_socket_error(int descriptor);
 /* Whether small pieces are sent at once rather than gathered. */
 void csystem_no_delay(int descriptor);
+/* Lets a socket be ready for more only when at most so many bytes of what it took are unsent: what is more urgent
+ * can still go before the rest. */
+void csystem_unsent_limit(int descriptor, int bytes);
 /* Where a socket is bound. 0, or -1 with errno. */
 int csystem_local_address(int descriptor, csystem_address *address);
 uint16_t csystem_port(const csystem_address *address);

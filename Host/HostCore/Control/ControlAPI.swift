@@ -100,4 +100,6 @@ package enum ControlRequest: Sendable, Equatable {
   case health
   case logs(LogQuery)
   case metrics(json: Bool)
+  case peers
+  case cutPeer(PeerCut)
 }

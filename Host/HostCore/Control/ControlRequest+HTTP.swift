@@ -5,7 +5,7 @@ extension ControlRequest {
   /// How a client sends it.
   package var method: String {
     switch self {
-    case .call, .load, .unload, .restart, .reload, .swap, .rollback: "POST"
+    case .call, .load, .unload, .restart, .reload, .swap, .rollback, .cutPeer: "POST"
     case .store(_, let query): query.method
     case .blobs(_, let query): query.method
     default: "GET"
@@ -28,6 +28,7 @@ extension ControlRequest {
     case .rollback(_, let generation): generation.map { ["generation": JSON($0)] } ?? [:]
     case .unload, .restart, .reload, .blobs(_, .scrub): [:]
     case .store(_, let query): query.body
+    case .cutPeer(let cut): cut.isCut ? ["direction": .string(cut.direction.rawValue)] : [:]
     default: nil
     }
   }
@@ -51,6 +52,8 @@ extension ControlRequest {
     case .health: ["health"]
     case .logs: ["logs"]
     case .metrics: ["metrics"]
+    case .peers: ["peers"]
+    case .cutPeer(let cut): ["peers", String(cut.id), cut.isCut ? "cut" : "heal"]
     }
   }
 
@@ -96,6 +99,11 @@ extension ControlRequest {
     case "health" where path.count == 1: return .health
     case "logs" where path.count == 1: return .logs(LogQuery())
     case "metrics" where path.count == 1: return .metrics(json: false)
+    case "peers":
+      if path.count == 1 { return .peers }
+      if path.count == 3, ["cut", "heal"].contains(path[2]), let id = PeerOverride.identifier(path[1]) {
+        return .cutPeer(PeerCut(id: id, isCut: path[2] == "cut"))
+      }
     case "roles":
       if path.count == 1 { return .roles }
       if path.count == 2, !path[1].isEmpty { return .role(path[1]) }
@@ -112,7 +120,7 @@ extension ControlRequest {
       }
     default: break
     }
-    let known = ["version", "status", "roles", "load", "reload", "swap", "health", "logs", "metrics"]
+    let known = ["version", "status", "roles", "load", "reload", "swap", "health", "logs", "metrics", "peers"]
     let near = path.count == 1 ? nearestWord(to: path[0], among: known) : nil
     let hint = near.map { "; did you mean /\(ControlAPI.version)/\($0)?" } ?? ""
     throw ControlFailure(.notFound, "there is nothing at \(fields.head.target)\(hint)", place: "http")
@@ -129,6 +137,8 @@ extension ControlRequest {
     case .logs: .logs(try fields.logs())
     case .blobs(let name, let query): .blobs(role: name, try query.complete(fields.head))
     case .metrics: .metrics(json: try fields.format() == "json")
+    case .cutPeer(let cut) where cut.isCut:
+      .cutPeer(PeerCut(id: cut.id, direction: try fields.direction(), isCut: true))
     default: self
     }
   }
@@ -227,6 +237,15 @@ private struct ControlFields {
       throw ControlFailure(.invalidArgument, "\"\(key)\" is a list of names, each once", place: "swap")
     }
     return names
+  }
+
+  func direction() throws(ControlFailure) -> PeerCut.Direction {
+    let written = try text(try object("peers", known: ["direction"]), "direction", "peers")
+    guard let direction = PeerCut.Direction(rawValue: written ?? PeerCut.Direction.both.rawValue) else {
+      let known = PeerCut.Direction.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+      throw ControlFailure(.invalidArgument, "\"direction\" is one of \(known)", place: "peers")
+    }
+    return direction
   }
 
   private func flag(_ object: JSONObject, _ key: String) throws(ControlFailure) -> Bool {

@@ -17,7 +17,9 @@ extension ForwardTable {
   /// Reads a table from its JSON text.
   package init(parsing text: String) throws(ForwardTableFault) {
     let json: JSON
-    do { json = try JSON(parsing: text) } catch { throw ForwardTableFault(place: "", words: "it is not JSON: \(error)") }
+    do { json = try JSON(parsing: text) } catch {
+      throw ForwardTableFault(place: "", words: "it is not JSON: \(error)")
+    }
     try self.init(json)
   }
 
@@ -49,7 +51,8 @@ extension ForwardTable {
 
   private static func checkPrefix(_ prefix: String, _ top: Section) throws(ForwardTableFault) {
     guard prefix.hasPrefix("/") else { throw top.fault("prefix", "expected a path that begins with a slash") }
-    guard !prefix.utf8.contains(where: { [UInt8(ascii: "{"), UInt8(ascii: "}"), UInt8(ascii: "?")].contains($0) }) else {
+    guard !prefix.utf8.contains(where: { [UInt8(ascii: "{"), UInt8(ascii: "}"), UInt8(ascii: "?")].contains($0) })
+    else {
       throw top.fault("prefix", "a prefix is plain text, without {names} and without a query")
     }
   }
@@ -225,7 +228,9 @@ private struct Section {
     guard let items = value.array else { throw expected(key, "a list") }
     guard items.count <= limit else { throw fault(key, "expected at most \(limit) entries, got \(items.count)") }
     var sections: [Section] = []
-    for (index, item) in items.enumerated() { sections.append(try Section(item, "\(place)/\(key)/\(index)", keys: keys)) }
+    for (index, item) in items.enumerated() {
+      sections.append(try Section(item, "\(place)/\(key)/\(index)", keys: keys))
+    }
     return sections
   }
 

@@ -34,16 +34,23 @@ package struct ClusterSettings: Sendable, Equatable {
   package struct Peer: Sendable, Equatable {
     package var id: UInt32
     package var address: Endpoint
+
+    package init(id: UInt32, address: Endpoint) { (self.id, self.address) = (id, address) }
   }
 
   package var name: String
   /// Shared by all nodes; nil if peers prove themselves by certificates or there are none.
   package var key: Secret?
+  /// This node's certificate, its key, and who has signed those of the others; nil if they share a key.
+  package var tls: TLSFiles?
   /// May name this node itself, so that all machines can share the list.
   package var peers: [Peer]
 }
 
 package struct Listener: Sendable, Equatable {
+  /// The listener that other nodes connect to.
+  package static let peersName = "peers"
+
   package var name: String
   package var address: Endpoint
   package var tls: TLSFiles?

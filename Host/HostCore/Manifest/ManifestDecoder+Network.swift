@@ -1,14 +1,32 @@
 /// The sections about addresses.
 extension ManifestDecoder {
   func cluster(_ node: YamlNode?, at place: SourcePlace) -> ClusterSettings {
-    let section = ManifestSection(node, named: "cluster", keys: ["name", "key", "peers"], at: place, log: log)
+    let section = ManifestSection(node, named: "cluster", keys: ["name", "key", "tls", "peers"], at: place, log: log)
     let what = "node ids and addresses, such as `2: \"10.0.0.2:60002\"`"
     let entries = ManifestSection.entries(
       section["peers"], named: "cluster.peers", of: what, limit: ManifestLimits.peers, log: log)
     return ClusterSettings(
       name: section.identifier("name") ?? ManifestDefaults.clusterName,
       key: section.secret("key"),
+      tls: clusterTLS(section),
       peers: entries.compactMap(peer))
+  }
+
+  /// Both sides of a link show a certificate, so there is always somebody who has signed them.
+  private func clusterTLS(_ cluster: ManifestSection) -> TLSFiles? {
+    guard let node = cluster["tls"] else { return nil }
+    if let key = cluster["key"] {
+      log.add(
+        "`cluster` has both a key and certificates", at: key.place,
+        expected: .described("one of them: `key` for a secret that all nodes share, or `tls`"))
+    }
+    let section = ManifestSection(
+      node, named: "cluster.tls", keys: ["certificate", "key", "authority"], at: node.place, log: log)
+    for key in ["certificate", "key", "authority"] where section[key] == nil {
+      section.missing(key, expected: "the path of a PEM file")
+    }
+    func file(_ key: String) -> String { section.text(key, expected: "the path of a PEM file").map(path) ?? "" }
+    return TLSFiles(certificate: file("certificate"), key: file("key"), clientAuthority: file("authority"))
   }
 
   private func peer(_ entry: YamlEntry) -> ClusterSettings.Peer? {
@@ -49,6 +67,11 @@ extension ManifestDecoder {
       log: log)
     if section["address"] == nil { section.missing("address", expected: Endpoint.expectation) }
     let tls = section["tls"].map { self.tls($0, named: "listen.\(name).tls") }
+    if name == Listener.peersName, let node = section["tls"] {
+      log.add(
+        "`listen.peers` has no `tls` of its own", at: node.place,
+        expected: .described("`cluster.key`, or `tls` under `cluster`: links prove both sides"))
+    }
     guard let address = endpoint("address", of: section, shift) else { return nil }
     return Listener(
       name: name, address: address, tls: tls, status: section.truth("status") ?? false,

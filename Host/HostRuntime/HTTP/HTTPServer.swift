@@ -4,8 +4,6 @@ import Synchronization
 
 /// All listeners of a node that speak HTTP. Any thread.
 final class HTTPServer: Sendable {
-  /// The manifest's name of the one that speaks to other nodes, and not HTTP.
-  static let peersName = "peers"
   /// Where a role's routes go that names no listener.
   static let defaultName = "data"
 
@@ -14,7 +12,7 @@ final class HTTPServer: Sendable {
   /// Opens all ports, or none.
   func open(_ plans: [Listener], loops: [EventLoop], services: NodeServices) throws(NetworkFailure) {
     var opened: [HTTPListener] = []
-    for plan in plans where plan.name != Self.peersName {
+    for plan in plans where plan.name != Listener.peersName {
       do throws(NetworkFailure) {
         opened.append(try HTTPListener(plan, loops: loops, services: services))
       } catch {

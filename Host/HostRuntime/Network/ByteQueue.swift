@@ -15,6 +15,8 @@ package struct ByteQueue: ~Copyable {
 
   package var count: Int { end - start }
   package var isEmpty: Bool { end == start }
+  /// Whether it holds memory that is worth giving back when it is empty.
+  package var isLarge: Bool { capacity > 1 << 20 }
 
   /// All that waits. Valid until the queue is changed.
   package var bytes: UnsafeMutableRawBufferPointer {
@@ -76,3 +78,6 @@ package struct ByteQueue: ~Copyable {
     (start, end) = (0, count)
   }
 }
+
+/// It owns its memory alone.
+extension ByteQueue: @unchecked Sendable {}

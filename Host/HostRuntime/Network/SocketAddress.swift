@@ -32,6 +32,9 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
 
   package var port: UInt16 { withUnsafePointer(to: raw) { csystem_port($0) } }
 
+  /// Without the port.
+  var host: String { Endpoint(description)?.host ?? description }
+
   /// "10.0.0.7:51234".
   package var description: String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CSYSTEM_ADDRESS_TEXT)) { text in

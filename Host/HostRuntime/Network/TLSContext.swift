@@ -66,7 +66,7 @@ final class TLSContext: @unchecked Sendable {
     return TLSContext(raw, protocols: protocols)
   }
 
-  private func use(certificate: String, key: String) throws(NetworkFailure) {
+  func use(certificate: String, key: String) throws(NetworkFailure) {
     guard SSL_CTX_use_certificate_chain_file(raw, certificate) == 1 else {
       throw Self.failure("cannot use the certificate \(certificate)")
     }

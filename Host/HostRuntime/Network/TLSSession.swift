@@ -16,6 +16,8 @@ final class TLSSession {
   /// OpenSSL looks at it through callbacks.
   private let context: TLSContext
   private(set) var isOpen = false
+  /// OpenSSL's number for why it failed, which tells more than the words; 0 if it has not.
+  private(set) var failureReason: Int32 = 0
 
   init(_ context: TLSContext, descriptor: Int32, isServer: Bool, name: String? = nil) {
     self.context = context
@@ -77,6 +79,7 @@ final class TLSSession {
     case SSL_ERROR_SYSCALL where ERR_peek_error() == 0:
       return errno == 0 ? .ended : .failed(.system("the connection broke"))
     default:
+      failureReason = ctls_reason(ERR_peek_error())
       let verdict = SSL_get_verify_result(raw)
       guard isOpen || verdict == X509_V_OK else {
         ERR_clear_error()

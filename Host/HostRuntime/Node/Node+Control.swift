@@ -23,6 +23,8 @@ extension Node {
         let entries = health.compactMap { entry in role(entry.name).map { report($0, entry) } }
         reply(.json(RoleEntry.list(entries, node: plan.name)))
       }
+    case .peers: reportPeers(reply)
+    case .cutPeer(let cut): cutPeer(cut, reply)
     case .metrics(let json): reply(json ? .json(services.metrics.json()) : .text(services.metrics.text()))
     case .logs(let query): reply(.logs(query))
     case .reload: reload(reply)

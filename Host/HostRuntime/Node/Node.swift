@@ -20,6 +20,11 @@ package final class Node: @unchecked Sendable {
   let loaderLoop = EventLoop(index: -1, name: "loader")
   /// Writes what roles leave behind, one after the other.
   let archiveLoop = EventLoop(index: -3, name: "archive")
+  /// The links to other nodes live here; runs only if there may be any.
+  let peersLoop = EventLoop(index: -4, name: "peers")
+  var links: PeerHub?
+  /// Started with --dev: tests may cut its links.
+  let isDevelopment: Bool
   let loader: PluginLoader
   let stateFolder: String
   let loops: [EventLoop]
@@ -45,9 +50,11 @@ package final class Node: @unchecked Sendable {
   package init(_ plan: NodePlan, control: EventLoop, log: LogHub, allowsOtherPlugins: Bool, executable: String) {
     self.plan = plan
     self.control = control
+    isDevelopment = allowsOtherPlugins
     stateFolder = plan.manifest.node.state
     services = NodeServices(
-      nodeName: plan.name, nodeID: plan.id, log: log, state: stateFolder, blobs: plan.manifest.blobs)
+      nodeName: plan.name, nodeID: plan.id, address: plan.address, log: log, state: stateFolder,
+      blobs: plan.manifest.blobs)
     loader = PluginLoader(
       folders: PluginFolders(plan.manifest.plugins.folders, allowsOtherPaths: allowsOtherPlugins),
       cache: plan.cache, executable: executable)
@@ -65,7 +72,7 @@ package final class Node: @unchecked Sendable {
         control.post { [self] in faulted(role, "\(StatusCode.words(status)): \(message)") }
       }
     }
-    threads = (loops + [loaderLoop, archiveLoop]).map { ($0, $0.startThread()) }
+    threads = (loops + [loaderLoop, archiveLoop] + (links == nil ? [] : [peersLoop])).map { ($0, $0.startThread()) }
     for listener in services.http.all where listener.servesStatus { NodeStatusTarget.add(to: listener, of: self) }
     for listener in services.http.all {
       RpcHealth.add(to: listener, of: self)
@@ -112,6 +119,7 @@ package final class Node: @unchecked Sendable {
     plan.manifest.roles = new.manifest.roles
     adopt(new, into: &plan.manifest)
     plan.allowsChanges = new.allowsChanges
+    adoptPeers(plan.manifest.cluster.peers)
     watchPlugins()
   }
 
@@ -120,6 +128,7 @@ package final class Node: @unchecked Sendable {
     manifest.plugins.allow = new.manifest.plugins.allow
     manifest.plugins.hotSwap = new.manifest.plugins.hotSwap
     manifest.log = new.manifest.log
+    if links != nil { manifest.cluster.peers = new.manifest.cluster.peers }
   }
 
   /// A role whose new plan was refused is still the one that it was.
@@ -193,6 +202,7 @@ package final class Node: @unchecked Sendable {
     services.blobs.pool.end()
     services.http.cutShort()
     services.clients.close()
+    closePeers()
     for (loop, _) in threads { loop.stop() }
     for (loop, thread) in threads where !stuck.contains(where: { $0.instance?.loop === loop }) { thread.join() }
     let names = stuck.map(\.name).joined(separator: ", ")

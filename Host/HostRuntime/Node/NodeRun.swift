@@ -38,6 +38,9 @@ package final class NodeRun: DescriptorWatcher {
     // Most systems allow 1,024 unless asked; each client takes one.
     _ = csystem_raise_open_files()
     do throws(NetworkFailure) { try node.openListeners() } catch { throw Problem(text: error.words) }
+    do throws(NetworkFailure) { try node.openPeers() } catch {
+      throw Problem(text: "links to other nodes: \(error.words); see cluster and listen.peers in the manifest")
+    }
     do throws(ControlServer.Problem) {
       server = try ControlServer(path: plan.manifest.control.socket, loop: control, log: node.services.log) {
         node.answer($0, $1)

@@ -19,6 +19,7 @@ package final class HostTables {
   private let blob: UnsafeMutablePointer<nh_blob_service>
   private let http: UnsafeMutablePointer<nh_http_service>
   private let rpc: UnsafeMutablePointer<nh_rpc_service>
+  private let peers: UnsafeMutablePointer<nh_peers_service>
   private let roleName: UnsafeMutableBufferPointer<CChar>
   private let nodeName: UnsafeMutableBufferPointer<CChar>
 
@@ -37,6 +38,7 @@ package final class HostTables {
     blob = Self.place(Self.blobTable(context))
     http = Self.place(Self.httpTable(context))
     rpc = Self.place(Self.rpcTable(context))
+    peers = Self.place(Self.peersTable(context))
     host = Self.place(Self.hostTable(context, roleName, nodeName, role.node.nodeID))
   }
 
@@ -53,6 +55,7 @@ package final class HostTables {
     blob.deallocate()
     http.deallocate()
     rpc.deallocate()
+    peers.deallocate()
     roleName.deallocate()
     nodeName.deallocate()
   }
@@ -62,6 +65,7 @@ package final class HostTables {
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
     NH_STORE_ID: NH_STORE_LAYOUT, NH_BLOB_ID: NH_BLOB_LAYOUT, NH_HTTP_ID: NH_HTTP_LAYOUT, NH_RPC_ID: NH_RPC_LAYOUT,
+    NH_PEERS_ID: NH_PEERS_LAYOUT,
   ]
 
   func table(of service: String) -> UnsafeRawPointer? {
@@ -76,6 +80,7 @@ package final class HostTables {
     case NH_BLOB_ID: UnsafeRawPointer(blob)
     case NH_HTTP_ID: UnsafeRawPointer(http)
     case NH_RPC_ID: UnsafeRawPointer(rpc)
+    case NH_PEERS_ID: UnsafeRawPointer(peers)
     default: nil
     }
   }
@@ -207,6 +212,16 @@ package final class HostTables {
       },
       cancel: { RoleInstance.at($0).cancelCall($1) },
       credit: { context, call, messages in RoleInstance.with(context) { $0.creditCall(call, messages) } })
+  }
+
+  private static func peersTable(_ context: UnsafeMutableRawPointer) -> nh_peers_service {
+    nh_peers_service(
+      struct_size: size(nh_peers_service.self), revision: NH_ABI_REVISION, ctx: context,
+      send: { context, node, role, channel, priority, payload in
+        RoleInstance.with(context) { $0.sendMessage(node, role, channel, priority, payload) }
+      },
+      nodes: { RoleInstance.at($0).listPeers($1) },
+      is_up: { RoleInstance.at($0).isPeerUp($1) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {

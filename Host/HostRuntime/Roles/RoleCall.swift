@@ -14,7 +14,7 @@ package enum CallOutcome: Sendable, Equatable {
 }
 
 /// A call on its way to a role: made anywhere, run on the role's loop, answered once.
-package final class RoleCall: @unchecked Sendable {
+package final class RoleCall: CancellableCall, @unchecked Sendable {
   package let method: PreparedMethod
   let arguments: PackedValues
   /// On the monotonic clock; 0 is never.
@@ -81,5 +81,10 @@ struct OpenCall {
 /// A call that a role has made and not got the answer of yet.
 struct OutgoingCall {
   var token: UInt64
-  var request: RoleCall?
+  var request: (any CancellableCall)?
+}
+
+/// A call that can be given up; its completion still comes, once.
+protocol CancellableCall: AnyObject {
+  func cancel()
 }

@@ -5,21 +5,16 @@ import NodeValues
 
 /// The roles service: calls that a role makes.
 extension RoleInstance {
-  private struct Refusal: Error {
-    var status: nh_status
-    var message: String
-  }
-
   func callRole(
     _ target: nh_str, _ node: nh_str, _ method: nh_str, _ arguments: nh_value_list, _ timeout: Int64, _ token: UInt64
   ) -> nh_handle {
     guard permits([.starting, .running], "roles.call"),
       let handle = outgoingCalls.insert(OutgoingCall(token: token, request: nil))
     else { return 0 }
-    do throws(Refusal) {
-      let request = try request(String(target), String(node), String(method), arguments, timeout, handle)
-      outgoingCalls[handle]?.request = request
-      request.send()
+    do throws(RoleDirectory.Refusal) {
+      let values = try copied(arguments)
+      let call = (String(target), String(method), values, max(0, timeout))
+      if let line = try line(to: String(node)) { callFar(line, call, handle) } else { try callHere(call, handle) }
     } catch {
       // Always asynchronous: no on_reply while the role is still inside call.
       comeBack(handle, .failure(error.status, error.message))
@@ -27,60 +22,54 @@ extension RoleInstance {
     return handle
   }
 
-  private func request(
-    _ target: String, _ nodeName: String, _ method: String, _ arguments: nh_value_list, _ timeout: Int64,
-    _ handle: UInt64
-  ) throws(Refusal) -> RoleCall {
-    guard nodeName.isEmpty || nodeName == node.nodeName else {
-      throw Refusal(status: NH_UNAVAILABLE, message: "no link to the node `\(nodeName)`")
+  private typealias Call = (target: String, method: String, arguments: [Value], timeout: Int64)
+
+  private func callHere(_ call: Call, _ handle: UInt64) throws(RoleDirectory.Refusal) {
+    let found = try node.directory.method(call.method, of: call.target)
+    let values = try found.fitting(call.arguments), type = found.method.result
+    let milliseconds = Int64(found.role.limits.callTimeoutMilliseconds)
+    let wait = call.timeout > 0 ? call.timeout : milliseconds * 1_000_000
+    let request = RoleCall(found.role, found.method, PackedValues(values), deadline: EventLoop.now() &+ wait) {
+      [self] outcome in comeBack(handle, outcome, type)
     }
-    guard let role = node.directory.find(target) else { throw unknown(target) }
-    guard let method = role.method(method) else {
-      let near = nearestWord(to: method, among: role.description.methods.map(\.name))
-      let hint = near.map { "; did you mean `\($0)`?" } ?? ""
-      throw Refusal(status: NH_UNIMPLEMENTED, message: "\(role.name) has no method `\(method)`\(hint)")
+    outgoingCalls[handle]?.request = request
+    request.send()
+  }
+
+  /// The target's manifest is elsewhere, so without a timeout of its own the caller's default holds.
+  private func callFar(_ line: PeerLine, _ call: Call, _ handle: UInt64) {
+    let wait = call.timeout > 0 ? call.timeout : Int64(limits.callTimeoutMilliseconds) * 1_000_000
+    let request = RemoteCall(line, node.peers, on: loop) { [self] outcome, type in comeBack(handle, outcome, type) }
+    outgoingCalls[handle]?.request = request
+    request.send(call.target, call.method, call.arguments, timeout: wait)
+  }
+
+  /// The way to a node by its name; nil for this one.
+  private func line(to name: String) throws(RoleDirectory.Refusal) -> PeerLine? {
+    guard !name.isEmpty, name != node.nodeName else { return nil }
+    let lines = node.peers.lines
+    if let line = lines.first(where: { $0.info.name == name }) { return line }
+    guard lines.contains(where: { $0.info.name.isEmpty }) else {
+      let near = nearestWord(to: name, among: lines.map(\.info.name)).map { "; did you mean `\($0)`?" } ?? ""
+      throw RoleDirectory.Refusal(status: NH_NOT_FOUND, message: "no node is named `\(name)`\(near)")
     }
-    let values = try checked(arguments, method.description, role.name)
-    let milliseconds = Int64(role.limits.callTimeoutMilliseconds)
-    let wait = timeout > 0 ? timeout : milliseconds * 1_000_000
-    return RoleCall(role, method, PackedValues(values), deadline: EventLoop.now() &+ wait) { [self] outcome in
-      comeBack(handle, outcome)
-    }
+    // A node says its name when it is linked.
+    throw RoleDirectory.Refusal(status: NH_UNAVAILABLE, message: "no link to a node `\(name)`")
   }
 
   /// Any thread.
-  private func comeBack(_ handle: UInt64, _ outcome: CallOutcome) {
-    loop.post { [self] in seat.pass(.quieting) { [self] in answered(handle, outcome) } }
+  private func comeBack(_ handle: UInt64, _ outcome: CallOutcome, _ type: ValueType = .nothing) {
+    loop.post { [self] in seat.pass(.quieting) { [self] in answered(handle, outcome, type) } }
   }
 
-  private func unknown(_ target: String) -> Refusal {
-    if node.directory.isKnown(target) {
-      return Refusal(status: NH_UNAVAILABLE, message: "the role `\(target)` is not running")
-    }
-    let hint = nearestWord(to: target, among: node.directory.names).map { "; did you mean `\($0)`?" } ?? ""
-    return Refusal(status: NH_NOT_FOUND, message: "no role is named `\(target)` or provides it\(hint)")
-  }
-
-  private func checked(_ arguments: nh_value_list, _ method: PluginDescription.Method, _ role: String) throws(Refusal)
-    -> [Value]
-  {
-    let types = method.signature.parameters
+  private func copied(_ arguments: nh_value_list) throws(RoleDirectory.Refusal) -> [Value] {
     let items = UnsafeBufferPointer(arguments.items, arguments.count, limit: Signature.parameterLimit)
-    guard let items, items.count == types.count else {
-      throw Refusal(
-        status: NH_INVALID_ARGUMENT,
-        message: "\(role).\(method.name) takes \(types.count) arguments, got \(arguments.count)")
+    let values = items?.map { Value($0) } ?? [nil]
+    guard !values.contains(nil) else {
+      throw RoleDirectory.Refusal(
+        status: NH_INVALID_ARGUMENT, message: "an argument is of no known type, or there are too many")
     }
-    var values: [Value] = []
-    for (place, type) in types.enumerated() {
-      guard let value = Value(items[place]), let fitting = value.converted(to: type) else {
-        throw Refusal(
-          status: NH_INVALID_ARGUMENT,
-          message: "\(role).\(method.name): parameter `\(method.parameters[place])` must be \(type.expectation)")
-      }
-      values.append(fitting)
-    }
-    return values
+    return values.compactMap(\.self)
   }
 
   func cancelOutgoing(_ handle: nh_handle) -> nh_status {
@@ -91,7 +80,7 @@ extension RoleInstance {
     return NH_OK
   }
 
-  func answered(_ handle: UInt64, _ outcome: CallOutcome) {
+  func answered(_ handle: UInt64, _ outcome: CallOutcome, _ type: ValueType = .nothing) {
     guard let call = outgoingCalls.remove(handle) else { return }
     defer { tellIfQuiet() }
     var reply = nh_reply()
@@ -103,7 +92,6 @@ extension RoleInstance {
     switch outcome {
     case .value(let value):
       let packed = PackedValues([value])
-      let type = call.request?.method.description.signature.result ?? .nothing
       reply.value = nh_value(letter: UInt32(type.rawValue), reserved: 0, slot: packed.slots[0])
       withExtendedLifetime(packed) { deliverReply(&reply) }
     case .error(let status, let message):

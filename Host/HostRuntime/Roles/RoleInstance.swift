@@ -20,6 +20,10 @@ package final class NodeServices: Sendable {
   let clients: ClientPools
   /// What reflection tells.
   let descriptors = DescriptorRegistry()
+  let peers = PeerSwitchboard()
+  /// What other machines call this node, and since when it is there.
+  let address: String
+  let startedWall = Timestamp.now()
   /// Told, on the role's loop or another thread, that a role gave up.
   let onFault = Mutex<(@Sendable (RoleInstance, nh_status, String) -> Void)?>(nil)
 
@@ -28,9 +32,10 @@ package final class NodeServices: Sendable {
   /// Without a state folder there are neither stores nor objects. `authority` is a file of certificates that requests to
   /// others believe besides those that the system trusts.
   package init(
-    nodeName: String, nodeID: UInt32, log: LogHub, state: String? = nil, blobs: BlobSettings = BlobSettings(),
-    authority: String? = nil
+    nodeName: String, nodeID: UInt32, address: String = "", log: LogHub, state: String? = nil,
+    blobs: BlobSettings = BlobSettings(), authority: String? = nil
   ) {
+    self.address = address
     self.nodeName = nodeName
     self.nodeID = nodeID
     self.log = log
@@ -129,6 +134,7 @@ package final class RoleInstance: @unchecked Sendable {
 
   package func start() throws(Failure) {
     enter(.starting)
+    if description.needs.contains(where: { $0.id == NH_PEERS_ID }) { seat.joinPeers() }
     let outcome = ErrorRoom.collect { plugin.pointee.start(role, $0) }
     if outcome.status == NH_OK { enter(.running) }
     try Self.check(outcome, "start")
@@ -155,7 +161,9 @@ package final class RoleInstance: @unchecked Sendable {
   }
 
   func tellIfDrained() {
-    guard isDraining, openCalls.count == 0, exchanges.count == 0, servedCalls == 0, let done = whenDrained else { return }
+    guard isDraining, openCalls.count == 0, exchanges.count == 0, servedCalls == 0, let done = whenDrained else {
+      return
+    }
     whenDrained = nil
     done()
   }
@@ -182,7 +190,7 @@ package final class RoleInstance: @unchecked Sendable {
     enter(.stopped)
     if created { plugin.pointee.destroy(role) }
     role = nil
-    if seat.current === self { seat.vacate() }
+    if seat.current === self || seat.current == nil { seat.vacate() }
   }
 
   /// Everything that the role holds at the host.
@@ -345,6 +353,28 @@ package final class RoleInstance: @unchecked Sendable {
     event.revision = NH_ABI_REVISION
     event.kind = NH_EVENT_CANCELLED
     event.handle = call
+    callback(role, &event)
+  }
+
+  @inline(__always)
+  func deliverMessage(
+    from node: UInt32, _ name: UnsafeRawBufferPointer, channel: UInt32, _ payload: UnsafeRawBufferPointer
+  ) {
+    guard isLive, let callback = plugin.pointee.on_message else { return }
+    var message = nh_message(
+      struct_size: UInt32(MemoryLayout<nh_message>.size), revision: NH_ABI_REVISION, from_node: node, channel: channel,
+      from_role: nh_str(ptr: name.baseAddress?.assumingMemoryBound(to: CChar.self), len: UInt64(name.count)),
+      payload: nh_bytes(ptr: payload.baseAddress?.assumingMemoryBound(to: UInt8.self), len: UInt64(payload.count)))
+    callback(role, &message)
+  }
+
+  func deliverLink(_ kind: UInt32, node: UInt32) {
+    guard isLive, let callback = plugin.pointee.on_event else { return }
+    var event = nh_event()
+    event.struct_size = UInt32(MemoryLayout<nh_event>.size)
+    event.revision = NH_ABI_REVISION
+    event.kind = kind
+    event.number = node
     callback(role, &event)
   }
 

@@ -59,7 +59,8 @@ enum ForwardReport {
     let upstreams = zip(plan.upstreams, values).map { upstream, values -> JSON in
       let answers = (1...5).map { ("\($0)xx", JSON(values.answers[$0])) }
       return [
-        "id": .string(upstream.plan.id), "healthy": .bool(upstream.isHealthy), "ejected": .bool(upstream.isEjected(now)),
+        "id": .string(upstream.plan.id), "healthy": .bool(upstream.isHealthy),
+        "ejected": .bool(upstream.isEjected(now)),
         "requests": JSON(values.requests), "answers": .object(JSONObject(answers)), "failures": JSON(values.failures),
         "retries": JSON(values.retries), "ejections": JSON(values.ejections),
         "latency_us": [

@@ -22,6 +22,7 @@ package final class RoleSeat: @unchecked Sendable {
   // Any thread.
   private let queued = Atomic<Int>(0)
   let droppedEvents: MetricSeries
+  let ownName: [UInt8]
 
   // The home loop.
   package internal(set) var current: RoleInstance?
@@ -36,12 +37,15 @@ package final class RoleSeat: @unchecked Sendable {
   var forwardTimer: UInt64?
   var handover: Handover?
   var quieting: Quieting?
+  /// There while a build needs the peers service.
+  var inbox: PeerInbox?
 
   package init(name: String, loop: EventLoop, node: NodeServices, limits: LimitSettings) {
     self.name = name
     self.loop = loop
     self.node = node
     self.limits = limits
+    ownName = Array(name.utf8)
     // No role can have taken the name: what begins with `nodehost_` is the host's.
     droppedEvents = node.metrics.series(
       .counter, "nodehost_events_dropped_total", help: "Events that met a full queue.",
@@ -84,6 +88,7 @@ package final class RoleSeat: @unchecked Sendable {
   func vacate() {
     current = nil
     handover = nil
+    leavePeers()
     openGate()
   }
 }

@@ -124,6 +124,9 @@ enum FaultCases {
         event.handle = stranger
         role.deliver(event)
       }
+      // Other nodes may run another version, or another role under this name.
+      role.deliverMessage(.max, .max, [])
+      role.deliverMessage(2, 0, [0xFF, 0, 0x7B])
       Session(rounds: 1, beats: 2, events: 1).run(role)
       return ""
     },

@@ -14,6 +14,7 @@ enum HostFunction: UInt16, CaseIterable {
   case storeCommit, storeGet, storeScan, storeCancel
   case blobBegin, blobWrite, blobFinish, blobAbandon, blobRead, blobCredit, blobStat, blobList, blobRemove, blobCancel
   case route, unroute, respond, writeBody, finishBody, abortExchange, creditBody, forward
+  case peersSend, peersNodes, peersUp
 
   /// As the headers name it.
   var name: String {
@@ -68,13 +69,17 @@ enum HostFunction: UInt16, CaseIterable {
     case .abortExchange: "nh_http_service.abort"
     case .creditBody: "nh_http_service.credit"
     case .forward: "nh_http_service.forward"
+    case .peersSend: "nh_peers_service.send"
+    case .peersNodes: "nh_peers_service.nodes"
+    case .peersUp: "nh_peers_service.is_up"
     }
   }
 
   /// Whether the headers give it a way to fail.
   var canFail: Bool {
     switch self {
-    case .log, .fail, .now, .checkThread, .randomNext, .randomBelow, .metricAdd, .metricSet, .metricObserve: false
+    case .log, .fail, .now, .checkThread, .randomNext, .randomBelow, .metricAdd, .metricSet, .metricObserve, .peersUp:
+      false
     default: true
     }
   }

@@ -12,9 +12,8 @@ final class RoleTables {
   static let offered: [String: UInt64] = [
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
-    NH_STORE_ID: NH_STORE_LAYOUT,
-    NH_BLOB_ID: NH_BLOB_LAYOUT,
-    NH_HTTP_ID: NH_HTTP_LAYOUT,
+    NH_STORE_ID: NH_STORE_LAYOUT, NH_BLOB_ID: NH_BLOB_LAYOUT, NH_HTTP_ID: NH_HTTP_LAYOUT,
+    NH_PEERS_ID: NH_PEERS_LAYOUT,
   ]
 
   init(_ role: ScriptedRole, _ settings: ScriptedHost.Settings) {
@@ -47,6 +46,7 @@ final class RoleTables {
     services[NH_STORE_ID] = UnsafeRawPointer(place(Self.storeTable(context)))
     services[NH_BLOB_ID] = UnsafeRawPointer(place(Self.blobTable(context)))
     services[NH_HTTP_ID] = UnsafeRawPointer(place(Self.httpTable(context)))
+    services[NH_PEERS_ID] = UnsafeRawPointer(place(Self.peersTable(context)))
     host = place(Self.hostTable(context, text("checked"), text("checker")))
     self.memory = memory
   }
@@ -133,6 +133,15 @@ final class RoleTables {
       write: { ScriptedRole.at($0).writeBody($1, $2) }, finish: { ScriptedRole.at($0).finishBody($1, $2) },
       abort: { ScriptedRole.at($0).abortExchange($1) }, credit: { ScriptedRole.at($0).creditBody($1, $2) },
       forward: { context, _, table, _, error in ScriptedRole.at(context).forward(table, error) })
+  }
+
+  private static func peersTable(_ context: UnsafeMutableRawPointer) -> nh_peers_service {
+    nh_peers_service(
+      struct_size: 0, revision: 0, ctx: context,
+      send: { context, node, role, channel, priority, payload in
+        ScriptedRole.at(context).sendMessage(node, String(role), channel, priority, [UInt8](payload))
+      },
+      nodes: { ScriptedRole.at($0).listNodes($1) }, is_up: { ScriptedRole.at($0).isPeerUp($1) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {

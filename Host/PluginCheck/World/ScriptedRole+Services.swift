@@ -193,6 +193,33 @@ extension ScriptedRole {
     return NH_OK
   }
 
+  // MARK: Peers
+
+  /// Node 1 is the role's own, node 2 is linked, and 3 is down.
+  func sendMessage(_ node: UInt32, _ role: String, _ channel: UInt32, _ priority: UInt32, _ payload: [UInt8])
+    -> nh_status
+  {
+    guard permits(.peersSend) else { return NH_UNAVAILABLE }
+    if priority > NH_PEER_BULK { misuse(.peersSend, "there is no priority \(priority)") }
+    guard (1...3).contains(node) else { return NH_NOT_FOUND }
+    guard node != 3 else { return NH_UNAVAILABLE }
+    host.record("send to node \(node), \(role.isEmpty ? "its own role" : role), \(channel): \(payload.count) bytes")
+    return NH_OK
+  }
+
+  func listNodes(_ sink: UnsafePointer<nh_sink>) -> nh_status {
+    guard permits(.peersNodes) else { return NH_UNAVAILABLE }
+    let nodes = (1...3).map { id -> JSON in
+      [
+        "id": JSON(id), "name": .string(id == 1 ? "checker" : "node-\(id)"), "address": .string("10.0.0.\(id):60000"),
+        "self": .bool(id == 1), "up": .bool(id != 3), "since_ms": 1_767_225_600_000,
+      ]
+    }
+    return host.lender.bytes(Array(JSON.array(nodes).description.utf8)) { sink.pointee.write(sink.pointee.ctx, $0) }
+  }
+
+  func isPeerUp(_ node: UInt32) -> UInt32 { permits(.peersUp) && (1...2).contains(node) ? 1 : 0 }
+
   // MARK: Metrics
 
   func metric(_ function: HostFunction, _ name: String) -> nh_handle {

@@ -220,6 +220,25 @@ final class ScriptedRole: @unchecked Sendable {
     host.lender.structure(event) { event in host.timed("on_event") { callback(pointer, event) } }
   }
 
+  func deliverMessage(_ node: UInt32, _ channel: UInt32, _ payload: [UInt8]) {
+    guard isLive, let callback = table.pointee.on_message else { return }
+    host.lender.text("somebody") { name in
+      host.lender.bytes(payload) { payload in
+        let message = nh_message(
+          struct_size: UInt32(MemoryLayout<nh_message>.size), revision: host.settings.revision, from_node: node,
+          channel: channel, from_role: name, payload: payload)
+        host.lender.structure(message) { message in host.timed("on_message") { callback(pointer, message) } }
+      }
+    }
+  }
+
+  func deliverLink(_ kind: UInt32, _ node: UInt32) {
+    var event = nh_event()
+    event.kind = kind
+    event.number = node
+    deliver(event)
+  }
+
   func deliverReply(
     _ request: nh_handle, _ token: UInt64, _ status: nh_status, _ message: String, _ value: Value = .nothing,
     key: [UInt8] = [], number: UInt64 = 0, more: Bool = false

@@ -1,0 +1,102 @@
+import CNodeABI
+import HostCore
+import NodeValues
+
+/// The links to other nodes.
+extension Node {
+  /// Opens the listener that other nodes connect to, and reads what links prove themselves with. Does nothing for a node
+  /// that is alone. Before `start`.
+  package func openPeers() throws(NetworkFailure) { try openPeers(PeerTiming()) }
+
+  func openPeers(_ timing: PeerTiming) throws(NetworkFailure) {
+    guard let proof = try proof() else { return }
+    let sockets = try plan.manifest.listener(named: Listener.peersName).map { (listener) throws(NetworkFailure) in
+      try Acceptor.sockets(listener.address, count: 1)
+    }
+    let hub = PeerHub(services, cluster: plan.manifest.cluster.name, proof: proof, timing: timing, loop: peersLoop)
+    let reference = UncheckedReference(hub), peers = plan.manifest.cluster.peers
+    links = hub
+    peersLoop.post {
+      if let socket = sockets?.first { reference.value.listen(socket) }
+      reference.value.adopt(peers)
+    }
+  }
+
+  private func proof() throws(NetworkFailure) -> PeerProof? {
+    let manifest = plan.manifest, cluster = manifest.cluster
+    guard manifest.isLinkable else { return nil }
+    if let files = cluster.tls { return try PeerProof(certificates: files, cluster: cluster.name, id: plan.id) }
+    guard let key = cluster.key else { return nil }
+    return try PeerProof(key: key, cluster: cluster.name, id: plan.id)
+  }
+
+  /// Links with the peers of a manifest that was read again; those that are the same stay up.
+  func adoptPeers(_ peers: [ClusterSettings.Peer]) {
+    guard let links else { return }
+    let reference = UncheckedReference(links)
+    peersLoop.post { reference.value.adopt(peers) }
+  }
+
+  /// Says farewell to the other nodes. Comes before the loop of the links is stopped.
+  func closePeers() {
+    guard let links else { return }
+    let reference = UncheckedReference(links)
+    peersLoop.post { reference.value.end() }
+    self.links = nil
+  }
+
+  // MARK: Control
+
+  func reportPeers(_ reply: @escaping Reply) {
+    var report = PeersReport()
+    report.node = plan.name
+    report.cluster = plan.manifest.cluster.name
+    guard let links else { return reply(.json(report.json)) }
+    let reference = UncheckedReference(links), empty = report
+    peersLoop.post { [control] in
+      var report = empty
+      reference.value.fill(&report)
+      let whole = report
+      control.post { reply(.json(whole.json)) }
+    }
+  }
+
+  /// A switch for tests of what happens when nodes cannot reach one another.
+  func cutPeer(_ cut: PeerCut, _ reply: @escaping Reply) {
+    let place = "peer \(cut.id)"
+    guard isDevelopment else {
+      let words = "this node does not cut its links; run it with --dev for that"
+      return reply(.failure(.init(.permissionDenied, words, place: place)))
+    }
+    let unknown = ControlReply.failure(.init(.notFound, "no such node; `hostctl peers` lists them", place: place))
+    guard let links else { return reply(unknown) }
+    let reference = UncheckedReference(links)
+    peersLoop.post { [control] in
+      let isKnown = reference.value.cut(cut)
+      control.post { reply(isKnown ? .json([:]) : unknown) }
+    }
+  }
+}
+
+extension Manifest {
+  /// Whether the node may have links: it can prove who it is, and there is somebody to be linked with.
+  var isLinkable: Bool {
+    let hasOthers = cluster.peers.contains { $0.id != node.id } || listener(named: Listener.peersName) != nil
+    return hasOthers && linkObstacle == nil
+  }
+
+  /// Why there can be no links, if the manifest names other nodes.
+  var linkObstacle: String? {
+    if cluster.tls != nil { return nil }
+    guard let key = cluster.key else {
+      return "nodes prove who they are by `cluster.key` or `cluster.tls`, and neither is there; "
+        + "`hostctl key new` makes a key"
+    }
+    guard key.value.utf8.count >= ClusterKey.leastLength else {
+      return
+        "`cluster.key` has \(key.value.utf8.count) bytes, and shorter ones than \(ClusterKey.leastLength) could be "
+        + "guessed; `hostctl key new` makes a good one"
+    }
+    return nil
+  }
+}

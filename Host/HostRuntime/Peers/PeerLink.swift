@@ -1,0 +1,417 @@
+import CNodeABI
+import CSystem
+import Glibc
+import HostCore
+
+/// This node's side of the link to one peer: keeps it up, or tries to. The links' loop.
+final class PeerLink: TimerTarget {
+  private enum Timer: UInt64 { case dial, tick, probe }
+
+  let id: UInt32
+  let line: PeerLine
+  /// Lets go of its links when it ends.
+  let hub: PeerHub
+  private(set) var address: Endpoint
+  /// The link itself.
+  private(set) var current: PeerConnection?
+  private(set) var boot: UInt64 = 0
+  private var dialling: PeerConnection?
+  private var isResolving = false
+  /// Connections that have said hello and are not the link yet.
+  private var greeting: [PeerConnection] = []
+  /// One that says it is a node which is linked already, while that is asked whether it still lives.
+  private var probing: (connection: PeerConnection, since: Int64)?
+  private var failures = 0
+  private var dialTimer: UInt64?
+  private var tickTimer: UInt64?
+  private var probeTimer: UInt64?
+  private var taken = TakenFrames()
+  private var isGone = false
+  private(set) var cutIncoming = false
+  private(set) var cutOutgoing = false
+  /// The role for which the link rests, and until when.
+  private var rest: PeerRest?
+  /// The target of the last message; most go to the same.
+  private var lastInbox: PeerInbox?
+  /// Calls that came and are not answered.
+  var incomingCalls: [UInt64: RoleCall] = [:]
+  var counts = PeerCounts()
+  private(set) var roundTrip: Int64?
+  private(set) var lastError = ""
+  /// Complaints since the link was last up; each is logged once.
+  private var complaints: Set<String> = []
+  private let metrics: PeerMetrics
+
+  var isUp: Bool { current != nil }
+  private var isCut: Bool { cutIncoming || cutOutgoing }
+  private var decides: Bool { hub.own.hello.id < id }
+
+  init(_ peer: ClusterSettings.Peer, _ hub: PeerHub) {
+    (id, address) = (peer.id, peer.address)
+    self.hub = hub
+    line = PeerLine(id: peer.id, address: peer.address)
+    metrics = PeerMetrics(hub.services, peer: peer.id)
+    let reference = WeakLink(self), loop = hub.loop
+    line.announce = { loop.post { reference.link?.pump() } }
+    hub.services.peers.add(line)
+    dialSoon(after: 0)
+  }
+
+  /// It is no longer in the manifest, or the node ends.
+  func end(_ reason: PeerRefusal.Reason, _ words: String) {
+    isGone = true
+    hub.services.peers.remove(line)
+    for timer in [dialTimer, tickTimer, probeTimer] { if let timer { hub.loop.cancelTimer(timer) } }
+    for connection in greeting + [dialling, current, probing?.connection].compactMap(\.self) {
+      connection.refuse(reason, words)
+    }
+  }
+
+  func moved(to address: Endpoint) {
+    guard address != self.address else { return }
+    self.address = address
+    line.moved(to: address)
+    guard current == nil else { return }
+    failures = 0
+    dialling?.stream.close()
+    dialSoon(after: 0)
+  }
+
+  // MARK: Dialling
+
+  private func dialSoon(after milliseconds: Int64) {
+    guard !isGone else { return }
+    if let dialTimer { hub.loop.cancelTimer(dialTimer) }
+    let courtesy = decides ? 0 : hub.timing.courtesyMilliseconds
+    dialTimer = hub.loop.setTimer(after: (milliseconds + courtesy) * 1_000_000, self, token: Timer.dial.rawValue)
+  }
+
+  private func dialAgain() {
+    failures += 1
+    dialSoon(after: hub.timing.backoff.delayMilliseconds(failures: failures, random: .random(in: .min ... .max)))
+  }
+
+  private func dial() {
+    guard !isGone, current == nil, dialling == nil, greeting.isEmpty, !isResolving, !isCut else { return }
+    isResolving = true
+    let reference = WeakLink(self), address = address, loop = hub.loop
+    BackgroundThread.run(named: "resolver") {
+      let found = Result { () throws(NetworkFailure) in try SocketAddress.resolve(address) }
+      loop.post { reference.link?.resolved(found) }
+    }
+  }
+
+  private func resolved(_ found: Result<[SocketAddress], NetworkFailure>) {
+    isResolving = false
+    guard !isGone, current == nil, dialling == nil, !isCut else { return }
+    switch found {
+    case .failure(let failure):
+      complain(failure.words, from: nil)
+      dialAgain()
+    case .success(let addresses):
+      // Each attempt tries the next.
+      let target = addresses[failures % addresses.count]
+      let descriptor = withUnsafePointer(to: target.raw) { csystem_connect($0) }
+      guard descriptor >= 0 else {
+        complain(NetworkFailure.system("cannot connect to \(target)").words, from: nil)
+        return dialAgain()
+      }
+      let connection = PeerConnection(descriptor, target, dialled: self, hub)
+      dialling = connection
+      connection.start()
+    }
+  }
+
+  // MARK: Hellos
+
+  func greeted(_ connection: PeerConnection, _ hello: PeerHello) {
+    if isCut { return connection.stream.close() }
+    if connection === dialling { dialling = nil }
+    let situation = PeerRivalry.Situation(
+      decides: decides, linkedBoot: current == nil ? nil : boot, isGreeting: !greeting.isEmpty || probing != nil)
+    switch PeerRivalry(situation, boot: hello.boot) {
+    case .spare: spare(connection)
+    case .probe:
+      // Whoever dials has no link, so this one came.
+      guard connection.dialled == nil, probing == nil else { return spare(connection) }
+      probing = (connection, EventLoop.now())
+      probeTimer = hub.loop.setTimer(
+        after: hub.timing.probeMilliseconds * 1_000_000, self, token: Timer.probe.rawValue)
+      ping()
+    case .proceed: proceed(connection)
+    }
+  }
+
+  private func spare(_ connection: PeerConnection) {
+    connection.refuse(.spare, "")
+    // If the other side has lost the link, this finds it out.
+    ping()
+  }
+
+  private func proceed(_ connection: PeerConnection) {
+    if connection.dialled == nil { connection.greet() }
+    guard decides else { return greeting.append(connection) }
+    connection.send(.welcome)
+    take(connection)
+  }
+
+  /// The node with the lower id has decided.
+  func welcomed(_ connection: PeerConnection) {
+    guard !decides, !isCut else { return connection.stream.close() }
+    take(connection)
+  }
+
+  private func take(_ connection: PeerConnection) {
+    greeting.removeAll { $0 === connection }
+    let old = current, others = greeting + [dialling].compactMap(\.self)
+    if old != nil { wentDown("it has connected anew") }
+    current = connection
+    boot = connection.hello?.boot ?? 0
+    connection.becameLink()
+    old?.stream.close()
+    for other in others { other.stream.close() }
+    cameUp(connection)
+  }
+
+  private func probed(lives: Bool) {
+    guard let (connection, _) = probing else { return }
+    probing = nil
+    if let probeTimer { hub.loop.cancelTimer(probeTimer) }
+    probeTimer = nil
+    guard lives, let current else {
+      current?.stream.close(NetworkFailure("it has not answered, and has connected anew"))
+      return proceed(connection)
+    }
+    let names = [current.hello?.name, connection.hello?.name].compactMap(\.self).joined(separator: " and ")
+    connection.refuse(
+      .fault,
+      "two nodes have the id \(id): \(names), at \(current.address.host) and \(connection.address.host); change node.id of "
+        + "one of them")
+  }
+
+  // MARK: Up and down
+
+  private func cameUp(_ connection: PeerConnection) {
+    let name = connection.hello?.name ?? ""
+    failures = 0
+    complaints = []
+    counts.links += 1
+    roundTrip = nil
+    if let dialTimer { hub.loop.cancelTimer(dialTimer) }
+    dialTimer = nil
+    line.open(name: name)
+    hub.log(NH_LOG_INFO, "linked with node \(id) (\(name)) at \(connection.address)")
+    hub.services.peers.tellAll(.linkUp, node: id)
+    metrics.isUp(true)
+    ping()
+    tickTimer = hub.loop.setTimer(
+      after: hub.timing.pingMilliseconds * 1_000_000, period: hub.timing.pingMilliseconds * 1_000_000, self,
+      token: Timer.tick.rawValue)
+  }
+
+  private func wentDown(_ why: String) {
+    current = nil
+    line.close()
+    taken.clear()
+    rest = nil
+    if let tickTimer { hub.loop.cancelTimer(tickTimer) }
+    tickTimer = nil
+    hub.log(NH_LOG_WARNING, "the link to node \(id) (\(line.info.name)) is down: \(why)")
+    hub.services.peers.tellAll(.linkDown, node: id)
+    metrics.isUp(false)
+    for call in hub.services.peers.closeAll(to: line) {
+      call.ended(.failure(NH_UNAVAILABLE, "the link to node \(id) broke; it may or may not have done what was asked"))
+    }
+    for call in incomingCalls.values { call.cancel() }
+    incomingCalls = [:]
+  }
+
+  /// A connection of this peer has ended, whatever it was.
+  func closed(_ connection: PeerConnection) {
+    greeting.removeAll { $0 === connection }
+    if connection === dialling { dialling = nil }
+    if connection === probing?.connection {
+      probing = nil
+      if let probeTimer { hub.loop.cancelTimer(probeTimer) }
+    }
+    if connection === current {
+      wentDown(lastError)
+      failures = 0
+      if let waiting = probing { return proceedAfterLoss(waiting.connection) }
+      return dialAgain()
+    }
+    if current == nil, dialling == nil, greeting.isEmpty { dialAgain() }
+  }
+
+  private func proceedAfterLoss(_ connection: PeerConnection) {
+    probed(lives: false)
+    if current == nil, greeting.isEmpty { dialAgain() }
+    _ = connection
+  }
+
+  func complain(_ words: String, from address: SocketAddress?, over connection: PeerConnection? = nil) {
+    lastError = words
+    // The end of the link itself is said with the link's going down.
+    if let connection, connection === current { return }
+    guard complaints.insert(words).inserted, complaints.count <= PeerHub.complaintLimit else { return }
+    let place = address.map { " at \($0)" } ?? " (\(self.address))"
+    hub.log(NH_LOG_WARNING, "no link to node \(id)\(place): \(words)")
+  }
+
+  // MARK: Time
+
+  func timerFired(_ timer: UInt64, token: UInt64) {
+    switch Timer(rawValue: token) {
+    case .dial:
+      dialTimer = nil
+      dial()
+    case .tick: tick()
+    case .probe:
+      probeTimer = nil
+      probed(lives: false)
+    case nil: break
+    }
+  }
+
+  private func tick() {
+    guard let current else { return }
+    let silence = EventLoop.now() - current.lastHeard
+    // A link that rests hears nothing by its own will.
+    if rest == nil, silence > hub.timing.silenceMilliseconds * 1_000_000 {
+      return current.stream.close(NetworkFailure("nothing came for \(hub.timing.silenceMilliseconds) ms"))
+    }
+    ping()
+    updateMetrics()
+    current.stream.trim()
+  }
+
+  private func ping() {
+    guard let current, !cutOutgoing else { return }
+    current.send(.ping, withUnsafeBytes(of: EventLoop.now().littleEndian, [UInt8].init))
+  }
+
+  func answered(_ body: UnsafeRawBufferPointer) {
+    guard body.count == 8 else { return }
+    let sent = Int64(littleEndian: body.loadUnaligned(as: Int64.self))
+    roundTrip = max(0, EventLoop.now() - sent)
+    if let probing, sent >= probing.since { probed(lives: true) }
+  }
+
+  // MARK: Out
+
+  /// Gives the connection as much as it wants of what waits, the most urgent first.
+  func pump() {
+    guard let current, !cutOutgoing else { return }
+    line.take(into: &taken)
+    while !current.stream.isFull, !current.stream.isClosed {
+      guard let (lane, bytes, parcels) = taken.next({ current.stream.write($0) }) else {
+        line.take(into: &taken)
+        if taken.isEmpty { break }
+        continue
+      }
+      line.sent(lane, bytes: bytes, parcels: parcels)
+      counts.bytesSent += UInt64(bytes)
+      counts.messagesSent += UInt64(parcels)
+    }
+  }
+
+  // MARK: In
+
+  func received(_ bytes: Int, over connection: PeerConnection) { counts.bytesReceived += UInt64(bytes) }
+
+  func messageCame(_ message: PeerMessage, over connection: PeerConnection) {
+    counts.messagesReceived += 1
+    if let lastInbox, lastInbox.name.elementsEqual(message.to), put(message, lastInbox, connection) { return }
+    lastInbox = hub.services.peers.inbox(String(decoding: message.to, as: UTF8.self))
+    guard let lastInbox, put(message, lastInbox, connection) else { return drop(message) }
+  }
+
+  /// False if the role has gone.
+  private func put(_ message: PeerMessage, _ inbox: PeerInbox, _ connection: PeerConnection) -> Bool {
+    switch inbox.put(.message, node: id, message) {
+    case .taken: break
+    case .full: restFor(inbox, connection)
+    case .dropped: drop(message, because: "has more waiting than it may, and does not get on")
+    case .closed: return false
+    }
+    return true
+  }
+
+  private func drop(_ message: PeerMessage, because: String = "does not run here, or does not need \(NH_PEERS_ID)") {
+    counts.messagesDropped += 1
+    let role = TextLayout.harmless(String(decoding: message.to, as: UTF8.self))
+    let words = "messages from node \(id) to the role `\(role)` are dropped: it \(because)"
+    guard complaints.insert(words).inserted, complaints.count <= PeerHub.complaintLimit else { return }
+    hub.log(NH_LOG_WARNING, words)
+  }
+
+  /// Reads no more for a while, so that the other side's queue fills and its roles learn of it.
+  private func restFor(_ inbox: PeerInbox, _ connection: PeerConnection) {
+    guard rest == nil else { return }
+    let loop = hub.loop, reference = WeakLink(self)
+    let rest = PeerRest()
+    guard inbox.whenRoomy({ loop.post { reference.link?.goOn(rest) } }) else { return }
+    self.rest = rest
+    connection.stream.pause()
+    _ = DelayedWork.after(milliseconds: hub.timing.patienceMilliseconds, on: loop) {
+      guard let link = reference.link, link.rest === rest else { return }
+      inbox.dropFromNowOn()
+      link.goOn(rest)
+    }
+  }
+
+  private func goOn(_ rest: PeerRest) {
+    guard self.rest === rest else { return }
+    self.rest = nil
+    if !cutIncoming { current?.stream.resume() }
+  }
+
+  // MARK: The test's switch
+
+  func cut(_ direction: PeerCut.Direction) {
+    if direction != .outgoing { cutIncoming = true }
+    if direction != .incoming { cutOutgoing = true }
+    dialling?.stream.close()
+    if cutIncoming { current?.stream.pause() }
+  }
+
+  func heal() {
+    (cutIncoming, cutOutgoing) = (false, false)
+    if rest == nil { current?.stream.resume() }
+    pump()
+    if current == nil { dialSoon(after: 0) }
+  }
+
+  // MARK: Reports
+
+  func updateMetrics() { metrics.update(counts, roundTrip) }
+
+  var report: PeersReport.Peer {
+    let info = line.info, waiting = line.waiting
+    var report = PeersReport.Peer()
+    report.id = id
+    report.name = info.name
+    report.address = "\(address)"
+    report.isUp = isUp
+    report.state = isUp ? "up" : isCut ? "cut" : dialling != nil || !greeting.isEmpty ? "connecting" : "waiting"
+    report.sinceMilliseconds = info.since / 1_000_000
+    report.roundTripMicroseconds = roundTrip.map { $0 / 1_000 }
+    (report.bytesSent, report.bytesReceived) = (counts.bytesSent, counts.bytesReceived)
+    (report.messagesSent, report.messagesReceived) = (counts.messagesSent, counts.messagesReceived)
+    (report.bytesQueued, report.messagesQueued) = waiting
+    report.messagesDropped = counts.messagesDropped
+    report.links = counts.links
+    report.cut = (cutIncoming ? ["incoming"] : []) + (cutOutgoing ? ["outgoing"] : [])
+    report.lastError = lastError
+    return report
+  }
+}
+
+/// A link that rests; the object is who knows which rest is meant.
+private final class PeerRest: Sendable {}
+
+/// A link of the links' loop, seen from elsewhere; only that loop looks into it.
+struct WeakLink: @unchecked Sendable {
+  weak var link: PeerLink?
+  init(_ link: PeerLink?) { self.link = link }
+}

@@ -1,0 +1,128 @@
+import CNodeABI
+import HostCore
+import NodeValues
+import Synchronization
+
+/// A call that a role here makes of a role on another node. It ends once: by an answer, its deadline, the caller, or the
+/// loss of the link.
+final class RemoteCall: TimerTarget, CancellableCall, @unchecked Sendable {
+  let line: PeerLine
+  private let peers: PeerSwitchboard
+  private let loop: EventLoop
+  private let completion: @Sendable (CallOutcome, ValueType) -> Void
+  private var id: UInt64 = 0
+  private var deadlineTimer: UInt64?
+  private let hasEnded = Atomic<Bool>(false)
+
+  /// Both on the caller's home loop. `completion` comes from any thread.
+  init(
+    _ line: PeerLine, _ peers: PeerSwitchboard, on loop: EventLoop,
+    completion: @escaping @Sendable (CallOutcome, ValueType) -> Void
+  ) {
+    (self.line, self.peers, self.loop, self.completion) = (line, peers, loop, completion)
+  }
+
+  func send(_ target: String, _ method: String, _ arguments: [Value], timeout: Int64) {
+    id = peers.open(self)
+    deadlineTimer = loop.setTimer(after: timeout, self)
+    let request = PeerRequest(id: id, timeout: timeout, target: target, method: method, arguments: arguments).body
+    guard request.count <= PeerFrame.parcelLimit else {
+      return giveUp(NH_INVALID_ARGUMENT, "the arguments are larger than \(PeerFrame.payloadLimit) bytes")
+    }
+    switch line.send(.request, .normal, request) {
+    case .queued: break
+    case .down: giveUp(NH_UNAVAILABLE, "the link to node \(line.id) is down")
+    case .full: giveUp(NH_RESOURCE_EXHAUSTED, "the queue to node \(line.id) is full; try later")
+    }
+  }
+
+  func cancel() {
+    tellOtherSide()
+    giveUp(NH_CANCELLED, "the caller gave up")
+  }
+
+  func timerFired(_ timer: UInt64, token: UInt64) {
+    deadlineTimer = nil
+    tellOtherSide()
+    giveUp(NH_DEADLINE_EXCEEDED, "node \(line.id) did not answer in time")
+  }
+
+  private func tellOtherSide() {
+    guard !hasEnded.load(ordering: .relaxed) else { return }
+    _ = line.send(.cancel, .normal, withUnsafeBytes(of: id.littleEndian, [UInt8].init))
+  }
+
+  private func giveUp(_ status: nh_status, _ message: String) {
+    _ = peers.close(id)
+    ended(.failure(status, message))
+  }
+
+  /// Any thread, after it has been taken out of the table.
+  func ended(_ outcome: CallOutcome, _ type: ValueType = .nothing) {
+    guard !hasEnded.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    completion(outcome, type)
+    loop.post { [self] in
+      if let deadlineTimer { loop.cancelTimer(deadlineTimer) }
+      deadlineTimer = nil
+    }
+  }
+}
+
+/// Calls between nodes, as the links' loop sees them.
+extension PeerLink {
+  func responseCame(_ response: PeerResponse) {
+    // One that nobody waits for any more is late.
+    guard let call = hub.services.peers.close(response.id) else { return }
+    switch response.outcome {
+    case .value(let value, let type): call.ended(.value(value), type)
+    case .error(let status, let message):
+      call.ended(.error(status: status == 0 ? NH_UNKNOWN : status, message: message))
+    }
+  }
+
+  /// Longer than any call may take here; see `ControlAPI.longestCallMilliseconds`.
+  private static let longestTimeout: Int64 = 3_600_000_000_000
+
+  func requestCame(_ request: PeerRequest) {
+    let found: RoleDirectory.Method
+    let values: [Value]
+    do throws(RoleDirectory.Refusal) {
+      found = try hub.services.directory.method(request.method, of: request.target)
+      values = try found.fitting(request.arguments)
+    } catch {
+      return answer(request.id, .error(status: error.status, message: error.message))
+    }
+    let deadline = EventLoop.now() &+ min(max(request.timeout, 0), Self.longestTimeout)
+    let type = found.method.result, id = request.id, line = line, loop = hub.loop, reference = WeakLink(self)
+    let call = RoleCall(found.role, found.method, PackedValues(values), deadline: deadline) { outcome in
+      Self.answer(id, outcome, type, line)
+      loop.post { reference.link?.incomingCalls[id] = nil }
+    }
+    incomingCalls[id] = call
+    call.send()
+  }
+
+  func cancelCame(_ body: UnsafeRawBufferPointer) {
+    guard body.count == 8 else { return }
+    incomingCalls[UInt64(littleEndian: body.loadUnaligned(as: UInt64.self))]?.cancel()
+  }
+
+  private static func answer(_ id: UInt64, _ outcome: CallOutcome, _ type: ValueType, _ line: PeerLine) {
+    switch outcome {
+    case .value(let value): answer(id, .value(value, type), line)
+    case .error(let status, let message): answer(id, .error(status: status, message: message), line)
+    }
+  }
+
+  private func answer(_ id: UInt64, _ outcome: PeerResponse.Outcome) { Self.answer(id, outcome, line) }
+
+  /// Any thread. If the queue is full the caller's deadline ends the call there.
+  private static func answer(_ id: UInt64, _ outcome: PeerResponse.Outcome, _ line: PeerLine) {
+    var body = PeerResponse(id: id, outcome).body
+    if body.count > PeerFrame.parcelLimit {
+      let words = "the answer is larger than \(PeerFrame.payloadLimit) bytes"
+      body = PeerResponse(id: id, .error(status: NH_RESOURCE_EXHAUSTED, message: words)).body
+    }
+    _ = line.send(.response, .normal, body)
+  }
+}

@@ -1,0 +1,186 @@
+import CNodeABI
+import Glibc
+import HostCore
+@testable import HostRuntime
+import NodeValues
+import Testing
+
+/// Messages between nodes, on real sockets with real TLS.
+@Suite struct PeersTests {
+  @Test func messagesGoBothWays() throws {
+    let nodes = LinkedNodes([1, 2])
+    nodes.linked((1, 2))
+    #expect(try nodes.send(1, 2, "to two") == .value(.int(0)))
+    #expect(try nodes.send(2, 1, "to one", role: "mail") == .value(.int(0)))
+    nodes.awaits(2, "messages", 1)
+    nodes.awaits(1, "messages", 1)
+    #expect(try nodes.seenText(2, "text") == "to two" && nodes.seenText(2, "from") == "mail")
+    #expect(try nodes.seenText(1, "text") == "to one")
+    #expect(try nodes.seen(1, "ups") == 1)
+    let peer = try #require(nodes.peer(1, 2))
+    #expect(peer.name == "node-2" && peer.state == "up" && peer.roundTripMicroseconds != nil && peer.links == 1)
+    #expect(peer.messagesSent == 1 && peer.messagesReceived == 1 && peer.bytesQueued == 0, "\(peer)")
+  }
+
+  @Test func threeNodesAreAllLinked() throws {
+    let nodes = LinkedNodes([1, 2, 3])
+    nodes.linked((1, 2), (1, 3), (2, 3))
+    for (from, to) in [(1, 2), (2, 3), (3, 1), (1, 3)] {
+      #expect(try nodes.flood(from, to, count: 50, size: 100) == 50)
+    }
+    for (id, count) in [(1, 50), (2, 50), (3, 100)] { nodes.awaits(id, "messages", count) }
+    guard case .value(.json(let text)) = try nodes[1].call("nodes", on: "mail") else { return #expect(Bool(false)) }
+    let list = try JSON(parsing: text).array ?? []
+    #expect(list.map { $0["id"] } == [1, 2, 3] && list.allSatisfy { $0["up"] == true })
+    #expect(list.map { $0["self"] } == [true, false, false])
+    #expect(list.map { $0["name"]?.string } == ["node-t", "node-2", "node-3"])
+  }
+
+  @Test func messagesToUnknownNodesAndOnesThatAreDownAreRefused() throws {
+    let nodes = LinkedNodes([1])
+    #expect(try nodes.send(1, 7, "x") == .value(.int(Int64(NH_NOT_FOUND))))
+    #expect(try nodes.send(1, 2, "x") == .value(.int(Int64(NH_UNAVAILABLE))))
+    #expect(try nodes.send(1, 2, "x", priority: 3) == .value(.int(Int64(NH_INVALID_ARGUMENT))))
+    #expect(try nodes[1].call("up", [.unsigned(2)], on: "mail") == .value(.bool(false)))
+    #expect(try nodes.send(1, 1, "to myself") == .value(.int(0)))
+    nodes.awaits(1, "messages", 1)
+    #expect(try nodes[1].call("up", [.unsigned(1)], on: "mail") == .value(.bool(true)))
+  }
+
+  @Test func manyMessagesOfAllSizesArriveInOrder() throws {
+    let nodes = LinkedNodes([1, 2])
+    nodes.linked((1, 2))
+    var count = 0, bytes = 0
+    for (size, many) in [
+      (9, 20_000), (100, 20_000), (16_300, 200), (16_368, 50), (16_400, 50), (1 << 20, 20), (16 << 20, 1),
+    ] {
+      let taken = try nodes.flood(1, 2, count: many, size: size)
+      #expect(taken == many, "\(size)")
+      (count, bytes) = (count + taken, bytes + taken * size)
+      nodes.awaits(2, "messages", count)
+    }
+    #expect(try nodes.seen(2, "bytes") == bytes && nodes.seen(2, "disorder") == 0 && nodes.seen(2, "damaged") == 0)
+  }
+
+  @Test func anUrgentMessageOvertakesALargeOne() throws {
+    let nodes = LinkedNodes([1, 2])
+    nodes.linked((1, 2))
+    #expect(try nodes.flood(1, 2, count: 1, size: 16 << 20, priority: 2) == 1)
+    #expect(try nodes.flood(1, 2, count: 1, size: 20, priority: 0) == 1)
+    nodes.awaits(2, "messages", 2)
+    #expect(try nodes.seen(2, "before_urgent") == 0 && nodes.seen(2, "damaged") == 0)
+  }
+
+  @Test func aFullQueueIsSaidAndHoldsNobodyElseUp() throws {
+    let nodes = LinkedNodes([1, 2])
+    nodes.linked((1, 2))
+    nodes.cut(1, 2, .outgoing)
+    usleep(20_000)
+    let taken = try nodes.flood(1, 2, count: 1_000, size: 1 << 20, priority: 2)
+    #expect(taken >= 30 && taken <= 33, "\(taken) MiB were taken")
+    #expect(try nodes.flood(1, 2, count: 1, size: 1 << 20, priority: 2) == 0)
+    #expect(try nodes.flood(1, 2, count: 1, size: 20, priority: 0) == 1, "votes have a queue of their own")
+    nodes.cut(1, 2, heals: true)
+    nodes.awaits(2, "messages", taken + 1)
+    #expect(try nodes.seen(2, "disorder") == 0 && nodes.seen(2, "damaged") == 0 && nodes.seen(2, "downs") == 0)
+    #expect(try nodes.flood(1, 2, count: 1, size: 20, priority: 2) == 1)
+  }
+
+  /// Floods a role that is busy for a while; how many messages were taken, and whether the sender was held up.
+  private func floodABusyRole(_ nodes: LinkedNodes) throws -> (taken: Int, wasHeldUp: Bool) {
+    nodes.linked((1, 2))
+    let holding = nodes[2].send("hold", [.int(1_200)], on: "mail")
+    usleep(50_000)
+    var taken = 0, wasHeldUp = false
+    for _ in 0..<30 {
+      let more = try nodes.flood(1, 2, count: 10_000, size: 20)
+      taken += more
+      if more < 10_000 { wasHeldUp = true }
+    }
+    #expect(holding.outcome() == .value(.int(0)))
+    return (taken, wasHeldUp)
+  }
+
+  @Test func aBusyRoleHoldsItsSendersUp() throws {
+    var timing = LinkedNodes.quick
+    timing.patienceMilliseconds = 5_000
+    let nodes = LinkedNodes([1, 2], timing: timing)
+    let (taken, wasHeldUp) = try floodABusyRole(nodes)
+    #expect(taken >= 65_536 && wasHeldUp, "\(taken)")
+    nodes.awaits(2, "messages", taken)
+    #expect(try nodes.seen(2, "disorder") == 0 && nodes.seen(2, "downs") == 0)
+    #expect(nodes.peer(2, 1)?.messagesDropped == 0)
+  }
+
+  @Test func aRoleThatDoesNotGetOnLosesMessagesAndHoldsNobodyElseUp() throws {
+    var timing = LinkedNodes.quick
+    timing.patienceMilliseconds = 50
+    let nodes = LinkedNodes([1, 2], timing: timing)
+    let (taken, _) = try floodABusyRole(nodes)
+    eventually("all that was taken has come or was counted") {
+      guard let peer = nodes.peer(2, 1), let seen = try? nodes.seen(2, "messages") else { return false }
+      return peer.messagesDropped > 0 && seen + Int(peer.messagesDropped) == taken
+    }
+    #expect(try nodes.seen(2, "disorder") == 0 && nodes.seen(2, "downs") == 0)
+    #expect(nodes.complaints(2, "and does not get on") == 1)
+  }
+
+  @Test func aRoleThatIsNotThereIsSaidOnce() throws {
+    let nodes = LinkedNodes([1, 2])
+    nodes.linked((1, 2))
+    for _ in 0..<5 { #expect(try nodes.send(1, 2, "x", role: "nobody") == .value(.int(0))) }
+    eventually("they are counted") { nodes.peer(2, 1)?.messagesDropped == 5 }
+    #expect(nodes.complaints(2, "the role `nobody` are dropped: it does not run here") == 1)
+  }
+
+  @Test func aSwapLosesNoMessage() throws {
+    let nodes = LinkedNodes([1, 2])
+    nodes.linked((1, 2))
+    let swap = nodes[2].beginSwap(["mail"], isForced: true)
+    var taken = 0
+    for _ in 0..<50 {
+      taken += try nodes.flood(1, 2, count: 200, size: 50)
+      usleep(2_000)
+    }
+    #expect(try swap.outcome().get().map(\.generation) == [2])
+    #expect(taken == 10_000)
+    nodes.awaits(2, "messages", taken)
+    #expect(try nodes.seen(2, "disorder") == 0)
+  }
+
+  @Test func calls() throws {
+    let nodes = LinkedNodes([1, 2])
+    nodes.linked((1, 2))
+    func ask(_ node: String, _ target: String, _ method: String, _ milliseconds: Int64 = 2_000) throws -> CallOutcome {
+      try nodes[1].call(
+        "ask", [.text(node), .text(target), .text(method), .int(21), .int(milliseconds)], on: "mail")
+    }
+    #expect(try ask("node-2", "mail", "twice") == .value(.int(42)))
+    #expect(
+      try ask("node-2", "mail", "thrice")
+        == .failure(NH_UNIMPLEMENTED, "mail has no method `thrice`; did you mean `twice`?"))
+    #expect(
+      try ask("node-2", "mai", "twice")
+        == .failure(NH_NOT_FOUND, "no role is named `mai` or provides it; did you mean `mail`?"))
+    #expect(try ask("node-9", "mail", "twice") == .failure(NH_UNAVAILABLE, "no link to a node `node-9`"))
+    guard case .error(let status, _) = try ask("node-2", "mail", "never", 50) else { return #expect(Bool(false)) }
+    #expect(status == NH_DEADLINE_EXCEEDED)
+    eventually("the other side has forgotten it") {
+      nodes[2].onControl { $0.services.directory.find("mail")!.openCalls.count == 0 }
+    }
+
+    let open = nodes[1].send(
+      "ask", [.text("node-2"), .text("mail"), .text("never"), .int(1), .int(4_000)], on: "mail")
+    usleep(50_000)
+    #expect(try nodes[1].call("give_up", on: "mail") == .value(.int(0)))
+    #expect(open.outcome() == .failure(NH_CANCELLED, "the caller gave up"))
+
+    let lost = nodes[1].send(
+      "ask", [.text("node-2"), .text("mail"), .text("never"), .int(1), .int(4_000)], on: "mail")
+    usleep(50_000)
+    nodes.cut(2, 1)
+    nodes.awaits(2, "downs", 1)
+    let words = "the link to node 2 broke; it may or may not have done what was asked"
+    #expect(lost.outcome() == .failure(NH_UNAVAILABLE, words))
+  }
+}
