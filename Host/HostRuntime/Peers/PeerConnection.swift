@@ -77,6 +77,8 @@ final class PeerConnection: StreamOwner, TimerTarget {
 
   // MARK: What comes
 
+  var wantsInput: Bool { link?.cutIncoming != true }
+
   func streamOpened() {
     if dialled != nil { greet() }
   }

@@ -156,7 +156,7 @@ extension ScriptedRole {
       if !reply.more { host.blobs.requests.remove(reply.handle) }
       deliverReply(
         reply.handle, request.token, reply.status, reply.status == NH_OK ? "" : "as the script says", reply.value,
-        more: reply.more, number: UInt64(reply.number))
+        number: UInt64(reply.number), more: reply.more)
     }
   }
 

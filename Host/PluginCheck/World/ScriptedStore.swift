@@ -1,6 +1,7 @@
 import CNodeABI
 import HostCore
 import HostRuntime
+import NodeValues
 
 /// A store in memory. It belongs to the place, so that the next instance finds what the one before has stored.
 struct ScriptedStore {
