@@ -170,7 +170,7 @@ static const nh_method methods[] = {
 
 static const nh_need needs[] = {
 #ifdef CASE_MISSING_SERVICE
-    {{NH_STORE_ID, sizeof(NH_STORE_ID) - 1}, NH_STORE_LAYOUT, 1, 0},
+    {{NH_CLUSTER_ID, sizeof(NH_CLUSTER_ID) - 1}, NH_CLUSTER_LAYOUT, 1, 0},
 #endif
     {{NH_TIMER_ID, sizeof(NH_TIMER_ID) - 1}, NH_TIMER_LAYOUT, 1, 0},
 };

@@ -48,7 +48,7 @@ import Testing
       (["-DSCHEMA=\"{oops\""], .badSchema, "its config_schema is not JSON"),
       (
         ["-DCASE_MISSING_SERVICE"], .missingService,
-        "requires nodehost.store/1, which this host knows but does not offer"
+        "requires nodehost.cluster/1, which this host knows but does not offer"
       ),
       (["-DNOTE_ID=\"other\""], .otherID, "its note says that it is `other`, and its table `broken`"),
       (["-DPLUGIN_ID=\"another\"", "-DNOTE_ID=\"another\""], .otherID, "is the plugin `another`"),

@@ -22,7 +22,7 @@ import Testing
     let compiled: [(name: String, defines: [String], reason: String)] = [
       ("no-note", ["-DCASE_NO_NOTE"], "has no .note.nodehost, so it is not a plugin of this host"),
       ("abi-two", ["-DNOTE_ABI=2"], "is built for ABI major 2, and this host speaks 1"),
-      ("missing-service", ["-DCASE_MISSING_SERVICE"], "requires nodehost.store/1, which this host"),
+      ("missing-service", ["-DCASE_MISSING_SERVICE"], "requires nodehost.cluster/1, which this host"),
       ("null-text", ["-DCASE_NULL_TEXT"], "`id` is 6 bytes of text at no address"),
       ("bad-schema", ["-DSCHEMA=\"{oops\""], "its config_schema is not JSON"),
       ("slow", ["-DCASE_SLOW_CONSTRUCTOR"], "was still being opened after 2000 ms in a trial process"),
