@@ -69,7 +69,7 @@ let plugins = [
   // Swapped by Tests/Benchmarks/run.
   Plugin(name: "ballast", path: "Tests/Benchmarks/Ballast", language: .swift),
   // Keeps objects, for tests and benchmarks.
-  Plugin(name: "keeper", path: "Tests/Fixtures/Keeper", language: .swift),
+  Plugin(name: "attic", path: "Tests/Fixtures/Attic", language: .swift),
   Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
 ]

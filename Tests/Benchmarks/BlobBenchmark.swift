@@ -23,7 +23,7 @@ final class BlobBenchmark: @unchecked Sendable {
     let blobs = isSealed ? "{ keys: { bench: \"${KEY}\" } }" : "{}"
     let text = """
       { nodehost: 1, node: { id: 1, name: bench, address: 127.0.0.1, state: \(folder)/state },
-        plugins: { folders: [\(plugins)] }, blobs: \(blobs), roles: [{ role: keeper }] }
+        plugins: { folders: [\(plugins)] }, blobs: \(blobs), roles: [{ role: attic }] }
       """
     let key = String(repeating: "5c", count: BlobSettings.Key.size)
     let values = Interpolation(variable: { _ in key }, file: { _ in .success("") })
@@ -68,14 +68,14 @@ final class BlobBenchmark: @unchecked Sendable {
     let answer = Answer<ControlReply>()
     control.post { [self] in
       let call = CallRequest(.words(words), timeoutMilliseconds: 600_000)
-      node.answer(.call(role: "keeper", method: "measure", call)) { answer.give($0) }
+      node.answer(.call(role: "attic", method: "measure", call)) { answer.give($0) }
     }
     guard case .json(let json, _) = answer.wait(), case .double(let rate)? = json["value"] else {
-      print("the keeper does not measure: \(answer.wait())")
+      print("the attic does not measure: \(answer.wait())")
       exit(1)
     }
     // The next run's objects are the same, and would be duplicates.
-    removeTree("\(folder)/state/roles/keeper/blobs/objects")
+    removeTree("\(folder)/state/roles/attic/blobs/objects")
     return rate / 1e6
   }
 

@@ -10,7 +10,7 @@ import Testing
   private let live: LiveNode
 
   init() {
-    let role = "{ role: keeper, name: b, cold_start: on, limits: { swap_ms: 200, drain_ms: 100 } }"
+    let role = "{ role: attic, name: b, cold_start: on, limits: { swap_ms: 200, drain_ms: 100 } }"
     live = LiveNode(folders: [Place.products], [role], sections: "blobs: { free_floor_mb: 0 }")
   }
 

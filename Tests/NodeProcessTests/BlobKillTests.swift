@@ -17,11 +17,11 @@ import Testing
     machine.write("blob.key", Base64.encode(key) + "\n")
     let keys = sealed ? #"keys: { k: "${file:./blob.key}" }, "# : ""
     machine.manifest(
-      ["role: keeper, limits: { drain_ms: 200 }"], more: "blobs: { \(keys)free_floor_mb: 0 }")
+      ["role: attic, limits: { drain_ms: 200 }"], more: "blobs: { \(keys)free_floor_mb: 0 }")
     return try machine.ready()
   }
 
-  /// The bytes that the keeper makes.
+  /// The bytes that the attic makes.
   private static func expected(_ size: Int, _ seed: Int) -> String {
     let bytes = (0..<size).map { place in
       let mixed = (UInt64(truncatingIfNeeded: seed) << 40 ^ UInt64(place >> 3)) &* 0x9E37_79B9_7F4A_7C15
@@ -39,7 +39,7 @@ import Testing
   private func begin(_ number: Int) throws -> Wish {
     let size = [1, 70_000, 400_000, 3_000_000][number % 4]
     let body = #"{"words": ["upload-\#(number)", "\#(size)", "\#(number)"], "timeout_ms": 60000}"#
-    let call = try OpenCall(machine.socket, "/v1/roles/keeper/call/make", body, closes: true)
+    let call = try OpenCall(machine.socket, "/v1/roles/attic/call/make", body, closes: true)
     return Wish(number: number, size: size, call: call)
   }
 
@@ -92,14 +92,14 @@ import Testing
   }
 
   private func expectWhole(_ kept: Set<String>, _ what: String) throws {
-    let scrub = machine.hostctl("blob", "scrub", "keeper", "--json")
+    let scrub = machine.hostctl("blob", "scrub", "attic", "--json")
     let json = try JSON(parsing: scrub.output)
     #expect(scrub.code == 0 && json["findings"] == 0, "\(what): \(scrub.all)")
-    let blobs = try machine.json("blob", "ls", "keeper")["blobs"]?.array ?? []
+    let blobs = try machine.json("blob", "ls", "attic")["blobs"]?.array ?? []
     let names = Set(blobs.compactMap { $0["sha256"]?.string })
     #expect(json["objects"] == .int(Int64(names.count)))
     #expect(kept.isSubset(of: names), "\(what): \(kept.subtracting(names).count) acknowledged objects are lost")
-    let files = run(["find", machine.path("state/roles/keeper/blobs/objects"), "-type", "f"]).output
+    let files = run(["find", machine.path("state/roles/attic/blobs/objects"), "-type", "f"]).output
     #expect(files.split(separator: "\n").count == names.count, "\(what): what is no object stands among them")
   }
 }
@@ -109,34 +109,34 @@ import Testing
   let machine = Machine()
 
   @Test func theCommandsOfAnOperator() throws {
-    machine.manifest(["role: keeper"], more: "blobs: { free_floor_mb: 0 }")
+    machine.manifest(["role: attic"], more: "blobs: { free_floor_mb: 0 }")
     let node = try machine.ready()
-    let name = machine.hostctl("call", "keeper", "make", "u", "1500000", "1").output.split(separator: "\n").first!
+    let name = machine.hostctl("call", "attic", "make", "u", "1500000", "1").output.split(separator: "\n").first!
     let sha = String(name)
-    let list = machine.hostctl("blob", "ls", "keeper")
+    let list = machine.hostctl("blob", "ls", "attic")
     #expect(list.code == 0 && list.output.contains(sha) && list.output.contains("1.4 MiB"), "\(list.all)")
-    let stat = machine.hostctl("blob", "stat", "keeper", sha)
+    let stat = machine.hostctl("blob", "stat", "attic", sha)
     #expect(stat.code == 0 && stat.output.contains("size     1500000 bytes"), "\(stat.all)")
-    let program = "'\(Place.products)/hostctl' --socket '\(machine.socket)' blob get keeper \(sha) | sha256sum"
+    let program = "'\(Place.products)/hostctl' --socket '\(machine.socket)' blob get attic \(sha) | sha256sum"
     #expect(run(["sh", "-c", program]).output == "\(sha)  -\n")
-    let good = machine.hostctl("blob", "scrub", "keeper")
-    #expect(good.code == 0 && good.output == "keeper: 1 objects, 1.4 MiB, all as they were written\n", "\(good.all)")
+    let good = machine.hostctl("blob", "scrub", "attic")
+    #expect(good.code == 0 && good.output == "attic: 1 objects, 1.4 MiB, all as they were written\n", "\(good.all)")
 
-    let path = machine.path("state/roles/keeper/blobs/objects/\(sha.prefix(2))/\(sha.dropFirst(2).prefix(2))/\(sha)")
+    let path = machine.path("state/roles/attic/blobs/objects/\(sha.prefix(2))/\(sha.dropFirst(2).prefix(2))/\(sha)")
     var bytes = try #require(readFile(path, limit: 1 << 22))
     bytes[1_000_000] ^= 1
     #expect(writeFile(path, bytes, mode: 0o600))
-    let damaged = machine.hostctl("blob", "get", "keeper", sha)
+    let damaged = machine.hostctl("blob", "get", "attic", sha)
     #expect(damaged.code == 1 && damaged.output.isEmpty && damaged.errors.contains("DATA_LOSS"), "\(damaged.errors)")
-    let bad = machine.hostctl("blob", "scrub", "keeper")
+    let bad = machine.hostctl("blob", "scrub", "attic")
     #expect(bad.code == 1 && bad.output.contains("damaged: the object \(sha)"), "\(bad.all)")
-    #expect(node.errors.contains(" error   keeper: the object \(sha) is damaged"))
-    #expect(machine.hostctl("blob", "ls", "keeper", "--json").output.contains("\"blobs\": []"))
+    #expect(node.errors.contains(" error   attic: the object \(sha) is damaged"))
+    #expect(machine.hostctl("blob", "ls", "attic", "--json").output.contains("\"blobs\": []"))
 
     for (words, complaint) in [
-      (["blob", "frobnicate", "keeper"], "ACTION is one of"),
-      (["blob", "get", "keeper"], "needs the object's SHA-256"),
-      (["blob", "ls", "keeper", sha], "takes no SHA-256"),
+      (["blob", "frobnicate", "attic"], "ACTION is one of"),
+      (["blob", "get", "attic"], "needs the object's SHA-256"),
+      (["blob", "ls", "attic", sha], "takes no SHA-256"),
     ] {
       let wrong = machine.hostctl(words)
       #expect(wrong.code == 64 && wrong.errors.contains(complaint), "\(wrong.all)")
@@ -148,12 +148,12 @@ import Testing
     let key = String(repeating: "c0ffee42", count: 8)
     machine.write("blob.key", key)
     machine.manifest(
-      ["role: keeper"], more: #"blobs: { keys: { k: "${file:./blob.key}" }, free_floor_mb: 0 }"#)
+      ["role: attic"], more: #"blobs: { keys: { k: "${file:./blob.key}" }, free_floor_mb: 0 }"#)
     let node = try machine.ready()
-    let made = machine.hostctl("call", "keeper", "make", "u", "100", "1")
+    let made = machine.hostctl("call", "attic", "make", "u", "100", "1")
     #expect(made.code == 0)
     var seen =
-      made.all + machine.hostctl("blob", "ls", "keeper", "--json").all + machine.hostctl("status", "--json").all
+      made.all + machine.hostctl("blob", "ls", "attic", "--json").all + machine.hostctl("status", "--json").all
     seen += machine.hostctl("reload", "--json").all + machine.nodehost("validate", "node.yaml").all
     seen += node.errors + machine.hostctl("logs").all
     #expect(!seen.contains("c0ffee42") && seen.contains("\"key\": \"k\""), "\(seen)")

@@ -148,16 +148,15 @@ import Testing
     machine.manifest(
       ["role: hello-c"],
       more: """
-        listen: { data: { address: "127.0.0.1:50051" }, peers: { address: "127.0.0.1:60001" } }
+        listen: { peers: { address: "127.0.0.1:60001" } }
         cluster: { peers: { 1: "127.0.0.1:60001", 2: "127.0.0.2:60001" } }
         control: { address: "127.0.0.1:7000", token: "${TOKEN:-abc}", tls: { certificate: a.pem, key: b.pem } }
         """)
     let node = try machine.ready()
     let sentences = [
-      "`listen.data` has no effect: this host opens no listeners yet, and nothing answers at 127.0.0.1:50051",
       "`listen.peers` has no effect: nodes prove who they are by `cluster.key` or `cluster.tls`, and neither is there",
-      "`cluster.peers` (2 at 127.0.0.2:60001) has no effect: nodes prove who they are by `cluster.key` or `cluster.tls`, and neither is there; "
-        + "`hostctl key new` makes a key",
+      "`cluster.peers` (2 at 127.0.0.2:60001) has no effect: nodes prove who they are by `cluster.key` or "
+        + "`cluster.tls`, and neither is there; `hostctl key new` makes a key",
       "`control.address` has no effect",
     ]
     let status = machine.hostctl("status").output

@@ -4,7 +4,8 @@ import NodeKit
 @main
 final class Router: Role {
   struct Config: RoleConfig {
-    @Setting("The forward table, as JSON in text.") var table = ""
+    @Setting("The forward table, as JSON in text.") var table =
+      #"{"prefix": "/", "upstreams": [{"id": "first", "url": "http://127.0.0.1:9"}]}"#
   }
 
   static let about = About("router", version: "1.0.0", "Forwards requests.")

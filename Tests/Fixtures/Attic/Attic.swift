@@ -2,8 +2,8 @@ import NodeKit
 
 /// A role that keeps objects, for tests and benchmarks.
 @main
-final class Keeper: Role {
-  static let about = About("keeper", version: "1.0.0", "Keeps objects.")
+final class Attic: Role {
+  static let about = About("attic", version: "1.0.0", "Keeps objects.")
   static let needs: [Need] = [.blob]
   static let methods = [
     Method("put(name, bytes)", "Keeps bytes; answers with their SHA-256.", put),
