@@ -31,6 +31,7 @@ struct Session {
       host.settle(role)
     }
     send(to: role)
+    role.reportForwards()
     if role.plugin.description.needs.contains(where: { $0.id == NH_PEERS_ID }) { neighbours(role, &values) }
     // Long enough for every caller to give up.
     host.advance(by: ScriptedHost.callTimeout + 1, role)

@@ -60,7 +60,7 @@ struct RouteEntry {
 extension HostLink {
   func httpEventCame(_ event: nh_http_event) {
     if event.kind == NH_HTTP_REQUEST { return requestCame(event) }
-    exchanges[event.exchange]?.request.eventCame(event)
+    if !clientEventCame(event) { exchanges[event.exchange]?.request.eventCame(event) }
   }
 
   private func requestCame(_ event: nh_http_event) {

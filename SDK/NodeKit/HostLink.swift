@@ -24,6 +24,7 @@ final class HostLink {
   private var storeTable: UnsafePointer<nh_store_service>?
   private var blobTable: UnsafePointer<nh_blob_service>?
   private var httpTable: UnsafePointer<nh_http_service>?
+  private var clientTable: UnsafePointer<nh_client_service>?
   private var peersTable: UnsafePointer<nh_peers_service>?
 
   // The tables never call out while they are read or changed, so the run-time check of that is saved.
@@ -35,6 +36,7 @@ final class HostLink {
   @exclusivity(unchecked) var forwards = CallbackTable<(JSON) throws -> Void>()
   /// Requests without a whole answer.
   @exclusivity(unchecked) var exchanges: [nh_handle: OpenHTTPRequest] = [:]
+  @exclusivity(unchecked) var clientRequests = CallbackTable<ClientEntry>()
   var openReplies: [nh_handle: Unowned] = [:]
   var whenMessage: ((Message) throws -> Void)?
   var whenLink: ((LinkChange) throws -> Void)?
@@ -50,7 +52,8 @@ final class HostLink {
   /// The role is going: no service is used and no call answered from here on.
   func endServices() {
     servesRole = false
-    let held = (timers, subscriptions, calls, routes, forwards, exchanges, whenMessage, whenLink)
+    let held = (timers, subscriptions, calls, routes, forwards, exchanges, clientRequests, whenMessage, whenLink)
+    clientRequests = CallbackTable()
     forwards = CallbackTable()
     routes = CallbackTable()
     exchanges = [:]
@@ -102,6 +105,9 @@ extension HostLink {
 
   var httpService: UnsafePointer<nh_http_service> {
     get throws { try service(.http, \.httpTable) }
+  }
+  var clientService: UnsafePointer<nh_client_service> {
+    get throws { try service(.client, \.clientTable) }
   }
   var peersService: UnsafePointer<nh_peers_service> {
     get throws { try service(.peers, \.peersTable) }

@@ -18,6 +18,7 @@ public struct Need: Sendable, Equatable {
 
   public static let blob = Need(id: NH_BLOB_ID, layout: NH_BLOB_LAYOUT)
   public static let http = Need(id: NH_HTTP_ID, layout: NH_HTTP_LAYOUT)
+  public static let client = Need(id: NH_CLIENT_ID, layout: NH_CLIENT_LAYOUT)
   public static let peers = Need(id: NH_PEERS_ID, layout: NH_PEERS_LAYOUT)
 
   /// What a role needs that names nothing: the services that every host has and every simulation repeats.

@@ -22,6 +22,7 @@ public final class RoleContext {
   public var store: Store { Store(link: link) }
   public var blobs: Blobs { Blobs(link: link) }
   public var http: HTTP { HTTP(link: link) }
+  public var client: Client { Client(link: link) }
   public var peers: Peers { Peers(link: link) }
 
   /// For durations and deadlines.

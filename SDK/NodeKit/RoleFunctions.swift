@@ -31,7 +31,7 @@ extension nh_plugin {
     if uses(.roles) || uses(.work) || uses(.store) || uses(.blob) {
       on_reply = { role, reply in RoleInstance.with(role) { $0.link.replyCame(reply.pointee) } }
     }
-    if uses(.http) {
+    if uses(.http) || uses(.client) {
       on_http = { role, event in RoleInstance.with(role) { $0.link.httpEventCame(event.pointee) } }
     }
     if uses(.peers) {

@@ -141,14 +141,23 @@ extension FakeHost {
     _ request: PendingRequest, _ kind: UInt32, head: nh_http_head? = nil, status: nh_status = NH_OK, body: [UInt8] = [],
     message: String = ""
   ) {
-    guard let function = library.table.on_http else { return breach("the role has routes, and no on_http") }
+    handHTTP(kind, request.handle, request.token, head: head, status: status, body: body, message: message)
+  }
+
+  func handHTTP(
+    _ kind: UInt32, _ exchange: nh_handle, _ token: UInt64, head: nh_http_head?, status: nh_status, body: [UInt8],
+    message: String
+  ) {
+    guard let function = library.table.on_http else {
+      return breach("the role has routes or asks others, and has no on_http")
+    }
     message.lend { message in
       body.lend { body in
         var event = nh_http_event()
         event.struct_size = UInt32(MemoryLayout<nh_http_event>.size)
         event.revision = 1
-        (event.kind, event.status, event.exchange) = (kind, status, request.handle)
-        (event.token, event.body, event.message) = (request.token, body, message)
+        (event.kind, event.status, event.exchange) = (kind, status, exchange)
+        (event.token, event.body, event.message) = (token, body, message)
         guard var head else { return function(role, &event) }
         withUnsafePointer(to: &head) {
           event.head = $0
@@ -160,7 +169,7 @@ extension FakeHost {
 }
 
 extension StableMemory {
-  fileprivate func pairs(_ fields: HTTPHeaders) -> nh_pair_list {
+  func pairs(_ fields: HTTPHeaders) -> nh_pair_list {
     let pairs = fields.map { nh_pair(name: text($0.name), value: text($0.value)) }
     return nh_pair_list(items: list(pairs), count: UInt64(pairs.count))
   }

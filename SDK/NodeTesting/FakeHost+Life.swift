@@ -31,6 +31,7 @@ extension FakeHost {
     library.table.stop?(role)
     for call in incoming.all { finish(call, .failure(RoleError(.unavailable, "the role \(roleName) has stopped"))) }
     endRequests()
+    endOwnRequests()
     phase = .stopped
     endWhatItOwns()
   }
@@ -79,6 +80,7 @@ extension FakeHost {
     storeRequests.endAll()
     blobRequests.endAll()
     routes.endAll()
+    forwards.endAll()
   }
 }
 
@@ -123,12 +125,14 @@ extension FakeHost {
     let next = try FakeHost(
       library, config, roleName, nodeName, nodeID, random.next(), Set(ServiceID.offered).subtracting(offered))
     endRequests(isSwap: true)
+    endOwnRequests(isSwap: true)
     if aspects.contains(.state), next.aspects.contains(.state) { try next.load(save()) }
     next.clock.set(clock.now)
     next.metrics = metrics
     next.stubs = stubs
     next.store = store
     next.listeners = listeners
+    next.whenRequested = whenRequested
     next.sequences = sequences
     next.blobs = blobs
     (next.peers, next.upPeers, next.whenSent) = (peers, upPeers, whenSent)

@@ -41,6 +41,8 @@ public final class FakeHost {
   public var blobs = FakeBlobs()
   /// The messages that the role sent to other nodes and that were taken.
   public internal(set) var sent: [SentMessage] = []
+  /// Plays the other servers: told of each request that the role sends.
+  public var whenRequested: ((SentRequest) -> Void)?
   /// Set when the role said that it cannot go on.
   public internal(set) var failure: RoleError?
   /// The names of the host functions that the role called and that can fail, in order.
@@ -70,8 +72,10 @@ public final class FakeHost {
   var storeRequests = HandleTable<FakeStoreRequest>()
   var blobRequests = HandleTable<FakeBlobRequest>()
   var routes = HandleTable<FakeRoute>()
+  var forwards = HandleTable<FakeForward>()
   /// Without a whole answer.
   var requests = HandleTable<PendingRequest>()
+  var ownRequests = HandleTable<SentRequest>()
   /// The names of the other nodes by id, and which of them are linked.
   var peers: [Int: String] = [:]
   var upPeers: Set<Int> = []

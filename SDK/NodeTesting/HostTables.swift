@@ -33,6 +33,7 @@ final class HostTables {
       NH_STORE_ID: (NH_STORE_LAYOUT, UnsafeRawPointer(memory.keep(storeTable(context)))),
       NH_BLOB_ID: (NH_BLOB_LAYOUT, UnsafeRawPointer(memory.keep(blobTable(context)))),
       NH_HTTP_ID: (NH_HTTP_LAYOUT, UnsafeRawPointer(memory.keep(httpTable(context)))),
+      NH_CLIENT_ID: (NH_CLIENT_LAYOUT, UnsafeRawPointer(memory.keep(clientTable(context)))),
       NH_PEERS_ID: (NH_PEERS_LAYOUT, UnsafeRawPointer(memory.keep(peersTable(context)))),
     ]
   }
@@ -42,7 +43,7 @@ final class HostTables {
 enum ServiceID {
   static let offered = [
     NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID, NH_STORE_ID, NH_BLOB_ID, NH_HTTP_ID,
-    NH_PEERS_ID,
+    NH_CLIENT_ID, NH_PEERS_ID,
   ]
 }
 
@@ -143,11 +144,17 @@ private func httpTable(_ context: UnsafeMutableRawPointer) -> nh_http_service {
     finish: { FakeHost.at($0).finishBody($1, $2) },
     abort: { FakeHost.at($0).abortRequest($1) },
     credit: { FakeHost.at($0).grantBody($1, $2) },
-    forward: { context, _, _, _, _ in
-      // Connections are the host's; a role on its own has none that a table could steer.
-      _ = FakeHost.at(context).permits("nh_http_service.forward")
-      return 0
-    })
+    forward: { FakeHost.at($0).forward($1, String($2), $3, $4) })
+}
+
+private func clientTable(_ context: UnsafeMutableRawPointer) -> nh_client_service {
+  nh_client_service(
+    struct_size: UInt32(MemoryLayout<nh_client_service>.size), revision: 1, ctx: context,
+    request: { FakeHost.at($0).request($1.pointee, $2, $3) },
+    write: { FakeHost.at($0).writeRequest($1, $2) },
+    finish: { FakeHost.at($0).finishRequest($1) },
+    cancel: { FakeHost.at($0).cancelRequest($1) },
+    credit: { FakeHost.at($0).creditRequest($1, $2) })
 }
 
 private func peersTable(_ context: UnsafeMutableRawPointer) -> nh_peers_service {

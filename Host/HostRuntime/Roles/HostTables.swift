@@ -18,6 +18,7 @@ package final class HostTables {
   private let store: UnsafeMutablePointer<nh_store_service>
   private let blob: UnsafeMutablePointer<nh_blob_service>
   private let http: UnsafeMutablePointer<nh_http_service>
+  private let client: UnsafeMutablePointer<nh_client_service>
   private let rpc: UnsafeMutablePointer<nh_rpc_service>
   private let peers: UnsafeMutablePointer<nh_peers_service>
   private let roleName: UnsafeMutableBufferPointer<CChar>
@@ -37,6 +38,7 @@ package final class HostTables {
     store = Self.place(Self.storeTable(context))
     blob = Self.place(Self.blobTable(context))
     http = Self.place(Self.httpTable(context))
+    client = Self.place(Self.clientTable(context))
     rpc = Self.place(Self.rpcTable(context))
     peers = Self.place(Self.peersTable(context))
     host = Self.place(Self.hostTable(context, roleName, nodeName, role.node.nodeID))
@@ -54,6 +56,7 @@ package final class HostTables {
     store.deallocate()
     blob.deallocate()
     http.deallocate()
+    client.deallocate()
     rpc.deallocate()
     peers.deallocate()
     roleName.deallocate()
@@ -65,7 +68,7 @@ package final class HostTables {
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
     NH_STORE_ID: NH_STORE_LAYOUT, NH_BLOB_ID: NH_BLOB_LAYOUT, NH_HTTP_ID: NH_HTTP_LAYOUT, NH_RPC_ID: NH_RPC_LAYOUT,
-    NH_PEERS_ID: NH_PEERS_LAYOUT,
+    NH_PEERS_ID: NH_PEERS_LAYOUT, NH_CLIENT_ID: NH_CLIENT_LAYOUT,
   ]
 
   func table(of service: String) -> UnsafeRawPointer? {
@@ -79,6 +82,7 @@ package final class HostTables {
     case NH_STORE_ID: UnsafeRawPointer(store)
     case NH_BLOB_ID: UnsafeRawPointer(blob)
     case NH_HTTP_ID: UnsafeRawPointer(http)
+    case NH_CLIENT_ID: UnsafeRawPointer(client)
     case NH_RPC_ID: UnsafeRawPointer(rpc)
     case NH_PEERS_ID: UnsafeRawPointer(peers)
     default: nil
@@ -196,6 +200,16 @@ package final class HostTables {
       abort: { RoleInstance.at($0).abortExchange($1) },
       credit: { RoleInstance.at($0).creditExchange($1, $2) },
       forward: { RoleInstance.at($0).forward($1, $2, $3, $4) })
+  }
+
+  private static func clientTable(_ context: UnsafeMutableRawPointer) -> nh_client_service {
+    nh_client_service(
+      struct_size: size(nh_client_service.self), revision: NH_ABI_REVISION, ctx: context,
+      request: { RoleInstance.at($0).request($1.pointee, $2, $3) },
+      write: { RoleInstance.at($0).writeRequest($1, $2) },
+      finish: { RoleInstance.at($0).finishRequest($1) },
+      cancel: { RoleInstance.at($0).cancelRequest($1) },
+      credit: { RoleInstance.at($0).creditRequest($1, $2) })
   }
 
   private static func rpcTable(_ context: UnsafeMutableRawPointer) -> nh_rpc_service {

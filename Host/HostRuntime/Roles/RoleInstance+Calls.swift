@@ -39,6 +39,7 @@ extension RoleInstance {
     cutBlobsShort()
     endExchanges("\(name) is being swapped")
     endRpcCalls("\(name) is being swapped")
+    endClientRequests("\(name) is being swapped")
     var again: [RoleCall] = []
     for (handle, call) in openCalls.elements {
       if call.method.description.isIdempotent, let request = call.request, openCalls.remove(handle) != nil {

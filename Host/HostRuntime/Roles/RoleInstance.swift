@@ -92,6 +92,7 @@ package final class RoleInstance: @unchecked Sendable {
   var jobs = SlotTable<OpenJob>(limit: RoleInstance.jobLimit)
   var blobs = SlotTable<OpenBlob>(limit: RoleInstance.blobLimit)
   var exchanges: SlotTable<RoleExchange>
+  var clientRequests = SlotTable<RoleClientRequest>(limit: RoleInstance.clientRequestLimit)
   var rpcCalls: SlotTable<RpcCall>
   /// By what the role calls them.
   var rpcChannels: [String: RpcChannel] = [:]
@@ -170,7 +171,7 @@ package final class RoleInstance: @unchecked Sendable {
 
   var isQuiet: Bool {
     openCalls.count == 0 && exchanges.count == 0 && rpcCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0
-      && storeUse.isQuiet && blobs.count == 0
+      && storeUse.isQuiet && blobs.count == 0 && clientRequests.count == 0
   }
 
   func tellIfQuiet() {
@@ -199,6 +200,7 @@ package final class RoleInstance: @unchecked Sendable {
     whenQuiet = nil
     endExchanges("\(name) has stopped")
     endRpcCalls("\(name) has stopped")
+    endClientRequests("\(name) has stopped")
     node.descriptors.remove(of: self)
     endJobs()
     jobs = SlotTable(limit: RoleInstance.jobLimit)

@@ -139,7 +139,8 @@ enum LifecycleCases {
     func held() -> [(what: String, count: Int)] {
       [
         ("timers", host.timers.count), ("subscriptions", host.subscriptions.count),
-        ("calls of other roles", host.outgoing.count),
+        ("calls of other roles", host.outgoing.count), ("requests to others", host.ownRequests.count),
+        ("forward tables", host.forwards.count),
       ]
     }
     for _ in 0..<sessions { Session(rounds: 1, beats: 2).run(role) }

@@ -13,6 +13,7 @@ enum HostFunction: UInt16, CaseIterable {
   case submitWork, cancelWork
   case storeCommit, storeGet, storeScan, storeCancel
   case blobBegin, blobWrite, blobFinish, blobAbandon, blobRead, blobCredit, blobStat, blobList, blobRemove, blobCancel
+  case clientRequest, clientWrite, clientFinish, clientCancel, clientCredit
   case route, unroute, respond, writeBody, finishBody, abortExchange, creditBody, forward
   case peersSend, peersNodes, peersUp
 
@@ -61,6 +62,11 @@ enum HostFunction: UInt16, CaseIterable {
     case .blobList: "nh_blob_service.list"
     case .blobRemove: "nh_blob_service.remove"
     case .blobCancel: "nh_blob_service.cancel"
+    case .clientRequest: "nh_client_service.request"
+    case .clientWrite: "nh_client_service.write"
+    case .clientFinish: "nh_client_service.finish"
+    case .clientCancel: "nh_client_service.cancel"
+    case .clientCredit: "nh_client_service.credit"
     case .route: "nh_http_service.route"
     case .unroute: "nh_http_service.unroute"
     case .respond: "nh_http_service.respond"

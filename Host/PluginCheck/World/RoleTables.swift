@@ -13,7 +13,7 @@ final class RoleTables {
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
     NH_STORE_ID: NH_STORE_LAYOUT, NH_BLOB_ID: NH_BLOB_LAYOUT, NH_HTTP_ID: NH_HTTP_LAYOUT,
-    NH_PEERS_ID: NH_PEERS_LAYOUT,
+    NH_PEERS_ID: NH_PEERS_LAYOUT, NH_CLIENT_ID: NH_CLIENT_LAYOUT,
   ]
 
   init(_ role: ScriptedRole, _ settings: ScriptedHost.Settings) {
@@ -46,6 +46,7 @@ final class RoleTables {
     services[NH_STORE_ID] = UnsafeRawPointer(place(Self.storeTable(context)))
     services[NH_BLOB_ID] = UnsafeRawPointer(place(Self.blobTable(context)))
     services[NH_HTTP_ID] = UnsafeRawPointer(place(Self.httpTable(context)))
+    services[NH_CLIENT_ID] = UnsafeRawPointer(place(Self.clientTable(context)))
     services[NH_PEERS_ID] = UnsafeRawPointer(place(Self.peersTable(context)))
     host = place(Self.hostTable(context, text("checked"), text("checker")))
     self.memory = memory
@@ -132,7 +133,14 @@ final class RoleTables {
       unroute: { ScriptedRole.at($0).removeRoute($1) }, respond: { ScriptedRole.at($0).respond($1, $2, $3, $4, $5) },
       write: { ScriptedRole.at($0).writeBody($1, $2) }, finish: { ScriptedRole.at($0).finishBody($1, $2) },
       abort: { ScriptedRole.at($0).abortExchange($1) }, credit: { ScriptedRole.at($0).creditBody($1, $2) },
-      forward: { context, _, table, _, error in ScriptedRole.at(context).forward(table, error) })
+      forward: { ScriptedRole.at($0).forward($1, String($2), $3, $4) })
+  }
+
+  private static func clientTable(_ context: UnsafeMutableRawPointer) -> nh_client_service {
+    nh_client_service(
+      struct_size: 0, revision: 0, ctx: context, request: { ScriptedRole.at($0).request($1.pointee, $2, $3) },
+      write: { ScriptedRole.at($0).writeRequest($1, $2) }, finish: { ScriptedRole.at($0).finishRequest($1) },
+      cancel: { ScriptedRole.at($0).cancelRequest($1) }, credit: { ScriptedRole.at($0).creditRequest($1, $2) })
   }
 
   private static func peersTable(_ context: UnsafeMutableRawPointer) -> nh_peers_service {

@@ -10,6 +10,8 @@ struct Handover {
   var subscriptions: [UInt64: UInt64] = [:]
   /// Routes of the old one that the new one has asked for again, with its tokens.
   var routes: [UInt64: UInt64] = [:]
+  /// The same for forward tables.
+  var forwards: [UInt64: UInt64] = [:]
 }
 
 extension ScriptedHost {
@@ -45,6 +47,10 @@ extension ScriptedHost {
         subscriptions[handle]?.owner = role
         subscriptions[handle]?.token = token
       }
+      for (handle, token) in handover.forwards {
+        forwards[handle]?.owner = role
+        forwards[handle]?.token = token
+      }
       for (handle, token) in handover.routes {
         routes[handle]?.owner = role
         routes[handle]?.token = token
@@ -57,6 +63,7 @@ extension ScriptedHost {
     for (handle, subscription) in subscriptions.elements where subscription.owner !== role {
       subscriptions.remove(handle)
     }
+    for (handle, forward) in forwards.elements where forward.owner !== role { forwards.remove(handle) }
     for (handle, route) in routes.elements where route.owner !== role { routes.remove(handle) }
   }
 }

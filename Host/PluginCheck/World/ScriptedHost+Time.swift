@@ -71,6 +71,7 @@ extension ScriptedHost {
       }
     }
     role.answerBlobs()
+    role.answerRequests()
   }
 
   /// A job runs on a thread of its own, so that it is found out if it uses what belongs to the loop.

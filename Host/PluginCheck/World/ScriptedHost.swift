@@ -105,7 +105,9 @@ final class ScriptedHost: @unchecked Sendable {
   /// While one instance takes another's place.
   var handover: Handover?
   var routes = SlotTable<Route>(limit: 2 * ScriptedHost.routeLimit)
+  var forwards = SlotTable<Forward>(limit: 2 * ScriptedHost.forwardLimit)
   var exchanges = SlotTable<Exchange>(limit: ScriptedHost.exchangeLimit)
+  var ownRequests = SlotTable<ScriptedRequest>(limit: ScriptedRequest.limit)
   var outgoing = SlotTable<Request>(limit: ScriptedHost.outgoingLimit)
   var unanswered: [UInt64] = []
   /// The objects, which belong to the place.
@@ -239,7 +241,9 @@ final class ScriptedHost: @unchecked Sendable {
     subscriptions = SlotTable(limit: 2 * Self.subscriptionLimit)
     for (handle, _) in exchanges.elements { end(handle, "ends with the role") }
     routes = SlotTable(limit: 2 * Self.routeLimit)
+    forwards = SlotTable(limit: 2 * Self.forwardLimit)
     outgoing = SlotTable(limit: Self.outgoingLimit)
+    ownRequests = SlotTable(limit: ScriptedRequest.limit)
     unanswered = []
     blobs.endRequests()
     takeInbox()

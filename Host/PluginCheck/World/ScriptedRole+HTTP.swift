@@ -30,11 +30,6 @@ extension ScriptedRole {
     return NH_OK
   }
 
-  func forward(_ table: nh_json, _ error: UnsafeMutablePointer<nh_error>?) -> nh_handle {
-    // There are no connections here that a table could steer.
-    _ = permits(.forward)
-    return 0
-  }
 
   // MARK: Answers
 
@@ -148,7 +143,7 @@ extension ScriptedRole {
     }
   }
 
-  private func newHead() -> nh_http_head {
+  func newHead() -> nh_http_head {
     var head = nh_http_head()
     head.struct_size = UInt32(MemoryLayout<nh_http_head>.size)
     head.revision = host.settings.revision
