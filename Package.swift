@@ -70,6 +70,8 @@ let plugins = [
   Plugin(name: "ballast", path: "Tests/Benchmarks/Ballast", language: .swift),
   // Keeps objects, for tests and benchmarks.
   Plugin(name: "attic", path: "Tests/Fixtures/Attic", language: .swift),
+  // Asks other servers, for tests.
+  Plugin(name: "asker", path: "Tests/Fixtures/Asker", language: .swift),
   Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
 ]
