@@ -58,7 +58,7 @@ final class Upstream: Sendable {
   /// No further connections; those that are open go on.
   func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
 
-  private static func onThread(_ body: @escaping @Sendable () -> Void) {
+  static func onThread(_ body: @escaping @Sendable () -> Void) {
     final class Box {
       let body: @Sendable () -> Void
       init(_ body: @escaping @Sendable () -> Void) { self.body = body }

@@ -30,7 +30,8 @@ extension ScriptedRole {
       }
       return 0
     }
-    host.record("asks \(String(asked.method)) \(String(asked.url)) \(String(decoding: [UInt8](asked.body), as: UTF8.self))")
+    host.record(
+      "asks \(String(asked.method)) \(String(asked.url)) \(String(decoding: [UInt8](asked.body), as: UTF8.self))")
     let fates = ScriptedRequest.Fate.allCases
     let fate = fates[Int(host.numbers.next() % UInt64(fates.count))]
     let request = ScriptedRequest(token: token, fate: fate, isSending: asked.streams != 0)

@@ -30,7 +30,6 @@ extension ScriptedRole {
     return NH_OK
   }
 
-
   // MARK: Answers
 
   /// When a case lets it fail, the client has gone, and the role will hear so.

@@ -2,7 +2,7 @@ import NodeKit
 
 /// Forwards by the table that its configuration has, and counts what it is told.
 @main
-final class Router: Role {
+final class Router: Role, Stateful {
   struct Config: RoleConfig {
     @Setting("The forward table, as JSON in text.") var table =
       #"{"prefix": "/", "upstreams": [{"id": "first", "url": "http://127.0.0.1:9"}]}"#
@@ -15,7 +15,8 @@ final class Router: Role {
   ]
 
   private let context: RoleContext
-  private let table: String
+  static let stateVersion = 1
+  private var table: String
   private var forwarding: Forwarding?
   private var requests = 0
 
@@ -30,9 +31,14 @@ final class Router: Role {
     }
   }
 
+  func save() -> String { table }
+  func load(_ table: String, version: Int) { self.table = table }
+
   func replace(_ table: String) throws -> String {
     try forwarding?.replace(with: JSON(parsing: table))
+    self.table = table
     return table
   }
+
   func counted() -> Int { requests }
 }
