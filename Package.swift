@@ -74,6 +74,7 @@ let plugins = [
   Plugin(name: "asker", path: "Tests/Fixtures/Asker", language: .swift),
   Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
+  Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
 ]
 
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
@@ -140,7 +141,8 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
-      path: "Tests/Benchmarks", exclude: ["run", "Ballast", "Greeter", "Router", "Peers"], swiftSettings: strict),
+      path: "Tests/Benchmarks", exclude: ["run", "servers.py", "Ballast", "Greeter", "Router", "Receiver", "Peers"],
+      swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),

@@ -143,7 +143,8 @@ import Testing
       [
         "prefix": "/api",
         "upstreams": [
-          ["id": "stable", "url": "http://a", "weight": 90], ["id": "canary", "url": "http://b", "weight": JSON(weight)],
+          ["id": "stable", "url": "http://a", "weight": 90],
+          ["id": "canary", "url": "http://b", "weight": JSON(weight)],
         ],
       ]
     }
