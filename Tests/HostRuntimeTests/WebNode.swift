@@ -154,3 +154,43 @@ extension Substring {
     return nil
   }
 }
+
+/// The whole answers in some text of HTTP/1.1, one behind the other, as far as they can be read; those of status 1xx are
+/// passed over.
+func answers(_ text: String) -> [(status: Int, head: [String], body: String)] {
+  var rest = Array(text.utf8)[...]
+  var found: [(status: Int, head: [String], body: String)] = []
+  while let line = takeLine(&rest), line.hasPrefix("HTTP/1.1 "), let status = Int(line.dropFirst(9).prefix(3)) {
+    var head: [String] = []
+    while let field = takeLine(&rest), !field.isEmpty { head.append(field) }
+    if status < 200 { continue }
+    found.append((status, head, takeBody(&rest, head)))
+  }
+  return found
+}
+
+private func takeLine(_ rest: inout ArraySlice<UInt8>) -> String? {
+  guard let end = rest.firstIndex(of: 0x0A) else { return nil }
+  defer { rest = rest[(end + 1)...] }
+  return String(decoding: rest[..<end].filter { $0 != 0x0D }, as: UTF8.self)
+}
+
+private func takeBody(_ rest: inout ArraySlice<UInt8>, _ head: [String]) -> String {
+  var body: [UInt8] = []
+  func take(_ count: Int) {
+    body += rest.prefix(count)
+    rest = rest.dropFirst(count)
+  }
+  if head.contains("transfer-encoding: chunked") {
+    while let size = takeLine(&rest).flatMap({ Int($0, radix: 16) }) {
+      take(size)
+      if size == 0 { while let trailer = takeLine(&rest), !trailer.isEmpty {} } else { _ = takeLine(&rest) }
+      if size == 0 { break }
+    }
+  } else if let length = head.first(where: { $0.hasPrefix("content-length: ") }) {
+    take(Int(length.dropFirst("content-length: ".count)) ?? 0)
+  } else {
+    take(rest.count)
+  }
+  return String(decoding: body, as: UTF8.self)
+}

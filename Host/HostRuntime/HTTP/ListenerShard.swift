@@ -19,6 +19,8 @@ struct ServerLimits: Sendable {
   /// With less than `stallBytes` going either way while there is something to send or wanted.
   var stall: Int64 = 30_000_000_000
   static let stallBytes = 1_024
+  /// Who has closed its side may wait so long for an answer that does not go forward.
+  static let hangUp: Int64 = 5_000_000_000
 
   init(_ plan: Listener) {
     body = plan.bodyLimit
