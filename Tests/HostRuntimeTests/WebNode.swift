@@ -111,16 +111,24 @@ final class RawClient {
 
   /// What comes, up to `count` bytes, until the end or a pause of so long.
   func receive(_ count: Int = .max, seconds: Double = 2) -> (text: String, isClosed: Bool) {
+    let (bytes, isClosed) = receiveSome(count, seconds)
+    return (String(decoding: bytes, as: UTF8.self), isClosed)
+  }
+
+  /// All bytes that come until the end or a pause of so many seconds.
+  func receiveBytes(until pause: Double) -> [UInt8] { receiveSome(.max, pause).bytes }
+
+  private func receiveSome(_ count: Int, _ seconds: Double) -> (bytes: [UInt8], isClosed: Bool) {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65_536)
     while bytes.count < count {
       var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      guard poll(&poller, 1, Int32(seconds * 1000)) > 0 else { return (String(decoding: bytes, as: UTF8.self), false) }
+      guard poll(&poller, 1, Int32(seconds * 1000)) > 0 else { return (bytes, false) }
       let got = recv(descriptor, &chunk, min(chunk.count, count - bytes.count), 0)
-      guard got > 0 else { return (String(decoding: bytes, as: UTF8.self), true) }
+      guard got > 0 else { return (bytes, true) }
       bytes += chunk[..<got]
     }
-    return (String(decoding: bytes, as: UTF8.self), false)
+    return (bytes, false)
   }
 
   /// Waits for an answer that ends so.
