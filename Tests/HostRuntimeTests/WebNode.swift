@@ -164,13 +164,13 @@ extension Substring {
 }
 
 /// The whole answers in some text of HTTP/1.1, one behind the other, as far as they can be read; those of status 1xx are
-/// passed over.
+/// passed over. Fields are in lower case.
 func answers(_ text: String) -> [(status: Int, head: [String], body: String)] {
   var rest = Array(text.utf8)[...]
   var found: [(status: Int, head: [String], body: String)] = []
   while let line = takeLine(&rest), line.hasPrefix("HTTP/1.1 "), let status = Int(line.dropFirst(9).prefix(3)) {
     var head: [String] = []
-    while let field = takeLine(&rest), !field.isEmpty { head.append(field) }
+    while let field = takeLine(&rest), !field.isEmpty { head.append(field.lowercased()) }
     if status < 200 { continue }
     found.append((status, head, takeBody(&rest, head)))
   }
