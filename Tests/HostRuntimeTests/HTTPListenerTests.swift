@@ -24,7 +24,8 @@ import Testing
     #expect(Int(body.dropFirst(100_000)).map { $0 < 1000 } == true, "few bytes travel")
     #expect(!web.curl("/text/999", gzip + ["-o", "/dev/null"]).output.contains("content-encoding"))
     #expect(!web.curl("/text/5000", version + ["-H", "Accept-Encoding: gzip;q=0", "-i"]).output.contains("gzip"))
-    #expect(!web.curl("/pour/5000", gzip + ["-o", "/dev/null"]).output.contains("content-encoding"), "of no known type")
+    #expect(
+      !web.curl("/pour/5000", gzip + ["-o", "/dev/null"]).output.contains("content-encoding"), "of no known type")
   }
 
   @Test(arguments: versions) func aHeadTellsNoLengthThatIsNotTrue(_ version: [String]) {

@@ -80,13 +80,15 @@ import Testing
     "Content-Length: \r\n", "Content-Length: 3a\r\n", "Content-Length: 00003\r\n", "Content-Length: 3.0\r\n",
     "Content-Length: 18446744073709551619\r\n", "Content-Length: 9223372036854775811\r\n",
     "Content-Length : 3\r\n", " Content-Length: 3\r\n", "Content-Length\t: 3\r\n", "Content_Length: 3\r\n",
-    "Content-Length: \u{B}3\r\n", "Content-Length: 3\u{0}\r\n", "Content-Length: ;3\r\n", "X: a\r\nContent-Length: 3\r\n",
+    "Content-Length: \u{B}3\r\n", "Content-Length: 3\u{0}\r\n", "Content-Length: ;3\r\n",
+    "X: a\r\nContent-Length: 3\r\n",
   ].map { post($0, "abc") }
 
   private static let codings: [String] = [
     "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n",
     "Transfer-Encoding: xchunked\r\n", "Transfer-Encoding: chunked, identity\r\n",
-    "Transfer-Encoding: identity, chunked\r\n", "Transfer-Encoding: identity\r\n", "Transfer-Encoding: gzip, chunked\r\n",
+    "Transfer-Encoding: identity, chunked\r\n", "Transfer-Encoding: identity\r\n",
+    "Transfer-Encoding: gzip, chunked\r\n",
     "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
     "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "Transfer-Encoding: Chunked\r\n",
     "Transfer-Encoding: CHUNKED\r\n", "Transfer-Encoding:chunked\r\n", "Transfer-Encoding:\tchunked\r\n",
@@ -100,10 +102,12 @@ import Testing
   private static let chunks: [String] = [
     "3;a=b\r\nabc\r\n0\r\n\r\n", "3;a=\"b\"\r\nabc\r\n0\r\n\r\n", "3 \r\nabc\r\n0\r\n\r\n", "3\t\r\nabc\r\n0\r\n\r\n",
     "03\r\nabc\r\n0\r\n\r\n", "0x3\r\nabc\r\n0\r\n\r\n", "+3\r\nabc\r\n0\r\n\r\n", "-3\r\nabc\r\n0\r\n\r\n",
-    " 3\r\nabc\r\n0\r\n\r\n", "3\nabc\r\n0\r\n\r\n", "3\rabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n", "3\r\nab\r\n0\r\n\r\n",
+    " 3\r\nabc\r\n0\r\n\r\n", "3\nabc\r\n0\r\n\r\n", "3\rabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n",
+    "3\r\nab\r\n0\r\n\r\n",
     "3\r\nabc0\r\n\r\n", "3\r\nabc\n0\r\n\r\n", "g\r\nabc\r\n0\r\n\r\n", "\r\nabc\r\n0\r\n\r\n",
     "3\r\nabc\r\n000000\r\n\r\n", "FFFFFFFFFFFFFFFFF\r\nabc\r\n0\r\n\r\n", "8000000000000003\r\nabc\r\n0\r\n\r\n",
-    "10000000000000003\r\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\nX: y\r\n\r\n", "3\r\nabc\r\n0\r\nContent-Length: 5\r\n\r\n",
+    "10000000000000003\r\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\nX: y\r\n\r\n",
+    "3\r\nabc\r\n0\r\nContent-Length: 5\r\n\r\n",
     "3\r\nabc\r\n0\r\nX y\r\n\r\n", "3\r\nabc\r\n0\r\n X: y\r\n\r\n", "3\r\nabc\r\n0\n\r\n", "3\r\nabc\r\n0\r\n\n",
     "3;\u{0}\r\nabc\r\n0\r\n\r\n", "3;\rx\r\nabc\r\n0\r\n\r\n", "3;\n\r\nabc\r\n0\r\n\r\n", "3 ;a\r\nabc\r\n0\r\n\r\n",
     "3 a\r\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0;x\r\n\r\n",
@@ -134,7 +138,9 @@ private struct Difference {
   var reason: String
   var cases: [String]
 
-  init(_ kind: Kind, _ reason: String, _ cases: [String]) { (self.kind, self.reason, self.cases) = (kind, reason, cases) }
+  init(_ kind: Kind, _ reason: String, _ cases: [String]) {
+    (self.kind, self.reason, self.cases) = (kind, reason, cases)
+  }
 
   private static let get = SmugglingTests.get(_:path:)
   private static let post = SmugglingTests.post
