@@ -10,7 +10,7 @@
 
 NH_PLUGIN_NOTE("routes", NH_LANGUAGE_C, NH_NOTE_MAY_UNLOAD);
 
-enum { HELLO, ECHO, COUNT, POUR, TRAILERS, NEVER, STALL, BAD, LATER, BUILD_NUMBER, FAIL, EARLY, SHORT, KINDS };
+enum { HELLO, ECHO, COUNT, POUR, TRAILERS, NEVER, STALL, BAD, LATER, BUILD_NUMBER, FAIL, EARLY, SHORT, TEXT, TICK, KINDS };
 
 /* An exchange that goes on behind its request. */
 typedef struct open {
@@ -36,6 +36,7 @@ static const struct {
     {"GET", "/hello/{name}"}, {"POST", "/echo"},  {"POST", "/count"}, {"GET", "/pour/{bytes}"}, {"GET", "/trailers"},
     {"GET", "/never"},        {"POST", "/stall"}, {"GET", "/bad/{kind}"}, {"GET", "/later/{ms}"}, {"GET", "/build"},
     {"GET", "/fail"},         {"POST", "/early"}, {"GET", "/short"},
+    {"GET", "/text/{bytes}"}, {"GET", "/tick"},
 };
 
 static nh_status create(const nh_host *host, nh_json config, void **out, nh_error *error) {
@@ -194,6 +195,25 @@ static void request(routes *self, const nh_http_event *event) {
     break;
   case FAIL: self->host->fail(self->host, NH_INTERNAL, nh_cstr("asked to")); break;
   case EARLY: respond(self, event->exchange, 403, "not here\n"); break;
+  case TEXT: {
+    /* With what a cache and a range would ask for. */
+    nh_pair fields[] = {{nh_cstr("content-type"), nh_cstr("text/html; charset=utf-8")},
+                        {nh_cstr("etag"), nh_cstr("\"one\"")},
+                        {nh_cstr("accept-ranges"), nh_cstr("bytes")}};
+    size_t count = number(head);
+    uint8_t *body = malloc(count + 1);
+    memset(body, 'x', count);
+    self->http->respond(self->http->ctx, event->exchange, 200, (nh_pair_list){fields, 3}, (nh_bytes){body, count}, 1);
+    free(body);
+    break;
+  }
+  case TICK: {
+    nh_pair type = {nh_cstr("content-type"), nh_cstr("text/event-stream")};
+    keep(self, event, NEVER);
+    self->http->respond(self->http->ctx, event->exchange, 200, (nh_pair_list){&type, 1}, (nh_bytes){NULL, 0}, 0);
+    self->http->write(self->http->ctx, event->exchange, (nh_bytes){(const uint8_t *)"data: one\n\n", 11});
+    break;
+  }
   case SHORT: {
     nh_pair length = {nh_cstr("content-length"), nh_cstr("10")};
     self->http->respond(self->http->ctx, event->exchange, 200, (nh_pair_list){&length, 1},

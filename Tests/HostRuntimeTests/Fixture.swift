@@ -25,13 +25,13 @@ enum Place {
 @discardableResult
 func run(_ arguments: [String]) -> (code: Int32, output: String) {
   var ends: [Int32] = [0, 0]
-  pipe(&ends)
+  // A program that stays in the background would hold them open for whoever reads.
+  socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends)
   var actions = posix_spawn_file_actions_t()
   posix_spawn_file_actions_init(&actions)
   defer { posix_spawn_file_actions_destroy(&actions) }
   posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
   posix_spawn_file_actions_adddup2(&actions, ends[1], 2)
-  posix_spawn_file_actions_addclose(&actions, ends[0])
   var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
   defer { for word in words { free(word) } }
   var process = pid_t()

@@ -111,16 +111,24 @@ final class RawClient {
 
   /// What comes, up to `count` bytes, until the end or a pause of so long.
   func receive(_ count: Int = .max, seconds: Double = 2) -> (text: String, isClosed: Bool) {
+    let (bytes, isClosed) = receiveSome(count, seconds)
+    return (String(decoding: bytes, as: UTF8.self), isClosed)
+  }
+
+  /// All bytes that come until the end or a pause of so many seconds.
+  func receiveBytes(until pause: Double) -> [UInt8] { receiveSome(.max, pause).bytes }
+
+  private func receiveSome(_ count: Int, _ seconds: Double) -> (bytes: [UInt8], isClosed: Bool) {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65_536)
     while bytes.count < count {
       var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      guard poll(&poller, 1, Int32(seconds * 1000)) > 0 else { return (String(decoding: bytes, as: UTF8.self), false) }
+      guard poll(&poller, 1, Int32(seconds * 1000)) > 0 else { return (bytes, false) }
       let got = recv(descriptor, &chunk, min(chunk.count, count - bytes.count), 0)
-      guard got > 0 else { return (String(decoding: bytes, as: UTF8.self), true) }
+      guard got > 0 else { return (bytes, true) }
       bytes += chunk[..<got]
     }
-    return (String(decoding: bytes, as: UTF8.self), false)
+    return (bytes, false)
   }
 
   /// Waits for an answer that ends so.
@@ -153,4 +161,44 @@ extension Substring {
     }
     return nil
   }
+}
+
+/// The whole answers in some text of HTTP/1.1, one behind the other, as far as they can be read; those of status 1xx are
+/// passed over. Fields are in lower case.
+func answers(_ text: String) -> [(status: Int, head: [String], body: String)] {
+  var rest = Array(text.utf8)[...]
+  var found: [(status: Int, head: [String], body: String)] = []
+  while let line = takeLine(&rest), line.hasPrefix("HTTP/1.1 "), let status = Int(line.dropFirst(9).prefix(3)) {
+    var head: [String] = []
+    while let field = takeLine(&rest), !field.isEmpty { head.append(field.lowercased()) }
+    if status < 200 { continue }
+    found.append((status, head, takeBody(&rest, head)))
+  }
+  return found
+}
+
+private func takeLine(_ rest: inout ArraySlice<UInt8>) -> String? {
+  guard let end = rest.firstIndex(of: 0x0A) else { return nil }
+  defer { rest = rest[(end + 1)...] }
+  return String(decoding: rest[..<end].filter { $0 != 0x0D }, as: UTF8.self)
+}
+
+private func takeBody(_ rest: inout ArraySlice<UInt8>, _ head: [String]) -> String {
+  var body: [UInt8] = []
+  func take(_ count: Int) {
+    body += rest.prefix(count)
+    rest = rest.dropFirst(count)
+  }
+  if head.contains("transfer-encoding: chunked") {
+    while let size = takeLine(&rest).flatMap({ Int($0, radix: 16) }) {
+      take(size)
+      if size == 0 { while let trailer = takeLine(&rest), !trailer.isEmpty {} } else { _ = takeLine(&rest) }
+      if size == 0 { break }
+    }
+  } else if let length = head.first(where: { $0.hasPrefix("content-length: ") }) {
+    take(Int(length.dropFirst("content-length: ".count)) ?? 0)
+  } else {
+    take(rest.count)
+  }
+  return String(decoding: body, as: UTF8.self)
 }

@@ -99,29 +99,19 @@ extension MessageHead {
     addField(cookies[0].name, joined.withUnsafeBytes { add($0) })
   }
 
-  /// Several lengths are fine if they agree (RFC 9112, 6.3).
+  /// One length and no list, not even of equal numbers: RFC 9112, 6.3 leaves that to each reader, so two could differ.
   private func readLength(_ value: Part, _ length: inout Int?) throws(HTTPRefusal) {
-    var refusal: HTTPRefusal?
-    var found = 0
-    forEachMember(value) { member in
-      found += 1
-      var number = 0
-      guard member.count > 0, member.count <= HTTPLimits.lengthDigits else {
-        refusal = HTTPRefusal(member.count == 0 ? 400 : 413, "Content-Length is no number that can be met")
-        return
+    guard length == nil else { throw HTTPRefusal(400, "Content-Length is given twice") }
+    guard value.count > 0 else { throw HTTPRefusal(400, "Content-Length is not a number") }
+    var number = 0
+    for byte in bytes(value) {
+      guard HTTPByte.isDigit(byte) else { throw HTTPRefusal(400, "Content-Length is not a number") }
+      guard value.count <= HTTPLimits.lengthDigits else {
+        throw HTTPRefusal(413, "Content-Length is no number that can be met")
       }
-      for byte in bytes(member) {
-        guard HTTPByte.isDigit(byte) else {
-          refusal = HTTPRefusal(400, "Content-Length is not a number")
-          return
-        }
-        number = number * 10 + Int(byte - 0x30)
-      }
-      if let length, length != number { refusal = HTTPRefusal(400, "Content-Length is given twice") }
-      length = number
+      number = number * 10 + Int(byte - 0x30)
     }
-    if let refusal { throw refusal }
-    if found == 0 { throw HTTPRefusal(400, "Content-Length is not a number") }
+    length = number
   }
 
   /// The members of a list, between commas and without the space around them.

@@ -42,6 +42,8 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
   private var otherRequests = 0
   private var headBegan: Int64 = 0
   private var watch = ProgressWatch()
+  /// When the client was found to have closed its side while its answer was not whole.
+  private var hungUpAt: Int64?
 
   init(_ stream: Stream, _ shard: ListenerShard, remote: Remote) {
     self.stream = stream
@@ -215,12 +217,14 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
 
   // MARK: Out
 
-  /// Whether the connection stays open behind the answer that begins now.
-  func staysOpen(after exchange: HTTP1Exchange) -> Bool {
+  /// Whether the connection stays open behind the answer that begins now, and perhaps is whole already.
+  func staysOpen(after exchange: HTTP1Exchange, isWhole: Bool) -> Bool {
     guard exchange.head.keepsAlive, !shard.isClosing, stream.isOpen else { return false }
     guard case .body = state else { return true }
     // Who waits for "100 Continue" may or may not send its body now; nobody could tell it from the next request.
-    guard let left = body.remaining, !exchange.head.expectsContinue else { return false }
+    if exchange.head.expectsContinue { return false }
+    // What an answer leaves of the body while it streams shows when it is whole; more than the limit closes it then.
+    guard isWhole, let left = body.remaining else { return true }
     return left <= Self.discardLimit
   }
 
@@ -268,6 +272,8 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
   func streamFinished() {
     switch state {
     case .idle, .ending: stream.finish()
+    // It may have closed only the side that it needs no more, as `nc -N` does, or be gone: nobody can tell. nginx and
+    // Go take the second for granted. Here an answer that comes soon is still sent; then the handler is told (`tick`).
     case .answering: exchange.head.keepsAlive = false
     case .head, .body, .discarding:
       exchange.failed(NH_UNAVAILABLE, "the client hung up in the middle of its request")
@@ -305,8 +311,16 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
     case .body where exchange.credit > 0 && watch.isOlder(than: limits.stall, now):
       refuse(HTTPRefusal(408, "the request's body stopped coming"))
     case .discarding where watch.isOlder(than: limits.stall, now): stream.close()
+    case .answering where stream.inputHasEnded: endIfDeserted(now)
     default: break
     }
+  }
+
+  private func endIfDeserted(_ now: Int64) {
+    let since = hungUpAt ?? now
+    hungUpAt = since
+    guard now - since > ServerLimits.hangUp, watch.isOlder(than: ServerLimits.hangUp, now) else { return }
+    stream.close(NetworkFailure("the client hung up"))
   }
 
   func shutdown() { if case .idle = state { stream.close() } }
@@ -329,9 +343,9 @@ final class HTTP1Exchange: ServerExchange, @unchecked Sendable {
 
   override func sendHead(_ response: ResponseHead, _ body: UnsafeRawBufferPointer, ends: Bool) {
     guard let connection else { return }
-    staysOpen = connection.staysOpen(after: self)
+    staysOpen = connection.staysOpen(after: self, isWhole: ends)
     framing = frame(response, ends: ends)
-    HTTP1ResponseWriter.head(response, framing, keepsAlive: staysOpen, date: shard.date(), to: connection.stream)
+    HTTP1ResponseWriter.head(response, framing, persistence, date: shard.date(), to: connection.stream)
     if case .length(let length) = framing { left = length }
     if body.count > 0 { sendBody(body) }
     if ends, case .chunked = framing { HTTP1ResponseWriter.lastChunk(nh_pair_list(), to: connection.stream) }
@@ -339,11 +353,15 @@ final class HTTP1Exchange: ServerExchange, @unchecked Sendable {
 
   override func sendForwardedHead(_ head: MessageHead, _ leftOut: FieldSet) {
     guard let connection else { return }
-    staysOpen = connection.staysOpen(after: self)
+    staysOpen = connection.staysOpen(after: self, isWhole: false)
     framing = frame(head)
     if case .length(let length) = framing { left = length }
     HTTP1ResponseWriter.head(
-      head, leavingOut: leftOut, framing, hasNoBody: isToHead, keepsAlive: staysOpen, to: connection.stream)
+      head, leavingOut: leftOut, framing, hasNoBody: isToHead, persistence, to: connection.stream)
+  }
+
+  private var persistence: HTTP1ResponseWriter.Persistence {
+    staysOpen ? (head.isHTTP10 ? .saidToStay : .stays) : .ends
   }
 
   private func frame(_ head: MessageHead) -> HTTP1ResponseWriter.Framing {

@@ -12,7 +12,17 @@ enum HTTP1ResponseWriter {
     case untilClosed
   }
 
-  static func head(_ response: ResponseHead, _ framing: Framing, keepsAlive: Bool, date: [UInt8], to stream: Stream) {
+  /// What becomes of the connection behind the response.
+  enum Persistence {
+    case stays
+    /// The same, for clients of HTTP/1.0, which expect to be told.
+    case saidToStay
+    case ends
+  }
+
+  static func head(
+    _ response: ResponseHead, _ framing: Framing, _ persistence: Persistence, date: [UInt8], to stream: Stream
+  ) {
     var room = 160
     for pair in ResponseHead.pairs(response.headers) { room += Int(pair.name.len + pair.value.len) + 4 }
     stream.write(upTo: room) { start in
@@ -31,15 +41,15 @@ enum HTTP1ResponseWriter {
       for pair in ResponseHead.pairs(response.headers) where !ResponseHead.isTheHosts(pair.name) {
         writer.addField(ResponseHead.bytes(pair.name), ResponseHead.bytes(pair.value))
       }
-      finish(&writer, framing, keepsAlive: keepsAlive)
+      finish(&writer, framing, persistence)
       return writer.count
     }
   }
 
   /// Another server's head. What it says of the length of a body that does not follow is true all the same.
   static func head(
-    _ head: MessageHead, leavingOut leftOut: FieldSet, _ framing: Framing, hasNoBody: Bool, keepsAlive: Bool,
-    to stream: Stream
+    _ head: MessageHead, leavingOut leftOut: FieldSet, _ framing: Framing, hasNoBody: Bool,
+    _ persistence: Persistence, to stream: Stream
   ) {
     stream.write(upTo: head.used + 4 * head.fields.count + 160) { start in
       var writer = HTTP1Writer(at: start)
@@ -54,12 +64,12 @@ enum HTTP1ResponseWriter {
       if case .none = framing, hasNoBody || head.status == 304, let length = head.value("content-length") {
         writer.addField("content-length", head.bytes(length))
       }
-      finish(&writer, framing, keepsAlive: keepsAlive)
+      finish(&writer, framing, persistence)
       return writer.count
     }
   }
 
-  private static func finish(_ writer: inout HTTP1Writer, _ framing: Framing, keepsAlive: Bool) {
+  private static func finish(_ writer: inout HTTP1Writer, _ framing: Framing, _ persistence: Persistence) {
     switch framing {
     case .none, .untilClosed: break
     case .length(let length):
@@ -68,7 +78,11 @@ enum HTTP1ResponseWriter {
       writer.add("\r\n")
     case .chunked: writer.add("transfer-encoding: chunked\r\n")
     }
-    if !keepsAlive { writer.add("connection: close\r\n") }
+    switch persistence {
+    case .stays: break
+    case .saidToStay: writer.add("connection: keep-alive\r\n")
+    case .ends: writer.add("connection: close\r\n")
+    }
     writer.add("\r\n")
   }
 

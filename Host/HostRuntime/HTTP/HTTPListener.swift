@@ -28,6 +28,7 @@ final class HTTPListener: @unchecked Sendable {
   /// Whether it tells how the node is.
   let servesStatus: Bool
   let tls: TLSSource?
+  let accessLog: AccessLog?
   let address: SocketAddress
   let counts: ServerCounts
   let isReady = Atomic<Bool>(false)
@@ -62,6 +63,7 @@ final class HTTPListener: @unchecked Sendable {
     } else {
       tls = nil
     }
+    accessLog = try plan.accessLog.map { path throws(NetworkFailure) in try AccessLog(path, services.log) }
     let sockets = try Acceptor.sockets(plan.address, count: loops.count)
     address = SocketAddress.local(of: sockets[0])!
     shards = zip(sockets, loops).map { ListenerShard(self, socket: $0, loop: $1) }

@@ -11,6 +11,8 @@ struct ServerLimits: Sendable {
   var connections = 10_000
   /// Requests at once on one connection of HTTP/2.
   var streams = 128
+  /// Answers from this size on are compressed; nil: none.
+  var compressFrom: Int?
   // Nanoseconds.
   /// From a request's first byte to the end of its head.
   var headTime: Int64 = 10_000_000_000
@@ -19,9 +21,12 @@ struct ServerLimits: Sendable {
   /// With less than `stallBytes` going either way while there is something to send or wanted.
   var stall: Int64 = 30_000_000_000
   static let stallBytes = 1_024
+  /// Who has closed its side may wait so long for an answer that does not go forward.
+  static let hangUp: Int64 = 5_000_000_000
 
   init(_ plan: Listener) {
     body = plan.bodyLimit
+    compressFrom = plan.compressFrom
     connections = plan.limits.connections
     headTime = Int64(plan.limits.headMilliseconds) * 1_000_000
     idle = Int64(plan.limits.idleMilliseconds) * 1_000_000
@@ -81,6 +86,8 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   private var dateSecond: Int64 = -1
   private var whenClosed: (() -> Void)?
   let counts: ServerCounts
+  /// For answers that are there as a whole.
+  private(set) lazy var compressor = ResponseCompressor(.whole)
 
   init(_ listener: HTTPListener, socket: Int32, loop: EventLoop) {
     self.listener = listener
@@ -191,6 +198,7 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   func ended(_ exchange: ServerExchange) {
     counts.requests.addFromAnyThread(1)
     if exchange.status >= 500 || exchange.answer == .broken { counts.failures.addFromAnyThread(1) }
+    listener.accessLog?.note(exchange, listener.name)
   }
 
   /// What "date" says now.

@@ -14,7 +14,7 @@ struct ResponseHead {
   static let fieldLimit = 256
 
   /// Nil if a name or value could not be sent, or the length is not a number or not that of the body.
-  init?(_ status: Int, _ headers: nh_pair_list, ends: Bool, bodyCount: Int) {
+  init?(_ status: Int, _ headers: nh_pair_list, ends: Bool, bodyCount: Int, isToHead: Bool) {
     guard Self.areFit(headers) else { return nil }
     self.status = status
     self.headers = headers
@@ -32,6 +32,8 @@ struct ResponseHead {
     }
     self.hasDate = hasDate
     self.hasServer = hasServer
+    // Only where no body follows may the length be that of another answer.
+    if let given, ends, given != bodyCount, !isToHead, status != 304 { return nil }
     length = given ?? (ends ? bodyCount : nil)
   }
 

@@ -44,6 +44,8 @@ class ServerExchange: @unchecked Sendable {
   private(set) var status = 0
   private(set) var bodySent = 0
   private(set) var began: Int64 = 0
+  /// Of an answer that is streamed through gzip, with how much the length that was announced leaves.
+  private var compression: (compressor: ResponseCompressor, left: Int?)?
 
   enum Answer { case none, open, whole, broken }
 
@@ -78,6 +80,8 @@ class ServerExchange: @unchecked Sendable {
     wantsToWrite = false
     status = 0
     bodySent = 0
+    began = 0
+    compression = nil
   }
 
   /// The head is there: finds who takes it.
@@ -102,15 +106,71 @@ class ServerExchange: @unchecked Sendable {
   /// Status, headers and a first piece of the body; with `ends` all of it.
   final func respond(_ status: Int, _ headers: nh_pair_list, _ body: UnsafeRawBufferPointer, ends: Bool) -> nh_status {
     guard answer == .none, (200...599).contains(status) else { return NH_FAILED_PRECONDITION }
-    guard let response = ResponseHead(status, headers, ends: ends, bodyCount: body.count) else {
+    guard let response = ResponseHead(status, headers, ends: ends, bodyCount: body.count, isToHead: isToHead) else {
       return NH_INVALID_ARGUMENT
     }
     self.status = status
     answer = .open
-    sendHead(response, body, ends: ends)
-    bodySent += body.count
+    if let least = shard.limits.compressFrom {
+      begin(response, body, ends: ends, CompressionChoice.of(response, to: self, from: least))
+    } else {
+      begin(response, body, ends: ends)
+    }
     if ends { complete() }
     return NH_OK
+  }
+
+  private func begin(_ response: ResponseHead, _ body: UnsafeRawBufferPointer, ends: Bool) {
+    sendHead(response, body, ends: ends)
+    bodySent += body.count
+  }
+
+  private func begin(_ response: ResponseHead, _ body: UnsafeRawBufferPointer, ends: Bool, _ choice: CompressionChoice)
+  {
+    switch choice {
+    case .none: begin(response, body, ends: ends)
+    case .onlyVaries(let head): begin(head, body, ends: ends)
+    case .gzip(let head) where ends:
+      guard let whole = shard.compressor else { return begin(response, body, ends: ends) }
+      var smaller = ByteQueue()
+      whole.reset()
+      whole.add(body, isLast: true) { smaller.append($0) }
+      begin(head, UnsafeRawBufferPointer(smaller.bytes), ends: true)
+    case .gzip(let head):
+      guard let compressor = ResponseCompressor(.streamed) else { return begin(response, body, ends: ends) }
+      compression = (compressor, response.length)
+      begin(head, UnsafeRawBufferPointer(start: nil, count: 0), ends: false)
+      put(body)
+    }
+  }
+
+  /// With fields that were chosen here, and are fit to be sent.
+  private func begin(_ head: MessageHead, _ body: UnsafeRawBufferPointer, ends: Bool) {
+    head.withPairs { pairs in
+      guard let response = ResponseHead(status, pairs, ends: ends, bodyCount: body.count, isToHead: isToHead) else {
+        return breakOff()
+      }
+      begin(response, body, ends: ends)
+    }
+  }
+
+  /// A piece of the body, as the wire is to have it.
+  private func put(_ body: UnsafeRawBufferPointer) {
+    guard let (compressor, left) = compression else {
+      bodySent += body.count
+      return sendBody(body)
+    }
+    compression?.left = left.map { $0 - body.count }
+    compressor.add(body) {
+      bodySent += $0.count
+      sendBody($0)
+    }
+  }
+
+  /// Whether so much more fits into the length that was announced.
+  private func fits(_ count: Int) -> Bool {
+    guard let compression else { return bodyFits(count) }
+    return count <= compression.left ?? .max
   }
 
   /// The next piece; NH_RESOURCE_EXHAUSTED if nothing was taken and `exchangeWritable` will come.
@@ -120,9 +180,8 @@ class ServerExchange: @unchecked Sendable {
       wantsToWrite = true
       return NH_RESOURCE_EXHAUSTED
     }
-    guard bodyFits(body.count) else { return NH_OUT_OF_RANGE }
-    sendBody(body)
-    bodySent += body.count
+    guard fits(body.count) else { return NH_OUT_OF_RANGE }
+    put(body)
     return NH_OK
   }
 
@@ -161,6 +220,17 @@ class ServerExchange: @unchecked Sendable {
   final func finish(_ trailers: nh_pair_list) -> nh_status {
     guard answer == .open else { return answer == .none ? NH_FAILED_PRECONDITION : NH_UNAVAILABLE }
     guard ResponseHead.areFit(trailers) else { return NH_INVALID_ARGUMENT }
+    if let (compressor, left) = compression {
+      // Shorter than announced, which chunks do not tell.
+      guard left ?? 0 == 0 else {
+        abort()
+        return NH_OK
+      }
+      compressor.add(UnsafeRawBufferPointer(start: nil, count: 0), isLast: true) {
+        bodySent += $0.count
+        sendBody($0)
+      }
+    }
     sendEnd(trailers)
     complete()
     return NH_OK
@@ -203,6 +273,7 @@ class ServerExchange: @unchecked Sendable {
   private func complete() {
     answer = .whole
     handler = nil
+    compression = nil
     shard.ended(self)
     answered()
   }
@@ -229,7 +300,9 @@ class ServerExchange: @unchecked Sendable {
     }
     kept.withUnsafeBufferPointer { pairs in
       let list = nh_pair_list(items: pairs.baseAddress, count: UInt64(pairs.count))
-      guard let response = ResponseHead(head.status, list, ends: false, bodyCount: 0) else { return breakOff() }
+      guard let response = ResponseHead(head.status, list, ends: false, bodyCount: 0, isToHead: isToHead) else {
+        return breakOff()
+      }
       sendHead(response, UnsafeRawBufferPointer(start: nil, count: 0), ends: false)
     }
   }

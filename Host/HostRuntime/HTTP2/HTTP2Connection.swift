@@ -13,6 +13,10 @@ class HTTP2Connection: StreamOwner {
   static let emptyFrameLimit = 2_000
   /// Of those, what is forgiven in a second.
   static let emptyFramesForgiven = 200
+  /// Streams that the other side may break off at once, and what of them is forgiven in a second. nghttp2 has such a
+  /// limit too, a little further away, but calls it an error of its own.
+  static let resetLimit = 900
+  static let resetsForgiven = 100
   /// Silence on a connection with open streams after which the other side is asked whether it is still there.
   var pingAfter: Int64 { 60_000_000_000 }
   static let pingTimeout: Int64 = 20_000_000_000
@@ -20,6 +24,7 @@ class HTTP2Connection: StreamOwner {
   let stream: Stream
   private(set) var session: OpaquePointer!
   private var emptyFrames = 0
+  private var resets = 0
   private var drained: [HTTP2Flow] = []
   private(set) var heardAt: Int64 = 0
   private var pingedAt: Int64?
@@ -82,15 +87,21 @@ class HTTP2Connection: StreamOwner {
 
   fileprivate func frameBegins(_ header: nghttp2_frame_hd) {
     switch UInt32(header.type) {
-    case NGHTTP2_HEADERS.rawValue, NGHTTP2_WINDOW_UPDATE.rawValue, NGHTTP2_RST_STREAM.rawValue: return
-    case NGHTTP2_DATA.rawValue where header.length > 0 || header.flags & HTTP2.endStream != 0: return
-    default: break
-    }
-    emptyFrames += 1
-    if emptyFrames == Self.emptyFrameLimit {
-      nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM.rawValue)
+    // nghttp2 does not tell of pieces of bodies here; see `received`.
+    case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue, NGHTTP2_WINDOW_UPDATE.rawValue: break
+    case NGHTTP2_RST_STREAM.rawValue:
+      resets += 1
+      if resets == Self.resetLimit { calmDown() }
+    default: countEmptyFrame()
     }
   }
+
+  private func countEmptyFrame() {
+    emptyFrames += 1
+    if emptyFrames == Self.emptyFrameLimit { calmDown() }
+  }
+
+  private func calmDown() { nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM.rawValue) }
 
   fileprivate func received(_ frame: nghttp2_frame) {
     let header = frame.hd
@@ -98,8 +109,11 @@ class HTTP2Connection: StreamOwner {
     case NGHTTP2_HEADERS.rawValue:
       headEnds(header.stream_id, frame.headers.cat, endsStream: header.flags & HTTP2.endStream != 0)
     case NGHTTP2_DATA.rawValue:
-      guard header.flags & HTTP2.endStream != 0, let flow = flow(header.stream_id) else { return }
-      streamEnds(flow)
+      if header.flags & HTTP2.endStream == 0 {
+        if header.length == 0 { countEmptyFrame() }
+      } else if let flow = flow(header.stream_id) {
+        streamEnds(flow)
+      }
     case NGHTTP2_SETTINGS.rawValue: settingsCame()
     case NGHTTP2_GOAWAY.rawValue: goingAway(frame.goaway.last_stream_id, frame.goaway.error_code)
     default: break
@@ -199,6 +213,7 @@ class HTTP2Connection: StreamOwner {
   /// Once a second. False if the other side is not there any more.
   final func isAlive(_ now: Int64) -> Bool {
     emptyFrames = max(0, emptyFrames - Self.emptyFramesForgiven)
+    resets = max(0, resets - Self.resetsForgiven)
     if let pingedAt { return now - pingedAt <= Self.pingTimeout }
     if hasOpenStreams, now - heardAt > pingAfter {
       pingedAt = now

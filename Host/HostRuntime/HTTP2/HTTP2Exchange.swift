@@ -24,6 +24,8 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   /// All of the request has come, though perhaps not all has been handed on.
   private(set) var inputHasEnded = false
   private var cookies = 0
+  /// All of the answer has been sent and the request is not whole: who goes on with it is told not to.
+  var wasAnsweredEarly = false
 
   init(_ connection: HTTP2ServerConnection, isSecure: Bool) {
     self.connection = connection
@@ -43,6 +45,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     hasBegun = false
     inputHasEnded = false
     cookies = 0
+    wasAnsweredEarly = false
   }
 
   override var speaksHTTP2: Bool { true }
@@ -120,7 +123,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     bodySize += bytes.count
     guard !isOver else {
       connection?.used(bytes.count)
-      return
+      return stopRequest()
     }
     guard bodySize <= shard.limits.body || isLongLived else {
       connection?.used(bytes.count)
@@ -128,6 +131,12 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     }
     guard let handler, pending.isEmpty else { return pending.append(bytes) }
     hand(bytes, to: handler)
+  }
+
+  private func stopRequest() {
+    guard wasAnsweredEarly else { return }
+    wasAnsweredEarly = false
+    connection?.reset(flow, NGHTTP2_NO_ERROR)
   }
 
   private func hand(_ bytes: UnsafeRawBufferPointer, to handler: any ExchangeHandler) {
@@ -237,6 +246,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
 
   func tick(_ now: Int64, _ limits: ServerLimits) {
     guard let connection else { return }
+    stopRequest()
     if !hasBegun {
       if now - headBegan > limits.headTime { connection.breakOff(NGHTTP2_ENHANCE_YOUR_CALM) }
       return

@@ -91,8 +91,10 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection {
   override func hasRoom(_ flow: HTTP2Flow) { exchange(flow).drained() }
 
   override func sent(_ flow: HTTP2Flow) {
-    // The client may stop sending what nobody reads any more.
-    if !exchange(flow).inputHasEnded { reset(flow, NGHTTP2_NO_ERROR) }
+    let exchange = exchange(flow)
+    guard !exchange.inputHasEnded else { return }
+    // The client may stop sending what nobody reads any more. Told so in one breath with the answer, curl loses that.
+    if exchange.isLongLived { reset(flow, NGHTTP2_NO_ERROR) } else { exchange.wasAnsweredEarly = true }
   }
 
   override func closed(_ flow: HTTP2Flow, _ code: UInt32) {

@@ -52,6 +52,8 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   /// The other side has hung up, so a short read is not the end of what there is.
   private var hungUp = false
   private var sawEnd = false
+  /// The other side will send no more, whether the owner has been told yet or not.
+  private(set) var inputHasEnded = false
   private var isPaused = false
   private var isFinishing = false
   private var wasFull = false
@@ -388,5 +390,6 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   private func finished() {
     canRead = false
     sawEnd = true
+    inputHasEnded = true
   }
 }

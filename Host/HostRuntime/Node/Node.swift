@@ -205,6 +205,7 @@ package final class Node: @unchecked Sendable {
     closePeers()
     for (loop, _) in threads { loop.stop() }
     for (loop, thread) in threads where !stuck.contains(where: { $0.instance?.loop === loop }) { thread.join() }
+    services.http.endLogs()
     let names = stuck.map(\.name).joined(separator: ", ")
     if hasAbandonedRoles { log(NH_LOG_ERROR, "ended without waiting any longer for \(names)") }
     if !hasAbandonedRoles { log(NH_LOG_INFO, "ended") }

@@ -42,9 +42,8 @@ final class RoleExchange: ExchangeHandler, @unchecked Sendable {
       return outcome
     }
     guard !hasAnswered, (200...599).contains(status) else { return NH_FAILED_PRECONDITION }
-    guard ResponseHead(Int(status), headers, ends: ends, bodyCount: bytes.count) != nil else {
-      return NH_INVALID_ARGUMENT
-    }
+    let head = ResponseHead(Int(status), headers, ends: ends, bodyCount: bytes.count, isToHead: exchange.isToHead)
+    guard head != nil else { return NH_INVALID_ARGUMENT }
     let copy = MessageHead(copying: headers), piece = Array(bytes)
     exchange.onItsLoop { exchange in
       copy.withPairs { headers in
