@@ -106,6 +106,9 @@ final class ScriptedHost: @unchecked Sendable {
   var handover: Handover?
   var routes = SlotTable<Route>(limit: 2 * ScriptedHost.routeLimit)
   var exchanges = SlotTable<Exchange>(limit: ScriptedHost.exchangeLimit)
+  var talks = SlotTable<Talk>(limit: ScriptedHost.talkLimit)
+  /// How many calls of gRPC the role has made.
+  var ownTalks = 0
   var outgoing = SlotTable<Request>(limit: ScriptedHost.outgoingLimit)
   var unanswered: [UInt64] = []
   /// The objects, which belong to the place.
@@ -238,6 +241,7 @@ final class ScriptedHost: @unchecked Sendable {
     setTimers = [:]
     subscriptions = SlotTable(limit: 2 * Self.subscriptionLimit)
     for (handle, _) in exchanges.elements { end(handle, "ends with the role") }
+    for (handle, _) in talks.elements { endTalk(handle, "ends with the role") }
     routes = SlotTable(limit: 2 * Self.routeLimit)
     outgoing = SlotTable(limit: Self.outgoingLimit)
     unanswered = []
