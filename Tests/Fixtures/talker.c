@@ -225,6 +225,10 @@ static void answered(talker *self, const nh_rpc_event *event) {
   case NH_RPC_MESSAGE:
     talk->trail_len += event->payload.len;
     talk->done++;
+    if (talk->payload && strcmp(talk->payload, "cancel") == 0) {
+      rpc->cancel(rpc->ctx, event->call);
+      break;
+    }
     if (talk->done < talk->total)
       rpc->send(rpc->ctx, event->call, (nh_bytes){(uint8_t *)talk->payload, strlen(talk->payload)});
     else if (talk->total > 0)
