@@ -25,6 +25,7 @@ final class HostLink {
   private var blobTable: UnsafePointer<nh_blob_service>?
   private var httpTable: UnsafePointer<nh_http_service>?
   private var peersTable: UnsafePointer<nh_peers_service>?
+  private var rpcTable: UnsafePointer<nh_rpc_service>?
 
   // The tables never call out while they are read or changed, so the run-time check of that is saved.
   @exclusivity(unchecked) var timers = CallbackTable<TimerEntry>()
@@ -35,6 +36,9 @@ final class HostLink {
   @exclusivity(unchecked) var forwards = CallbackTable<(JSON) throws -> Void>()
   /// Requests without a whole answer.
   @exclusivity(unchecked) var exchanges: [nh_handle: OpenHTTPRequest] = [:]
+  @exclusivity(unchecked) var rpcMethods = CallbackTable<RpcMethodEntry>()
+  /// Calls of gRPC that are not over.
+  @exclusivity(unchecked) var rpcCalls: [nh_handle: OpenRpcCall] = [:]
   var openReplies: [nh_handle: Unowned] = [:]
   var whenMessage: ((Message) throws -> Void)?
   var whenLink: ((LinkChange) throws -> Void)?
@@ -51,6 +55,9 @@ final class HostLink {
   func endServices() {
     servesRole = false
     let held = (timers, subscriptions, calls, routes, forwards, exchanges, whenMessage, whenLink)
+    let heldCalls = (rpcMethods, rpcCalls)
+    rpcMethods = CallbackTable()
+    rpcCalls = [:]
     forwards = CallbackTable()
     routes = CallbackTable()
     exchanges = [:]
@@ -62,7 +69,7 @@ final class HostLink {
     // The host has answered these; what waits for their cancellation may hold the role too.
     for open in openReplies.values.map(\.reply) { open.abandon() }
     // What the closures held may use this link as it goes, so it goes last.
-    withExtendedLifetime(held) {}
+    withExtendedLifetime((held, heldCalls)) {}
   }
 
   var isServing: Bool { servesRole }
@@ -105,6 +112,9 @@ extension HostLink {
   }
   var peersService: UnsafePointer<nh_peers_service> {
     get throws { try service(.peers, \.peersTable) }
+  }
+  var rpcService: UnsafePointer<nh_rpc_service> {
+    get throws { try service(.rpc, \.rpcTable) }
   }
 
   /// Fetched at first use and kept, since a table stays as long as the role.

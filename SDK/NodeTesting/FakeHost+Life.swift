@@ -31,6 +31,7 @@ extension FakeHost {
     library.table.stop?(role)
     for call in incoming.all { finish(call, .failure(RoleError(.unavailable, "the role \(roleName) has stopped"))) }
     endRequests()
+    endRpcs()
     phase = .stopped
     endWhatItOwns()
   }
@@ -79,6 +80,7 @@ extension FakeHost {
     storeRequests.endAll()
     blobRequests.endAll()
     routes.endAll()
+    rpcMethods.endAll()
   }
 }
 
@@ -123,6 +125,7 @@ extension FakeHost {
     let next = try FakeHost(
       library, config, roleName, nodeName, nodeID, random.next(), Set(ServiceID.offered).subtracting(offered))
     endRequests(isSwap: true)
+    endRpcs(isSwap: true)
     if aspects.contains(.state), next.aspects.contains(.state) { try next.load(save()) }
     next.clock.set(clock.now)
     next.metrics = metrics
@@ -130,6 +133,8 @@ extension FakeHost {
     next.store = store
     next.listeners = listeners
     next.sequences = sequences
+    (next.rpcStubs, next.rpcIsReachable, next.rpcTakes) = (rpcStubs, rpcIsReachable, rpcTakes)
+    (next.rpcCalls, next.described) = (rpcCalls, described)
     next.blobs = blobs
     (next.peers, next.upPeers, next.whenSent) = (peers, upPeers, whenSent)
     try next.start()
