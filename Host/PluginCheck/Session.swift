@@ -4,8 +4,7 @@ import HostRuntime
 import NodeValues
 
 /// What happens to a role that runs: its methods are called, its timers run out, its topics have news, its routes
-/// requests. The
-/// same seed brings the same session.
+/// requests, its services of gRPC calls. The same seed brings the same session.
 struct Session {
   /// How often each method is called: first with small and friendly arguments, then with any.
   var rounds = 3
@@ -38,14 +37,19 @@ struct Session {
     if let health = role.health() { host.record("health \(health.level) \(health.reason)") }
   }
 
-  /// Requests to each route, whose answers may still be open afterwards.
+  /// Requests to each route and calls of each service, whose answers may still be open afterwards.
   func send(to role: ScriptedRole) {
     let host = role.host
     var maker = RequestMaker(seed: host.settings.seed)
+    var talks = TalkMaker(seed: host.settings.seed)
     for number in 0..<requests {
       for (handle, _) in host.routes.elements {
         // A request may have ended it.
         guard let route = host.routes[handle] else { continue }
+        if route.isRpc {
+          host.call(talks.talk(to: route, isTame: number == 0), on: route, role)
+          continue
+        }
         host.send(maker.request(to: route, isTame: number == 0), to: route, role)
       }
       host.settle(role)

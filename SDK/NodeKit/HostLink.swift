@@ -26,6 +26,7 @@ final class HostLink {
   private var httpTable: UnsafePointer<nh_http_service>?
   private var clientTable: UnsafePointer<nh_client_service>?
   private var peersTable: UnsafePointer<nh_peers_service>?
+  private var rpcTable: UnsafePointer<nh_rpc_service>?
 
   // The tables never call out while they are read or changed, so the run-time check of that is saved.
   @exclusivity(unchecked) var timers = CallbackTable<TimerEntry>()
@@ -37,6 +38,9 @@ final class HostLink {
   /// Requests without a whole answer.
   @exclusivity(unchecked) var exchanges: [nh_handle: OpenHTTPRequest] = [:]
   @exclusivity(unchecked) var clientRequests = CallbackTable<ClientEntry>()
+  @exclusivity(unchecked) var rpcMethods = CallbackTable<RpcMethodEntry>()
+  /// Calls of gRPC that are not over.
+  @exclusivity(unchecked) var rpcCalls: [nh_handle: OpenRpcCall] = [:]
   var openReplies: [nh_handle: Unowned] = [:]
   var whenMessage: ((Message) throws -> Void)?
   var whenLink: ((LinkChange) throws -> Void)?
@@ -53,7 +57,10 @@ final class HostLink {
   func endServices() {
     servesRole = false
     let held = (timers, subscriptions, calls, routes, forwards, exchanges, clientRequests, whenMessage, whenLink)
+    let heldCalls = (rpcMethods, rpcCalls)
     clientRequests = CallbackTable()
+    rpcMethods = CallbackTable()
+    rpcCalls = [:]
     forwards = CallbackTable()
     routes = CallbackTable()
     exchanges = [:]
@@ -65,7 +72,7 @@ final class HostLink {
     // The host has answered these; what waits for their cancellation may hold the role too.
     for open in openReplies.values.map(\.reply) { open.abandon() }
     // What the closures held may use this link as it goes, so it goes last.
-    withExtendedLifetime(held) {}
+    withExtendedLifetime((held, heldCalls)) {}
   }
 
   var isServing: Bool { servesRole }
@@ -111,6 +118,9 @@ extension HostLink {
   }
   var peersService: UnsafePointer<nh_peers_service> {
     get throws { try service(.peers, \.peersTable) }
+  }
+  var rpcService: UnsafePointer<nh_rpc_service> {
+    get throws { try service(.rpc, \.rpcTable) }
   }
 
   /// Fetched at first use and kept, since a table stays as long as the role.

@@ -20,6 +20,7 @@ public struct Need: Sendable, Equatable {
   public static let http = Need(id: NH_HTTP_ID, layout: NH_HTTP_LAYOUT)
   public static let client = Need(id: NH_CLIENT_ID, layout: NH_CLIENT_LAYOUT)
   public static let peers = Need(id: NH_PEERS_ID, layout: NH_PEERS_LAYOUT)
+  public static let rpc = Need(id: NH_RPC_ID, layout: NH_RPC_LAYOUT)
 
   /// What a role needs that names nothing: the services that every host has and every simulation repeats.
   public static let common = [timer, bus, roles, metrics, random]

@@ -34,6 +34,9 @@ extension nh_plugin {
     if uses(.http) || uses(.client) {
       on_http = { role, event in RoleInstance.with(role) { $0.link.httpEventCame(event.pointee) } }
     }
+    if uses(.rpc) {
+      on_rpc = { role, event in RoleInstance.with(role) { $0.link.rpcEventCame(event.pointee) } }
+    }
     if uses(.peers) {
       on_message = { role, message in RoleInstance.with(role) { $0.link.messageCame(message.pointee) } }
     }

@@ -32,6 +32,7 @@ extension FakeHost {
     for call in incoming.all { finish(call, .failure(RoleError(.unavailable, "the role \(roleName) has stopped"))) }
     endRequests()
     endOwnRequests()
+    endRpcs()
     phase = .stopped
     endWhatItOwns()
   }
@@ -81,6 +82,7 @@ extension FakeHost {
     blobRequests.endAll()
     routes.endAll()
     forwards.endAll()
+    rpcMethods.endAll()
   }
 }
 
@@ -126,6 +128,7 @@ extension FakeHost {
       library, config, roleName, nodeName, nodeID, random.next(), Set(ServiceID.offered).subtracting(offered))
     endRequests(isSwap: true)
     endOwnRequests(isSwap: true)
+    endRpcs(isSwap: true)
     if aspects.contains(.state), next.aspects.contains(.state) { try next.load(save()) }
     next.clock.set(clock.now)
     next.metrics = metrics
@@ -134,6 +137,8 @@ extension FakeHost {
     next.listeners = listeners
     next.whenRequested = whenRequested
     next.sequences = sequences
+    (next.rpcStubs, next.rpcIsReachable, next.rpcTakes) = (rpcStubs, rpcIsReachable, rpcTakes)
+    (next.rpcCalls, next.described) = (rpcCalls, described)
     next.blobs = blobs
     (next.peers, next.upPeers, next.whenSent) = (peers, upPeers, whenSent)
     try next.start()

@@ -35,6 +35,16 @@ public final class FakeHost {
   public var workTakes = Duration.zero
   /// What jobs reported of their progress.
   public internal(set) var workProgress: [Double] = []
+  /// The calls of gRPC that the role has made.
+  public internal(set) var rpcCalls: [RecordedRpc] = []
+  /// What the role has described for reflection.
+  public internal(set) var described: [[UInt8]] = []
+  /// Whether other servers are there for calls of gRPC.
+  public var rpcIsReachable = true {
+    didSet { for handle in openRpcs.handles where rpcIsReachable { moveLater(handle) } }
+  }
+  /// How long other servers take for each message.
+  public var rpcTakes = Duration.zero
   /// What the role has stored, and how its disk behaves.
   public var store = FakeStore()
   /// The role's objects.
@@ -76,6 +86,10 @@ public final class FakeHost {
   /// Without a whole answer.
   var requests = HandleTable<PendingRequest>()
   var ownRequests = HandleTable<SentRequest>()
+  /// The methods of gRPC that the role serves.
+  var rpcMethods = HandleTable<FakeRoute>()
+  var openRpcs = HandleTable<FakeRpcCall>()
+  var rpcStubs: [String: ([UInt8]) throws -> [[UInt8]]] = [:]
   /// The names of the other nodes by id, and which of them are linked.
   var peers: [Int: String] = [:]
   var upPeers: Set<Int> = []

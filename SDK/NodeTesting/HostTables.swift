@@ -35,6 +35,7 @@ final class HostTables {
       NH_HTTP_ID: (NH_HTTP_LAYOUT, UnsafeRawPointer(memory.keep(httpTable(context)))),
       NH_CLIENT_ID: (NH_CLIENT_LAYOUT, UnsafeRawPointer(memory.keep(clientTable(context)))),
       NH_PEERS_ID: (NH_PEERS_LAYOUT, UnsafeRawPointer(memory.keep(peersTable(context)))),
+      NH_RPC_ID: (NH_RPC_LAYOUT, UnsafeRawPointer(memory.keep(rpcTable(context)))),
     ]
   }
 }
@@ -43,7 +44,7 @@ final class HostTables {
 enum ServiceID {
   static let offered = [
     NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID, NH_STORE_ID, NH_BLOB_ID, NH_HTTP_ID,
-    NH_CLIENT_ID, NH_PEERS_ID,
+    NH_CLIENT_ID, NH_PEERS_ID, NH_RPC_ID,
   ]
 }
 
@@ -163,4 +164,18 @@ private func peersTable(_ context: UnsafeMutableRawPointer) -> nh_peers_service 
     send: { FakeHost.at($0).sendMessage($1, String($2), $3, $4, $5) },
     nodes: { FakeHost.at($0).listNodes($1) },
     is_up: { FakeHost.at($0).isPeerUp($1) })
+}
+
+private func rpcTable(_ context: UnsafeMutableRawPointer) -> nh_rpc_service {
+  nh_rpc_service(
+    struct_size: UInt32(MemoryLayout<nh_rpc_service>.size), revision: 1, ctx: context,
+    serve: { FakeHost.at($0).serveRpc(String($1), String($2), $3) },
+    unserve: { FakeHost.at($0).unserveRpc($1) },
+    describe: { FakeHost.at($0).describeRpc([UInt8]($1)) },
+    call: { FakeHost.at($0).callRpc($1.pointee, $2, $3) },
+    metadata: { FakeHost.at($0).sendRpcMetadata($1, $2) },
+    send: { FakeHost.at($0).sendRpc($1, [UInt8]($2)) },
+    finish: { FakeHost.at($0).finishRpc($1, $2, String($3), $4, [UInt8]($5)) },
+    cancel: { FakeHost.at($0).cancelRpc($1) },
+    credit: { FakeHost.at($0).creditRpc($1, $2) })
 }

@@ -1,4 +1,5 @@
 /* A role that serves every kind of call of gRPC, and makes them. Messages are bytes of no meaning. */
+#define _GNU_SOURCE
 #include <nodehost.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,15 +27,22 @@ typedef struct talk {
 typedef struct talker {
   const nh_host *host;
   const nh_rpc_service *rpc;
+  /* Where it serves. */
+  char listener[16];
   talk *talks;
   uint64_t ended;
   nh_status last;
 } talker;
 
 static nh_status create(const nh_host *host, nh_json config, void **out, nh_error *error) {
-  (void)config;
   (void)error;
   talker *self = calloc(1, sizeof *self);
+  /* {"listener": "name"} */
+  static const char key[] = "\"listener\"";
+  const char *end = config.ptr + config.len, *place = config.len ? memmem(config.ptr, config.len, key, strlen(key)) : NULL;
+  if (place)
+    for (place += strlen(key); place < end && (*place < 'a' || *place > 'z');) place++;
+  for (size_t i = 0; place && place < end && *place != '"' && i < sizeof self->listener - 1;) self->listener[i++] = *place++;
   self->host = host;
   *out = self;
   return NH_OK;
@@ -47,7 +55,7 @@ static nh_status start(void *role, nh_error *error) {
   for (uint64_t i = UNARY; i <= LEFT; i++) {
     char path[64];
     snprintf(path, sizeof path, "/interop.Echo/%s", names[i]);
-    if (!self->rpc->serve(self->rpc->ctx, nh_cstr(""), nh_cstr(path), i))
+    if (!self->rpc->serve(self->rpc->ctx, nh_cstr(self->listener), nh_cstr(path), i))
       return nh_fail(error, NH_UNAVAILABLE, nh_cstr(""), nh_cstr("cannot serve"));
   }
   /* A file "echo.proto" of the package "interop" with a service "Echo" that has no methods. */
@@ -217,6 +225,10 @@ static void answered(talker *self, const nh_rpc_event *event) {
   case NH_RPC_MESSAGE:
     talk->trail_len += event->payload.len;
     talk->done++;
+    if (talk->payload && strcmp(talk->payload, "cancel") == 0) {
+      rpc->cancel(rpc->ctx, event->call);
+      break;
+    }
     if (talk->done < talk->total)
       rpc->send(rpc->ctx, event->call, (nh_bytes){(uint8_t *)talk->payload, strlen(talk->payload)});
     else if (talk->total > 0)
@@ -279,6 +291,8 @@ static const nh_plugin plugin = {
     .description = NH_INIT("Talks."),
     .methods = NH_INIT_LIST(methods),
     .needs = NH_INIT_LIST(needs),
+    .config_schema = NH_INIT("{\"type\":\"object\",\"additionalProperties\":false,\"properties\":"
+                             "{\"listener\":{\"type\":\"string\",\"pattern\":\"^[a-z]{0,15}$\",\"default\":\"\"}}}"),
     .create = create,
     .start = start,
     .destroy = destroy,

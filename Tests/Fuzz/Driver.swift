@@ -19,9 +19,10 @@ public func initialize(
   case "schema": target = fuzzSchema
   case "blob": target = fuzzBlobFile
   case "peers": target = fuzzPeerLink
+  case "rpc": target = fuzzRpc
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
   default:
-    fatalError("usage: fuzz http|call|plugin|json|signature|schema|manifest|blob|peers [ARGUMENT OF LIBFUZZER...]")
+    fatalError("usage: fuzz http|call|plugin|json|signature|schema|manifest|blob|peers|rpc [ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]
   words.pointee += 1

@@ -12,5 +12,6 @@ import Testing
   /// Fewer, since a schema may ask for a million steps.
   @Test func schema() throws { try fuzz("schema", mutations: 1000, fuzzSchema) }
   @Test func peerLink() throws { try fuzz("peers", fuzzPeerLink) }
+  @Test func rpc() throws { try fuzz("rpc", fuzzRpc) }
   @Test func signature() throws { try fuzz("signature", fuzzSignature) }
 }

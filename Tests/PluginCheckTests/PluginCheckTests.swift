@@ -28,8 +28,10 @@ private let why: Comment = "A sanitizer reports the crashes that are asked for, 
     #expect(Self.shipped.contains("libhello-swift.so") && Self.shipped.contains("libhello-c.so"))
   }
 
-  @Test func aRoleWithAStorePasses() throws {
-    let cases = try Checker.report(CheckedPlugin(["-DPLAIN", "-Wno-unused-function"], source: "keeper"))
+  @Test(
+    arguments: [("keeper", ["-DPLAIN", "-Wno-unused-function"]), ("talker", [])])
+  func aRoleOfTheFixturesPasses(_ source: String, _ flags: [String]) throws {
+    let cases = try Checker.report(CheckedPlugin(flags, source: source))
     let others = cases.filter { !["passed", "skipped"].contains($0.value["verdict"]?.string) }
     #expect(others.isEmpty, "\(others.values.map(\.description))")
     #expect(cases["lifecycle.nth-call-fails"]?["verdict"] == "passed" && cases["swap.self"]?["verdict"] == "passed")

@@ -12,6 +12,7 @@ package struct Manifest: Sendable, Equatable {
   package var loops: Int?
   package var log: LogLevel
   package var blobs: BlobSettings
+  package var client: ClientSettings
   package var roles: [ManifestRole]
 
   package func role(named name: String) -> ManifestRole? { roles.first { $0.name == name } }

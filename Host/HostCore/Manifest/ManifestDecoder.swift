@@ -2,7 +2,9 @@ import NodeValues
 
 /// Turns the tree of a manifest into a `Manifest` and logs all faults on the way.
 package struct ManifestDecoder {
-  static let keys = ["nodehost", "node", "cluster", "listen", "control", "plugins", "loops", "log", "blobs", "roles"]
+  static let keys = [
+    "nodehost", "node", "cluster", "listen", "control", "plugins", "loops", "log", "blobs", "client", "roles",
+  ]
 
   let sources: Sources
   let log: FaultLog
@@ -44,6 +46,7 @@ package struct ManifestDecoder {
       loops: loops(top),
       log: logLevel(top["log"], at: root.place),
       blobs: blobs(top["blobs"], at: root.place),
+      client: client(top["client"], at: root.place),
       roles: roles(top["roles"]))
     return log.count == faults ? manifest : nil
   }

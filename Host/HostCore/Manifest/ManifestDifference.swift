@@ -40,7 +40,7 @@ package struct ManifestDifference: Sendable, Equatable {
       ("node", old.node == new.node), ("cluster", old.cluster == new.cluster),
       ("listen", old.listeners == new.listeners), ("control", old.control == new.control),
       ("plugins", old.plugins == new.plugins), ("loops", old.loops == new.loops), ("log", old.log == new.log),
-      ("blobs", old.blobs == new.blobs),
+      ("blobs", old.blobs == new.blobs), ("client", old.client == new.client),
     ]
     return sections.filter { !$0.1 }.map(\.0)
   }

@@ -18,8 +18,6 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
     init() { flow.exchange = self }
   }
 
-  /// Less than this of newly granted body is not worth a frame, unless the server has nothing left.
-  private static let leastGrant = 16 << 10
   private static let spareLimit = 64
 
   private unowned let origin: ClientOrigin
@@ -123,9 +121,12 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
   }
 
   func granted(_ exchange: ClientExchange) {
-    guard let opened = opened(for: exchange) else { return }
+    if let opened = opened(for: exchange) { openWindow(opened, exchange) }
+  }
+
+  private func openWindow(_ opened: OpenStream, _ exchange: ClientExchange) {
     let owed = exchange.credit - opened.window
-    guard owed >= Self.leastGrant || (opened.window < Self.leastGrant && owed > 1) else { return }
+    guard HTTP2Flow.isWorthGranting(owed, window: opened.window) else { return }
     opened.window += owed
     grant(owed, opened.flow)
   }
@@ -192,7 +193,10 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
     flow.watch.note(bytes.count, origin.loop.turnBegan)
     opened.window -= bytes.count
     used(bytes.count)
-    opened.exchange?.bodyCame(bytes)
+    guard let exchange = opened.exchange else { return }
+    exchange.bodyCame(bytes)
+    // What was granted in small parts before, and was not worth a frame then.
+    if opened.window < HTTP2Flow.leastGrant, opened.exchange === exchange { openWindow(opened, exchange) }
   }
 
   override func streamEnds(_ flow: HTTP2Flow) { answerEnded(of(flow)) }

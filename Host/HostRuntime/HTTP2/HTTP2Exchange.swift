@@ -4,9 +4,6 @@ import HostCore
 
 /// A request on a connection of HTTP/2.
 final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
-  /// Less than this of newly granted body is not worth a frame, unless the client has nothing left.
-  private static let leastGrant = 16 << 10
-
   private static let noTrailers = MessageHead(capacity: 0)
 
   let flow = HTTP2Flow()
@@ -131,6 +128,8 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     }
     guard let handler, pending.isEmpty else { return pending.append(bytes) }
     hand(bytes, to: handler)
+    // What was granted in small parts before, and was not worth a frame then.
+    if window < HTTP2Flow.leastGrant { openWindow() }
   }
 
   private func stopRequest() {
@@ -167,8 +166,13 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
       if handler != nil, pending.isEmpty, !requestHasEnded { handEnd() }
       return
     }
+    openWindow()
+  }
+
+  private func openWindow() {
+    guard !inputHasEnded else { return }
     let owed = credit - window - pending.count
-    guard owed >= Self.leastGrant || (window < Self.leastGrant && owed > 1) else { return }
+    guard HTTP2Flow.isWorthGranting(owed, window: window) else { return }
     window += owed
     connection?.grant(owed, flow)
   }

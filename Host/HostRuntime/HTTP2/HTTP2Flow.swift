@@ -7,6 +7,14 @@ final class HTTP2Flow {
   /// More than this waiting, and who writes has to stop.
   static let highWater = 64 << 10
   static let lowWater = 16 << 10
+  /// Less than this of newly granted body is not worth a frame, unless the other side has little left.
+  static let leastGrant = 16 << 10
+
+  /// Whether the other side is to be told of `owed` bytes that it may send beyond its `window`. A last single byte, by
+  /// which every credit is larger than every stream's first window, only when nothing else would let it go on.
+  static func isWorthGranting(_ owed: Int, window: Int) -> Bool {
+    owed >= leastGrant || (window < leastGrant && owed > 1) || (window <= 0 && owed > 0)
+  }
 
   /// The exchange that it belongs to, which owns it.
   unowned(unsafe) var exchange: AnyObject!

@@ -54,7 +54,7 @@ package final class Node: @unchecked Sendable {
     stateFolder = plan.manifest.node.state
     services = NodeServices(
       nodeName: plan.name, nodeID: plan.id, address: plan.address, log: log, state: stateFolder,
-      blobs: plan.manifest.blobs)
+      blobs: plan.manifest.blobs, client: plan.manifest.client)
     loader = PluginLoader(
       folders: PluginFolders(plan.manifest.plugins.folders, allowsOtherPaths: allowsOtherPlugins),
       cache: plan.cache, executable: executable)
@@ -64,6 +64,8 @@ package final class Node: @unchecked Sendable {
   /// Takes the ports of the manifest. Before `start`; without it nobody can reach the node's roles by HTTP.
   package func openListeners() throws(NetworkFailure) {
     try services.http.open(plan.manifest.listeners, loops: loops, services: services)
+    // What is wrong with these files is said now and not at the first request.
+    if plan.manifest.client != ClientSettings() { _ = try services.clients.tls() }
   }
 
   package func start() {

@@ -29,18 +29,17 @@ package final class NodeServices: Sendable {
 
   package var metricsText: String { metrics.text() }
 
-  /// Without a state folder there are neither stores nor objects. `authority` is a file of certificates that requests to
-  /// others believe besides those that the system trusts.
+  /// Without a state folder there are neither stores nor objects.
   package init(
     nodeName: String, nodeID: UInt32, address: String = "", log: LogHub, state: String? = nil,
-    blobs: BlobSettings = BlobSettings(), authority: String? = nil
+    blobs: BlobSettings = BlobSettings(), client: ClientSettings = ClientSettings()
   ) {
     self.address = address
     self.nodeName = nodeName
     self.nodeID = nodeID
     self.log = log
     stores = Stores(folder: state, node: nodeName, log: log, metrics: metrics)
-    clients = ClientPools(authority: authority)
+    clients = ClientPools(client)
     work = WorkPool(threads: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     self.blobs = BlobService(state: state, blobs, log)
   }

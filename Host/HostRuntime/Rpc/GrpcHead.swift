@@ -28,6 +28,14 @@ enum GrpcHead {
     return nh_pair_list(items: UnsafePointer(room.baseAddress!), count: UInt64(pairs.count))
   }
 
+  /// "grpc-encoding: gzip" as the first pair is no metadata but the wish that messages be compressed.
+  static func withoutWish(_ pairs: nh_pair_list) -> (metadata: nh_pair_list, wishes: Bool) {
+    guard let items = pairs.items, pairs.count > 0, ResponseHead.equals(items.pointee.name, "grpc-encoding"),
+      ResponseHead.equals(items.pointee.value, "gzip")
+    else { return (pairs, false) }
+    return (nh_pair_list(items: items + 1, count: pairs.count - 1), true)
+  }
+
   /// Nil if one of them cannot be sent, or is the host's to write.
   static func add(_ metadata: nh_pair_list, to head: MessageHead) -> Bool {
     guard let pairs = UnsafeBufferPointer(metadata.items, metadata.count, limit: ResponseHead.fieldLimit) else {

@@ -21,10 +21,10 @@ enum Gzip {
     var outcome = Z_OK
     while outcome == Z_OK {
       let room = min(pieceSize, limit + 1 - message.count)
-      guard room > 0 else {
+      outcome = fill(&message, room, &stream) { CZlib.inflate(&$0, Z_NO_FLUSH) }
+      guard message.count <= limit else {
         throw GrpcFault(GrpcStatus.resourceExhausted, "a message is larger than \(limit) bytes when inflated")
       }
-      outcome = fill(&message, room, &stream) { CZlib.inflate(&$0, Z_NO_FLUSH) }
     }
     guard outcome == Z_STREAM_END else { throw GrpcFault(GrpcStatus.internalError, "a message is not well compressed") }
     return message

@@ -43,14 +43,10 @@ final class RpcClientCall: RpcCall, ClientExchangeHandler, TimerTarget, @uncheck
     retriesLeft = min(request.retries, Self.retryLimit)
     exchange = ClientExchange(ClientRequest(head))
     super.init(role)
-    var metadata = request.metadata
-    // As the first pair it is no metadata but a wish.
-    if let pair = metadata.items?.pointee, metadata.count > 0, ResponseHead.equals(pair.name, "grpc-encoding"),
-      ResponseHead.equals(pair.value, "gzip")
-    {
+    let (metadata, wishes) = GrpcHead.withoutWish(request.metadata)
+    if wishes {
       compresses = true
       head.addField("grpc-encoding", "gzip")
-      metadata = nh_pair_list(items: metadata.items! + 1, count: metadata.count - 1)
     }
     guard GrpcHead.add(metadata, to: head) else {
       throw GrpcFault(GrpcStatus.invalidArgument, "the metadata has a name or value that cannot be sent")

@@ -212,8 +212,9 @@ final class RpcServerCall: RpcCall, ExchangeHandler, TimerTarget, @unchecked Sen
   // MARK: From the role
 
   override func sendMetadata(_ pairs: nh_pair_list) -> nh_status {
-    let own = !compresses && acceptsGzip && Self.asksForGzip(pairs)
-    guard let head = GrpcHead.answer(own ? nh_pair_list() : pairs, compresses: compresses || own) else {
+    let (pairs, wishes) = GrpcHead.withoutWish(pairs)
+    let own = !compresses && acceptsGzip && wishes
+    guard let head = GrpcHead.answer(pairs, compresses: compresses || own) else {
       return NH_INVALID_ARGUMENT
     }
     if isLocal {
@@ -227,12 +228,6 @@ final class RpcServerCall: RpcCall, ExchangeHandler, TimerTarget, @unchecked Sen
       }
     }
     return NH_OK
-  }
-
-  /// "grpc-encoding: gzip", alone, is no metadata but a wish.
-  private static func asksForGzip(_ pairs: nh_pair_list) -> Bool {
-    guard pairs.count == 1, let pair = pairs.items?.pointee else { return false }
-    return ResponseHead.equals(pair.name, "grpc-encoding") && ResponseHead.equals(pair.value, "gzip")
   }
 
   override func send(_ message: UnsafeRawBufferPointer) -> nh_status {

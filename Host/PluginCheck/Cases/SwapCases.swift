@@ -101,7 +101,7 @@ enum SwapCases {
 
   /// What is under way ends first, or its callers give up.
   private static func quiet(_ role: ScriptedRole) {
-    while role.host.openCalls.count + role.host.exchanges.count > 0 {
+    while role.host.openCalls.count + role.host.exchanges.count + role.host.talks.count > 0 {
       role.host.advance(by: ScriptedHost.callTimeout, role)
     }
   }

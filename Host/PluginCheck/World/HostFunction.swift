@@ -16,6 +16,7 @@ enum HostFunction: UInt16, CaseIterable {
   case clientRequest, clientWrite, clientFinish, clientCancel, clientCredit
   case route, unroute, respond, writeBody, finishBody, abortExchange, creditBody, forward
   case peersSend, peersNodes, peersUp
+  case rpcServe, rpcUnserve, rpcDescribe, rpcCall, rpcMetadata, rpcSend, rpcFinish, rpcCancel, rpcCredit
 
   /// As the headers name it.
   var name: String {
@@ -78,6 +79,15 @@ enum HostFunction: UInt16, CaseIterable {
     case .peersSend: "nh_peers_service.send"
     case .peersNodes: "nh_peers_service.nodes"
     case .peersUp: "nh_peers_service.is_up"
+    case .rpcServe: "nh_rpc_service.serve"
+    case .rpcUnserve: "nh_rpc_service.unserve"
+    case .rpcDescribe: "nh_rpc_service.describe"
+    case .rpcCall: "nh_rpc_service.call"
+    case .rpcMetadata: "nh_rpc_service.metadata"
+    case .rpcSend: "nh_rpc_service.send"
+    case .rpcFinish: "nh_rpc_service.finish"
+    case .rpcCancel: "nh_rpc_service.cancel"
+    case .rpcCredit: "nh_rpc_service.credit"
     }
   }
 

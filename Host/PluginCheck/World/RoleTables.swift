@@ -13,7 +13,7 @@ final class RoleTables {
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
     NH_STORE_ID: NH_STORE_LAYOUT, NH_BLOB_ID: NH_BLOB_LAYOUT, NH_HTTP_ID: NH_HTTP_LAYOUT,
-    NH_PEERS_ID: NH_PEERS_LAYOUT, NH_CLIENT_ID: NH_CLIENT_LAYOUT,
+    NH_PEERS_ID: NH_PEERS_LAYOUT, NH_CLIENT_ID: NH_CLIENT_LAYOUT, NH_RPC_ID: NH_RPC_LAYOUT,
   ]
 
   init(_ role: ScriptedRole, _ settings: ScriptedHost.Settings) {
@@ -48,6 +48,7 @@ final class RoleTables {
     services[NH_HTTP_ID] = UnsafeRawPointer(place(Self.httpTable(context)))
     services[NH_CLIENT_ID] = UnsafeRawPointer(place(Self.clientTable(context)))
     services[NH_PEERS_ID] = UnsafeRawPointer(place(Self.peersTable(context)))
+    services[NH_RPC_ID] = UnsafeRawPointer(place(Self.rpcTable(context)))
     host = place(Self.hostTable(context, text("checked"), text("checker")))
     self.memory = memory
   }
@@ -150,6 +151,19 @@ final class RoleTables {
         ScriptedRole.at(context).sendMessage(node, String(role), channel, priority, [UInt8](payload))
       },
       nodes: { ScriptedRole.at($0).listNodes($1) }, is_up: { ScriptedRole.at($0).isPeerUp($1) })
+  }
+
+  private static func rpcTable(_ context: UnsafeMutableRawPointer) -> nh_rpc_service {
+    nh_rpc_service(
+      struct_size: 0, revision: 0, ctx: context, serve: { ScriptedRole.at($0).serve($1, $2, $3) },
+      unserve: { ScriptedRole.at($0).unserve($1) }, describe: { ScriptedRole.at($0).describe([UInt8]($1)) },
+      call: { ScriptedRole.at($0).callServer($1.pointee, $2, $3) },
+      metadata: { ScriptedRole.at($0).sendMetadata($1, $2) },
+      send: { ScriptedRole.at($0).sendMessage($1, [UInt8]($2)) },
+      finish: { context, call, status, _, metadata, _ in
+        ScriptedRole.at(context).finishTalk(call, status, metadata)
+      }, cancel: { ScriptedRole.at($0).cancelTalk($1) },
+      credit: { ScriptedRole.at($0).creditTalk($1, $2) })
   }
 
   private static func metricsTable(_ context: UnsafeMutableRawPointer) -> nh_metrics_service {

@@ -13,6 +13,8 @@ extension ScriptedHost {
     var method: String
     var pattern: RoutePattern
     var token: UInt64
+    /// A method of gRPC.
+    var isRpc: Bool
   }
 
   /// A request without a whole answer.
@@ -102,7 +104,7 @@ extension ScriptedHost {
     guard let handover, handover.new === role, role.phase == .starting else { return nil }
     let same = routes.elements.first { handle, other in
       other.owner === handover.old && other.listener == route.listener && other.method == route.method
-        && other.pattern == route.pattern && handover.routes[handle] == nil
+        && other.pattern == route.pattern && other.isRpc == route.isRpc && handover.routes[handle] == nil
     }
     if let same { self.handover?.routes[same.handle] = route.token }
     return same?.handle

@@ -14,6 +14,7 @@ extension ScriptedHost {
       takeInbox()
       answerOutgoing(role)
       moveExchanges(role)
+      moveTalks(role)
       expireCalls(role)
       guard let next = timers.earliest, next <= end else { break }
       clock = max(clock, next)
@@ -29,6 +30,7 @@ extension ScriptedHost {
     takeInbox()
     answerOutgoing(role)
     moveExchanges(role)
+    moveTalks(role)
     expireCalls(role)
   }
 

@@ -108,6 +108,9 @@ final class ScriptedHost: @unchecked Sendable {
   var forwards = SlotTable<Forward>(limit: 2 * ScriptedHost.forwardLimit)
   var exchanges = SlotTable<Exchange>(limit: ScriptedHost.exchangeLimit)
   var ownRequests = SlotTable<ScriptedRequest>(limit: ScriptedRequest.limit)
+  var talks = SlotTable<Talk>(limit: ScriptedHost.talkLimit)
+  /// How many calls of gRPC the role has made.
+  var ownTalks = 0
   var outgoing = SlotTable<Request>(limit: ScriptedHost.outgoingLimit)
   var unanswered: [UInt64] = []
   /// The objects, which belong to the place.
@@ -240,6 +243,7 @@ final class ScriptedHost: @unchecked Sendable {
     setTimers = [:]
     subscriptions = SlotTable(limit: 2 * Self.subscriptionLimit)
     for (handle, _) in exchanges.elements { end(handle, "ends with the role") }
+    for (handle, _) in talks.elements { endTalk(handle, "ends with the role") }
     routes = SlotTable(limit: 2 * Self.routeLimit)
     forwards = SlotTable(limit: 2 * Self.forwardLimit)
     outgoing = SlotTable(limit: Self.outgoingLimit)

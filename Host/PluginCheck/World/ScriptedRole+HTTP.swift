@@ -10,9 +10,15 @@ extension ScriptedRole {
 
   func addRoute(_ listener: nh_str, _ method: nh_str, _ pattern: nh_str, _ token: UInt64) -> nh_handle {
     guard permits(.route), let pattern = try? RoutePattern(String(pattern)) else { return 0 }
-    let listener = String(listener).isEmpty ? ScriptedHost.listener : String(listener)
+    return insertRoute(String(listener), method: String(method), pattern, token, isRpc: false)
+  }
+
+  func insertRoute(
+    _ listener: String, method: String, _ pattern: RoutePattern, _ token: UInt64, isRpc: Bool
+  ) -> nh_handle {
+    let listener = listener.isEmpty ? ScriptedHost.listener : listener
     let route = ScriptedHost.Route(
-      owner: self, listener: listener, method: String(method), pattern: pattern, token: token)
+      owner: self, listener: listener, method: method, pattern: pattern, token: token, isRpc: isRpc)
     if let handle = host.inheritedRoute(self, route) { return handle }
     let others = host.routes.elements.map(\.element).filter { $0.owner === self && $0.listener == listener }
     var table = RouteTable()
@@ -22,7 +28,11 @@ extension ScriptedRole {
   }
 
   func removeRoute(_ route: nh_handle) -> nh_status {
-    guard permits(.unroute), let held = host.routes[route] else { return NH_NOT_FOUND }
+    permits(.unroute) ? dropRoute(route) : NH_NOT_FOUND
+  }
+
+  func dropRoute(_ route: nh_handle) -> nh_status {
+    guard let held = host.routes[route] else { return NH_NOT_FOUND }
     guard held.owner === self else {
       return host.handover?.routes.removeValue(forKey: route) == nil ? NH_NOT_FOUND : NH_OK
     }
@@ -103,7 +113,7 @@ extension ScriptedRole {
     }
   }
 
-  private static func copy(_ list: nh_pair_list) -> [(String, String)] {
+  static func copy(_ list: nh_pair_list) -> [(String, String)] {
     UnsafeBufferPointer(start: list.items, count: list.items == nil ? 0 : Int(list.count)).map {
       (String($0.name), String($0.value))
     }

@@ -1,4 +1,5 @@
 import CNodeABI
+import HostCore
 import Synchronization
 
 /// The connections of one loop to other servers, by their addresses.
@@ -79,15 +80,15 @@ final class ClientPools: Sendable {
   let resolver = Resolver()
   private let pools = Mutex<[ObjectIdentifier: Unshared]>([:])
   private let commonTLS = Mutex<ClientTLS?>(nil)
-  /// Certificates that are believed besides those that the system trusts; a file of the manifest.
-  private let authority: String?
+  /// Of the manifest.
+  private let settings: ClientSettings
 
-  init(authority: String? = nil) { self.authority = authority }
+  init(_ settings: ClientSettings = ClientSettings()) { self.settings = settings }
 
   /// What requests by https use, unless they bring their own.
   func tls() throws(NetworkFailure) -> ClientTLS {
     if let known = commonTLS.withLock({ $0 }) { return known }
-    let new = try ClientTLS(authority: authority)
+    let new = try ClientTLS(authority: settings.authority, own: settings.own)
     return commonTLS.withLock { common in
       if let common { return common }
       common = new

@@ -40,6 +40,7 @@ typedef struct nh_rpc_event {
   /** "/package.Service/Method". */
   nh_str path;
   nh_str message;
+  /** Values of names that end in "-bin" are bytes, here and wherever metadata is given. */
   nh_pair_list metadata;
   nh_bytes payload;
   /** When the caller stops waiting, on the monotonic clock; 0 is never. */
@@ -54,6 +55,7 @@ typedef struct nh_rpc_request {
   /** "http://host:port" or "https://host:port". */
   nh_str target;
   nh_str path;
+  /** A first pair "grpc-encoding", "gzip" is no metadata: messages are compressed then. */
   nh_pair_list metadata;
   /** A first message, sent with the call; a unary call has no other. */
   nh_bytes payload;
@@ -83,7 +85,8 @@ typedef struct nh_rpc_service {
    * role. 0 and a reason in `error` if it cannot be one. [loop & (starting | running)] */
   nh_handle (*call)(void *NH_NULLABLE ctx, const nh_rpc_request *request, uint64_t token,
                     nh_error *NH_NULLABLE error);
-  /** Sends initial metadata before the first message. Server only. [loop & running] */
+  /** Sends initial metadata before the first message, once. Server only. A first pair "grpc-encoding",
+   * "gzip" is none: messages are compressed then, if the client can read that. [loop & running] */
   nh_status (*metadata)(void *NH_NULLABLE ctx, nh_handle call, nh_pair_list metadata);
   /** Sends a message, copied. NH_RESOURCE_EXHAUSTED: nothing was taken; NH_RPC_WRITABLE will come.
    * [loop & running] */

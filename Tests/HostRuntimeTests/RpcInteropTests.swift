@@ -1,0 +1,60 @@
+@testable import HostRuntime
+import NodeValues
+import Testing
+
+/// gRPC as Python's grpcio speaks it, as client of a role in C and as server that it calls: Tests/Interop has the cases.
+@Suite struct RpcInteropTests {
+  @Test func grpcioAndARoleUnderstandEachOther() throws {
+    let folder = Place.temporaryFolder()
+    defer { run(["rm", "-rf", folder]) }
+    let made = run(["sh", "-ec", Self.certificates, "certificates", folder])
+    try #require(made.code == 0, "\(made.output)")
+    Self.buildTalker(folder)
+    let files = "tls: { certificate: \(folder)/localhost.pem, key: \(folder)/localhost.key"
+    let live = LiveNode(
+      folders: [folder],
+      [("talker", "data"), ("safe", "safe"), ("strict", "strict")].map {
+        "{ role: talker, name: \($0), config: { listener: \($1) }, restart: { policy: never }, "
+          + "limits: { message_bytes: 100000000, calls: 4096 } }"
+      },
+      listen: [
+        "data: { address: \"127.0.0.1:0\" }", "safe: { address: \"127.0.0.1:0\", \(files) } }",
+        "strict: { address: \"127.0.0.1:0\", \(files), client_ca: \(folder)/ca.pem } }",
+      ],
+      sections: "client: { authority: \(folder)/ca.pem, certificate: \(folder)/client.pem, "
+        + "key: \(folder)/client.key }")
+    try live.serve()
+    let addresses = ["data", "safe", "strict"].map { name in
+      "localhost:\(live.node.services.http.listener(name)!.address.port)"
+    }
+    // Debian's own Python, which has Debian's grpcio.
+    let interop = run([
+      "timeout", "120", "/usr/bin/python3", "\(Place.repository)/Tests/Interop/grpc_interop.py",
+      addresses.joined(separator: ","), "\(Place.products)/hostctl", live.socket, folder,
+    ])
+    #expect(interop.code == 0, "\(interop.output)")
+    #expect(interop.output.contains(" checks"))
+  }
+
+  static func buildTalker(_ folder: String) {
+    let (code, output) = run([
+      "cc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-I",
+      "\(Place.repository)/SDK/CNodeABI/include", "-o", "\(folder)/libtalker.so",
+      "\(Place.repository)/Tests/Fixtures/talker.c",
+    ])
+    precondition(code == 0, output)
+  }
+
+  /// One authority for two, and somebody else's.
+  private static let certificates = """
+    cd "$1"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 2
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout other.key -out other.pem \
+      -subj /CN=localhost -addext subjectAltName=DNS:localhost -days 2
+    for name in localhost client; do
+      openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $name.key -out $name.csr -subj /CN=$name
+      printf 'subjectAltName=DNS:%s' $name >ext
+      openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile ext -out $name.pem -days 2
+    done
+    """
+}
