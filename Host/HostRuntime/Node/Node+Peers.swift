@@ -47,6 +47,28 @@ extension Node {
 
   // MARK: Control
 
+  /// Calls a method of a role on another node.
+  func callFar(
+    _ node: String, _ role: String, _ method: String, _ request: HostCore.CallRequest, _ reply: @escaping Reply
+  ) {
+    let place = "\(role).\(method)", started = EventLoop.now()
+    do throws(RoleDirectory.Refusal) {
+      guard let line = try services.line(to: node) else {
+        var here = request
+        here.node = nil
+        return answer(.call(role: role, method: method, here), reply)
+      }
+      let call = RemoteCall(line, services.peers, on: control) { [control] outcome, type in
+        let microseconds = (EventLoop.now() - started) / 1_000
+        control.post { reply(Self.reply(outcome, type, microseconds, place)) }
+      }
+      let wait = request.timeoutMilliseconds ?? ControlAPI.usualCallMilliseconds
+      call.send(role, method, .written(request.input), timeout: wait * 1_000_000)
+    } catch {
+      reply(Self.reply(.failure(error.status, error.message), .nothing, 0, place))
+    }
+  }
+
   func reportPeers(_ reply: @escaping Reply) {
     var report = PeersReport()
     report.node = plan.name
