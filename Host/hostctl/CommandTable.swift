@@ -83,7 +83,7 @@ enum CommandTable {
       name: "peers", summary: "Show the node's links to the other nodes of its cluster",
       discussion: """
         LINKS counts how often a link came up, DROPPED the messages that found no role, or one that did not get on. \
-        Below the table stands why a link is down, and who else tried to connect.
+        Below the table stands why a link is down, what went wrong since it came up, and who else tried to connect.
 
         cut and heal are for tests of what happens when nodes cannot reach one another: a cut link carries nothing \
         more, and each side finds out by the silence. The node does it only if it was started with --dev.

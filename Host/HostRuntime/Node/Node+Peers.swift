@@ -37,6 +37,20 @@ extension Node {
     peersLoop.post { reference.value.adopt(peers) }
   }
 
+  /// Reads the certificates of the links again, for connections from now on. Returns what could not be used; then the old
+  /// ones stay.
+  func reloadProof() -> [String] {
+    guard let links, plan.manifest.cluster.tls != nil else { return [] }
+    do throws(NetworkFailure) {
+      guard let proof = try proof() else { return [] }
+      let reference = UncheckedReference(links)
+      peersLoop.post { reference.value.proof = proof }
+      return []
+    } catch {
+      return ["cluster.tls: \(error.words); the old certificate stays in use"]
+    }
+  }
+
   /// Says farewell to the other nodes. Comes before the loop of the links is stopped.
   func closePeers() {
     guard let links else { return }

@@ -38,8 +38,10 @@ extension Node {
     }
   }
 
-  /// Reads the manifest again and applies the difference. A manifest with errors changes nothing.
+  /// Reads the manifest again and applies the difference. A manifest with errors changes nothing. Certificates are read
+  /// again in any case: they change without it.
   func reload(_ reply: @escaping ControlServer.Reply) {
+    for problem in services.http.reloadTLS() + reloadProof() { log(NH_LOG_ERROR, problem) }
     guard let readPlan else { return reply(.failure(.init(.unimplemented, "this node runs without a manifest"))) }
     guard !isEnding else { return reply(.failure(.init(.unavailable, "the node is draining"))) }
     switch readPlan() {

@@ -37,8 +37,9 @@ final class PeerLink: TimerTarget {
   var incomingCalls: [UInt64: RoleCall] = [:]
   var counts = PeerCounts()
   private(set) var roundTrip: Int64?
+  /// Since the link last came up.
   private(set) var lastError = ""
-  /// Complaints since the link was last up; each is logged once.
+  /// Complaints since the link last came up; each is logged once.
   private var complaints: Set<String> = []
   private let metrics: PeerMetrics
 
@@ -195,6 +196,7 @@ final class PeerLink: TimerTarget {
     let name = connection.hello?.name ?? ""
     failures = 0
     complaints = []
+    lastError = ""
     counts.links += 1
     roundTrip = nil
     if let dialTimer { hub.loop.cancelTimer(dialTimer) }
@@ -235,6 +237,7 @@ final class PeerLink: TimerTarget {
       if let probeTimer { hub.loop.cancelTimer(probeTimer) }
     }
     if connection === current {
+      if lastError.isEmpty { lastError = "the connection was closed" }
       wentDown(lastError)
       failures = 0
       if let waiting = probing { return proceedAfterLoss(waiting.connection) }

@@ -83,7 +83,28 @@ final class PeerProof: @unchecked Sendable {
 
   /// Why a handshake failed, if OpenSSL's words do not say it: what to look at.
   func explanation(_ session: TLSSession, _ note: Note, isServer: Bool) -> String? {
-    guard !usesCertificates else { return nil }
+    usesCertificates
+      ? certificateExplanation(session.failureReason) : keyExplanation(session, note, isServer: isServer)
+  }
+
+  /// The side that refuses a certificate says so by itself.
+  private func certificateExplanation(_ reason: Int32) -> String? {
+    switch reason {
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+      return "it does not trust the authority of this node's certificate; see cluster.tls on both"
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+      return "this node's certificate has expired; exchange it and `hostctl reload`"
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
+      SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+      return "it refuses this node's certificate; see cluster.tls"
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SSL_R_NO_SHARED_CIPHER, SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED,
+      SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+      return "one of the two has no certificate: nodes prove themselves by cluster.tls, or all by cluster.key"
+    default: return nil
+    }
+  }
+
+  private func keyExplanation(_ session: TLSSession, _ note: Note, isServer: Bool) -> String? {
     switch (isServer, session.failureReason) {
     case (false, SSL_R_SSLV3_ALERT_ILLEGAL_PARAMETER), (false, SSL_R_TLSV1_ALERT_DECRYPT_ERROR):
       return "it has another key; cluster.key must be the same on all nodes"
