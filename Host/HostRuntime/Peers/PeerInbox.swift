@@ -57,7 +57,8 @@ final class PeerInbox: @unchecked Sendable {
     var mustAnnounce = false
     let outcome = state.withLock { state -> Outcome in
       if state.isClosed { return .closed }
-      if state.dropsWhenFull, state.isFull { return .dropped }
+      // That a link went is never kept from a role: such events are few and small.
+      if kind == .message, state.dropsWhenFull, state.isFull { return .dropped }
       let size = MemoryLayout<Record>.size + message.from.count + message.payload.count
       state.records.append(upTo: size) { room in
         let record = Record(

@@ -305,17 +305,22 @@ final class PeerLink: TimerTarget {
   /// Gives the connection as much as it wants of what waits, the most urgent first.
   func pump() {
     guard let current, !cutOutgoing else { return }
-    line.take(into: &taken)
-    while !current.stream.isFull, !current.stream.isClosed {
-      guard let (lane, bytes, parcels) = taken.next({ current.stream.write($0) }) else {
-        line.take(into: &taken)
-        if taken.isEmpty { break }
+    // Out of its place: the socket may fail at any piece, and then the link is down before the piece is through.
+    var frames = TakenFrames()
+    swap(&frames, &taken)
+    line.take(into: &frames)
+    while !current.stream.isFull {
+      guard let (lane, bytes, parcels) = frames.next({ current.stream.write($0) }) else {
+        line.take(into: &frames)
+        if frames.isEmpty { break }
         continue
       }
+      guard self.current === current else { return }
       line.sent(lane, bytes: bytes, parcels: parcels)
       counts.bytesSent += UInt64(bytes)
       counts.messagesSent += UInt64(parcels)
     }
+    swap(&frames, &taken)
   }
 
   // MARK: In

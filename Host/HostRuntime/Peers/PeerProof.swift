@@ -97,9 +97,9 @@ final class PeerProof: @unchecked Sendable {
     case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
       SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
       return "it refuses this node's certificate; see cluster.tls"
-    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SSL_R_NO_SHARED_CIPHER, SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED,
-      SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-      return "one of the two has no certificate: nodes prove themselves by cluster.tls, or all by cluster.key"
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE,
+      SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+      return "it has no certificate; all nodes must have cluster.tls, or all cluster.key"
     default: return nil
     }
   }
@@ -111,6 +111,8 @@ final class PeerProof: @unchecked Sendable {
     case (false, SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE):
       return "it is not of the cluster `\(identity.cluster)`, or nodes prove themselves by certificates there; "
         + "compare the cluster sections"
+    case (true, SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM), (false, SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED):
+      return "it proves itself by a certificate, and this node by a key; all nodes must have cluster.tls, or all cluster.key"
     case (true, SSL_R_BINDER_DOES_NOT_VERIFY): return "it has another key; cluster.key must be the same on all nodes"
     case (true, _):
       guard let other = note.identity else { return nil }
