@@ -104,6 +104,9 @@ final class PeerProof: @unchecked Sendable {
     }
   }
 
+  private static let proofsDiffer =
+    "it proves itself by a certificate, and this node by a key; all nodes must have cluster.tls, or all cluster.key"
+
   private func keyExplanation(_ session: TLSSession, _ note: Note, isServer: Bool) -> String? {
     switch (isServer, session.failureReason) {
     case (false, SSL_R_SSLV3_ALERT_ILLEGAL_PARAMETER), (false, SSL_R_TLSV1_ALERT_DECRYPT_ERROR):
@@ -111,8 +114,8 @@ final class PeerProof: @unchecked Sendable {
     case (false, SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE):
       return "it is not of the cluster `\(identity.cluster)`, or nodes prove themselves by certificates there; "
         + "compare the cluster sections"
-    case (true, SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM), (false, SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED):
-      return "it proves itself by a certificate, and this node by a key; all nodes must have cluster.tls, or all cluster.key"
+    case (false, SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED): return Self.proofsDiffer
+    case (true, SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM) where note.identity == nil: return Self.proofsDiffer
     case (true, SSL_R_BINDER_DOES_NOT_VERIFY): return "it has another key; cluster.key must be the same on all nodes"
     case (true, _):
       guard let other = note.identity else { return nil }
