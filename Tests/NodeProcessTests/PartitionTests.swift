@@ -67,7 +67,8 @@ import Testing
 private final class Wires {
   private let holders: [Child]
 
-  static let canBeMade = getuid() == 0 && run(["sh", "-c", "unshare -n true && command -v ip && command -v nsenter"]).code == 0
+  static let canBeMade =
+    getuid() == 0 && run(["sh", "-c", "unshare -n true && command -v ip && command -v nsenter"]).code == 0
 
   init(_ machine: Machine) throws {
     holders = (1...3).map { _ in machine.child("/usr/bin/unshare", ["-n", "sleep", "600"]) }

@@ -98,7 +98,6 @@ final class PeerConnection: StreamOwner, TimerTarget {
         try take(kind, lane, body)
         return !stream.isClosed && stage != .closed
       }
-      link?.received(used, over: self)
       return stage == .closed ? bytes.count : used
     } catch {
       stream.close(NetworkFailure("the other side sent \(error)"))
@@ -107,6 +106,7 @@ final class PeerConnection: StreamOwner, TimerTarget {
   }
 
   private func take(_ kind: PeerFrame.Kind, _ lane: PeerFrame.Lane, _ body: UnsafeRawBufferPointer) throws(PeerFault) {
+    if stage == .linked, kind.isOfRoles { link?.received(PeerWriter.size(of: body.count)) }
     switch (stage, kind) {
     case (.opening, .hello): greeted(try PeerHello(body))
     case (.opening, .refusal), (.greeting, .refusal), (.linked, .refusal): refused(try PeerRefusal(body))

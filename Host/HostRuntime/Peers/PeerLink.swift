@@ -325,10 +325,13 @@ final class PeerLink: TimerTarget {
 
   // MARK: In
 
-  func received(_ bytes: Int, over connection: PeerConnection) { counts.bytesReceived += UInt64(bytes) }
+  /// What was not sent for the link's own sake.
+  func received(_ bytes: Int) {
+    counts.bytesReceived += UInt64(bytes)
+    counts.messagesReceived += 1
+  }
 
   func messageCame(_ message: PeerMessage, over connection: PeerConnection) {
-    counts.messagesReceived += 1
     if let lastInbox, lastInbox.name.elementsEqual(message.to), put(message, lastInbox, connection) { return }
     lastInbox = hub.services.peers.inbox(String(decoding: message.to, as: UTF8.self))
     guard let lastInbox, put(message, lastInbox, connection) else { return drop(message) }

@@ -14,7 +14,11 @@ extension RoleInstance {
     do throws(RoleDirectory.Refusal) {
       let values = try copied(arguments)
       let call = (String(target), String(method), values, max(0, timeout))
-      if let line = try self.node.line(to: String(node)) { callFar(line, call, handle) } else { try callHere(call, handle) }
+      if let line = try self.node.line(to: String(node)) {
+        callFar(line, call, handle)
+      } else {
+        try callHere(call, handle)
+      }
     } catch {
       // Always asynchronous: no on_reply while the role is still inside call.
       comeBack(handle, .failure(error.status, error.message))
