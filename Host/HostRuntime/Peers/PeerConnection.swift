@@ -89,6 +89,7 @@ final class PeerConnection: StreamOwner, TimerTarget {
 
   func streamReceived(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
     lastHeard = hub.loop.turnBegan
+    defer { link?.tellInbox() }
     if let link, link.cutIncoming {
       stream.pause()
       return 0

@@ -112,7 +112,7 @@ extension PeerLink {
       return answer(request.id, .error(status: error.status, message: error.message))
     }
     let deadline = EventLoop.now() &+ min(max(request.timeout, 0), Self.longestTimeout)
-    let type = found.method.result, id = request.id, line = line, loop = hub.loop, reference = WeakLink(self)
+    let type = found.method.result, id = request.id, line = line, loop = hub.loop, reference = reference
     let call = RoleCall(found.role, found.method, PackedValues(values), deadline: deadline) { outcome in
       Self.answer(id, outcome, type, line)
       loop.post { reference.link?.incomingCalls[id] = nil }
