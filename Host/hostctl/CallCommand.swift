@@ -9,9 +9,11 @@ enum CallCommand {
   static func run(_ invocation: Invocation) throws(CommandFailure) {
     let role = invocation.arguments[0], method = invocation.arguments[1]
     let timeout = try timeout(invocation)
-    let words = try withFiles(Array(invocation.arguments.dropFirst(2)), role, method, invocation)
+    let node = invocation.value("on"), given = Array(invocation.arguments.dropFirst(2))
+    // What the parameters are is known where the role is.
+    let words = node == nil ? try withFiles(given, role, method, invocation) : given
     let seconds = Int((timeout ?? ControlAPI.usualCallMilliseconds) / 1000) + graceSeconds
-    let request = CallRequest(.words(words), timeoutMilliseconds: timeout)
+    let request = CallRequest(.words(words), timeoutMilliseconds: timeout, node: node)
     let answer = try NodeFinder.connect(invocation).ask(.call(role: role, method: method, request), patience: seconds)
     if invocation.has("json") { return try Output.json(answer) }
     guard let value = answer["value"], answer.text("type") != ValueType.nothing.name else { return }

@@ -42,15 +42,22 @@ enum CommandTable {
         Arguments are converted by the method's signature, which hostctl describe shows. Bytes are given in \
         base64; for a parameter of type bytes or json, @FILE stands for the content of a file. Write -- \
         before an argument that begins with a dash.
+
+        With --on the role is on another node of the cluster, and the call goes over the link to it; @FILE is for \
+        roles of the node itself.
         """,
       arguments: [
         role, Argument("METHOD", help: "The method's name"),
         Argument("ARG", .any, help: "One word for each parameter", completion: .file),
       ],
-      options: [Option(long: "timeout", short: "t", value: "MS", help: "Give up after so many milliseconds")],
+      options: [
+        Option(long: "timeout", short: "t", value: "MS", help: "Give up after so many milliseconds"),
+        Option(long: "on", value: "NODE", help: "The name of another node, which has the role; see hostctl peers"),
+      ],
       examples: [
         Named("hostctl call hello add 2 40", "Add two numbers"),
         Named("hostctl call store put picture @photo.jpg --timeout 60000", "Send a file, and wait for a minute"),
+        Named("hostctl call --on node-b hello greet Ada", "Ask the role of another node"),
       ]),
     Command(name: "status", summary: "Show the node: its address, memory, loops and notes"),
     Command(
@@ -76,7 +83,7 @@ enum CommandTable {
       name: "peers", summary: "Show the node's links to the other nodes of its cluster",
       discussion: """
         LINKS counts how often a link came up, DROPPED the messages that found no role, or one that did not get on. \
-        Below the table stands why a link is down, and who else tried to connect.
+        Below the table stands why a link is down, what went wrong since it came up, and who else tried to connect.
 
         cut and heal are for tests of what happens when nodes cannot reach one another: a cut link carries nothing \
         more, and each side finds out by the silence. The node does it only if it was started with --dev.

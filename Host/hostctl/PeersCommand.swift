@@ -44,7 +44,7 @@ enum PeersCommand {
     ])
     for peer in peers { table.add(row(peer)) }
     try Output.table(table)
-    for peer in peers where peer["up"]?.bool == false && !peer.text("last_error").isEmpty {
+    for peer in peers where !peer.text("last_error").isEmpty {
       try note("node \(peer.text("id")): \(peer.text("last_error"))")
     }
     for stranger in answer.list("strangers") {

@@ -81,7 +81,11 @@ static void on_message(void *role, const nh_message *message) {
 static void on_event(void *role, const nh_event *event) {
   mailer *self = role;
   if (event->kind == NH_EVENT_LINK_UP) self->ups++;
-  if (event->kind == NH_EVENT_LINK_DOWN) self->downs++;
+  if (event->kind == NH_EVENT_LINK_DOWN) {
+    self->downs++;
+    /* Order is promised while a link is up; a node that comes back counts from one again. */
+    if (event->number < NODES) memset(self->counts.last[event->number], 0, sizeof self->counts.last[0]);
+  }
 }
 
 static void send(void *role, const nh_call *call, uint32_t node, nh_str to, uint32_t channel, uint32_t priority,

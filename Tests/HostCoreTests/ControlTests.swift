@@ -24,6 +24,7 @@ private let someName = String(repeating: "0a", count: 32)
     .logs(LogQuery()),
     .call(role: "r", method: "m", CallRequest(.words(["2", "\"é"]), timeoutMilliseconds: 5)),
     .call(role: "r", method: "m", CallRequest(.arguments([1, nil, ["a": true]]))),
+    .call(role: "r", method: "m", CallRequest(.words(["2"]), node: "node-b")),
     .load(LoadRequest(role: "hello", name: "hi", plugin: "/p.so", config: ["a": [1]])), .load(LoadRequest(role: "x")),
     .swap(SwapRequest(all: true)), .swap(SwapRequest(roles: ["a", "b/é"], force: true)),
     .swap(SwapRequest(roles: ["a"], plugin: "/p/liba.so")), .history("a/b"), .rollback("a", generation: 2),

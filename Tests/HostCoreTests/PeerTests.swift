@@ -95,8 +95,13 @@ import Testing
     let values: [Value] = [
       .int(-5), .unsigned(.max), .double(0.1), .bool(true), .text("é"), .bytes([0, 255]), .json("{}"),
     ]
-    let request = PeerRequest(id: 7, timeout: 5, target: "calc", method: "add", arguments: values + [.nothing])
-    #expect(try request.body.withUnsafeBytes { try PeerRequest($0) } == request)
+    for arguments: PeerRequest.Arguments in [
+      .values(values + [.nothing]), .values([]), .written(.words(["2", "", "é"])),
+      .written(.arguments([1, ["a": [true, nil]], "x"])),
+    ] {
+      let request = PeerRequest(id: 7, timeout: 5, target: "calc", method: "add", arguments: arguments)
+      #expect(try request.body.withUnsafeBytes { try PeerRequest($0) } == request)
+    }
     for outcome in [
       PeerResponse.Outcome.value(.int(3), .int64), .value(.text("x"), .text), .value(.nothing, .nothing),
       .error(status: 5, message: "no"),

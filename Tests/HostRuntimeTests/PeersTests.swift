@@ -125,6 +125,26 @@ import Testing
     #expect(nodes.complaints(2, "and does not get on") == 1)
   }
 
+  @Test func aRoleThatLosesMessagesStillLearnsOfItsLinks() throws {
+    var timing = LinkedNodes.quick
+    timing.patienceMilliseconds = 50
+    let nodes = LinkedNodes([1, 2], timing: timing)
+    nodes.linked((1, 2))
+    nodes.awaits(1, "ups", 1)
+    let holding = nodes[1].send("hold", [.int(2_500)], on: "mail")
+    eventually("messages are dropped") {
+      _ = try? nodes.flood(2, 1, count: 10_000, size: 20)
+      return (nodes.peer(1, 2)?.messagesDropped ?? 0) > 0
+    }
+    nodes.cut(1, 2)
+    eventually("the link is down") { !nodes.isUp(2, 1) && !nodes.isUp(1, 2) }
+    nodes.cut(1, 2, heals: true)
+    nodes.linked((1, 2))
+    #expect(holding.outcome() == .value(.int(0)))
+    nodes.awaits(1, "ups", 2)
+    #expect(try nodes.seen(1, "downs") == 1)
+  }
+
   @Test func aRoleThatIsNotThereIsSaidOnce() throws {
     let nodes = LinkedNodes([1, 2])
     nodes.linked((1, 2))

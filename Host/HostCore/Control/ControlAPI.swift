@@ -38,10 +38,13 @@ package struct CallRequest: Sendable, Equatable {
   }
   package var input: Input
   package var timeoutMilliseconds: Int64?
+  /// The name of another node, which has the role; the request goes over the link to it.
+  package var node: String?
 
-  package init(_ input: Input, timeoutMilliseconds: Int64? = nil) {
+  package init(_ input: Input, timeoutMilliseconds: Int64? = nil, node: String? = nil) {
     self.input = input
     self.timeoutMilliseconds = timeoutMilliseconds
+    self.node = node
   }
 }
 

@@ -165,7 +165,7 @@ private struct ControlFields {
   }
 
   func call(_ place: String) throws(ControlFailure) -> CallRequest {
-    let object = try object(place, known: ["words", "arguments", "timeout_ms"])
+    let object = try object(place, known: ["words", "arguments", "timeout_ms", "node"])
     var timeout: Int64?
     if let given = object["timeout_ms"] {
       guard let number = given.int, (1...ControlAPI.longestCallMilliseconds).contains(number) else {
@@ -175,20 +175,25 @@ private struct ControlFields {
       }
       timeout = number
     }
+    return CallRequest(
+      try input(object, place), timeoutMilliseconds: timeout, node: try text(object, "node", place))
+  }
+
+  private func input(_ object: JSONObject, _ place: String) throws(ControlFailure) -> CallRequest.Input {
     switch (object["words"], object["arguments"]) {
-    case (nil, nil): return CallRequest(.arguments([]), timeoutMilliseconds: timeout)
+    case (nil, nil): return .arguments([])
     case (let words?, nil):
       let texts = words.array?.compactMap(\.string)
       guard let texts, texts.count == words.array?.count else {
         throw ControlFailure(
           .invalidArgument, "\"words\" is a list of texts; for values use \"arguments\"", place: place)
       }
-      return CallRequest(.words(texts), timeoutMilliseconds: timeout)
+      return .words(texts)
     case (nil, let arguments?):
       guard let values = arguments.array else {
         throw ControlFailure(.invalidArgument, "\"arguments\" is a list, not \(arguments.kind)", place: place)
       }
-      return CallRequest(.arguments(values), timeoutMilliseconds: timeout)
+      return .arguments(values)
     default:
       throw ControlFailure(.invalidArgument, "give either \"words\" or \"arguments\"", place: place)
     }
@@ -325,6 +330,7 @@ extension CallRequest {
     case .arguments(let values): object["arguments"] = .array(values)
     }
     object["timeout_ms"] = timeoutMilliseconds.map { .int($0) }
+    object["node"] = node.map { .string($0) }
     return .object(object)
   }
 }

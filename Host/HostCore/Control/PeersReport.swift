@@ -26,6 +26,7 @@ package struct PeersReport: Sendable, Equatable {
     package var links: UInt64 = 0
     /// Directions that `hostctl peers cut` has cut.
     package var cut: [String] = []
+    /// Why it is down, or what went wrong since it came up.
     package var lastError = ""
 
     package init() {}

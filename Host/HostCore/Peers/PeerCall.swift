@@ -2,15 +2,34 @@ package import NodeValues
 
 /// A call of a role's method on another node.
 package struct PeerRequest: Sendable, Equatable {
+  package enum Arguments: Sendable, Equatable {
+    /// From a role, which gives each a type.
+    case values([Value])
+    /// From a person or a program; only the node that has the method's signature can read them.
+    case written(CallRequest.Input)
+
+    package var count: Int {
+      switch self {
+      case .values(let values): values.count
+      case .written(.words(let words)): words.count
+      case .written(.arguments(let list)): list.count
+      }
+    }
+  }
+
+  /// Before the arguments.
+  fileprivate enum Form: UInt8 { case values, words, json }
+
   /// The caller's number for it.
   package var id: UInt64
   /// How long the caller still waits, in nanoseconds; the clocks of two nodes have nothing in common.
   package var timeout: Int64
   package var target: String
   package var method: String
-  package var arguments: [Value]
+  /// At most `Signature.parameterLimit`.
+  package var arguments: Arguments
 
-  package init(id: UInt64, timeout: Int64, target: String, method: String, arguments: [Value]) {
+  package init(id: UInt64, timeout: Int64, target: String, method: String, arguments: Arguments) {
     (self.id, self.timeout, self.target, self.method, self.arguments) = (id, timeout, target, method, arguments)
   }
 
@@ -20,9 +39,22 @@ package struct PeerRequest: Sendable, Equatable {
     body.append(little: timeout)
     body.append(short: target)
     body.append(short: method)
+    body.append(form.rawValue)
     body.append(UInt8(arguments.count))
-    for argument in arguments { body.append(value: argument) }
+    switch arguments {
+    case .values(let values): for value in values { body.append(value: value) }
+    case .written(.words(let words)): for word in words { body.append(long: word.utf8) }
+    case .written(.arguments(let list)): for argument in list { body.append(long: argument.description.utf8) }
+    }
     return body
+  }
+
+  private var form: Form {
+    switch arguments {
+    case .values: .values
+    case .written(.words): .words
+    case .written(.arguments): .json
+    }
   }
 
   package init(_ body: UnsafeRawBufferPointer) throws(PeerFault) {
@@ -31,11 +63,36 @@ package struct PeerRequest: Sendable, Equatable {
     timeout = try fields.number()
     target = try fields.short()
     method = try fields.short()
+    let letter: UInt8 = try fields.number()
+    guard let form = Form(rawValue: letter) else { throw PeerFault("a call whose arguments are of no known form") }
     let count: UInt8 = try fields.number()
     guard Int(count) <= Signature.parameterLimit else { throw PeerFault("a call with \(count) arguments") }
-    arguments = []
-    for _ in 0..<count { arguments.append(try fields.value()) }
+    arguments = try fields.arguments(form, Int(count))
     guard fields.isEmpty else { throw PeerFault("a call with something behind it") }
+  }
+}
+
+extension PeerFields {
+  fileprivate mutating func arguments(_ form: PeerRequest.Form, _ count: Int) throws(PeerFault) -> PeerRequest.Arguments
+  {
+    switch form {
+    case .values: return .values(try list(count) { (fields) throws(PeerFault) in try fields.value() })
+    case .words: return .written(.words(try list(count) { (fields) throws(PeerFault) in try fields.longText() }))
+    case .json: return .written(.arguments(try list(count) { (fields) throws(PeerFault) in try fields.json() }))
+    }
+  }
+
+  private mutating func list<Item>(
+    _ count: Int, _ next: (inout PeerFields) throws(PeerFault) -> Item
+  ) throws(PeerFault) -> [Item] {
+    var items: [Item] = []
+    for _ in 0..<count { items.append(try next(&self)) }
+    return items
+  }
+
+  private mutating func json() throws(PeerFault) -> JSON {
+    let text = try longText()
+    do { return try JSON(parsing: text) } catch { throw PeerFault("an argument that is not JSON") }
   }
 }
 

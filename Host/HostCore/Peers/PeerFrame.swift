@@ -24,6 +24,9 @@ package struct PeerFrame: Sendable, Equatable {
     case ping, pong
     case message
     case request, response, cancel
+
+    /// Not for the link's own sake.
+    package var isOfRoles: Bool { rawValue >= Kind.message.rawValue }
   }
 
   /// Which goes first. Parcels of one lane arrive in order.

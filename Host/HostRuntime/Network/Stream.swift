@@ -341,10 +341,14 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   /// Behind what the owner has left before.
   private func readMore() -> Int {
     var count: Int?
-    unused.append(upTo: 16 << 10) { room in
+    // Out of its place: if the connection breaks here, closing it empties `unused`.
+    var longer = ByteQueue()
+    swap(&longer, &unused)
+    longer.append(upTo: 16 << 10) { room in
       count = read(into: UnsafeMutableRawBufferPointer(start: room, count: 16 << 10))
       return count ?? 0
     }
+    if !isClosed { swap(&longer, &unused) }
     if count != nil { offerUnused() }
     return count ?? 0
   }

@@ -47,6 +47,7 @@ extension Node {
     case .blobs(let name, let query): withRole(name, reply) { [self] in blobs($0, query, reply) }
     case .unload(let name): withRole(name, reply) { [self] in unload($0, reply) }
     case .call(let name, let method, let input):
+      if let node = input.node { return callFar(node, name, method, input, reply) }
       withRole(name, reply) { [self] in call($0, method, input, reply) }
     }
   }
@@ -93,7 +94,7 @@ extension Node {
     }.send()
   }
 
-  private static func reply(_ outcome: CallOutcome, _ type: ValueType, _ microseconds: Int64, _ place: String)
+  static func reply(_ outcome: CallOutcome, _ type: ValueType, _ microseconds: Int64, _ place: String)
     -> ControlReply
   {
     switch outcome {

@@ -37,6 +37,20 @@ extension Node {
     peersLoop.post { reference.value.adopt(peers) }
   }
 
+  /// Reads the certificates of the links again, for connections from now on. Returns what could not be used; then the old
+  /// ones stay.
+  func reloadProof() -> [String] {
+    guard let links, plan.manifest.cluster.tls != nil else { return [] }
+    do throws(NetworkFailure) {
+      guard let proof = try proof() else { return [] }
+      let reference = UncheckedReference(links)
+      peersLoop.post { reference.value.proof = proof }
+      return []
+    } catch {
+      return ["cluster.tls: \(error.words); the old certificate stays in use"]
+    }
+  }
+
   /// Says farewell to the other nodes. Comes before the loop of the links is stopped.
   func closePeers() {
     guard let links else { return }
@@ -46,6 +60,28 @@ extension Node {
   }
 
   // MARK: Control
+
+  /// Calls a method of a role on another node.
+  func callFar(
+    _ node: String, _ role: String, _ method: String, _ request: HostCore.CallRequest, _ reply: @escaping Reply
+  ) {
+    let place = "\(role).\(method)", started = EventLoop.now()
+    do throws(RoleDirectory.Refusal) {
+      guard let line = try services.line(to: node) else {
+        var here = request
+        here.node = nil
+        return answer(.call(role: role, method: method, here), reply)
+      }
+      let call = RemoteCall(line, services.peers, on: control) { [control] outcome, type in
+        let microseconds = (EventLoop.now() - started) / 1_000
+        control.post { reply(Self.reply(outcome, type, microseconds, place)) }
+      }
+      let wait = request.timeoutMilliseconds ?? ControlAPI.usualCallMilliseconds
+      call.send(role, method, .written(request.input), timeout: wait * 1_000_000)
+    } catch {
+      reply(Self.reply(.failure(error.status, error.message), .nothing, 0, place))
+    }
+  }
 
   func reportPeers(_ reply: @escaping Reply) {
     var report = PeersReport()

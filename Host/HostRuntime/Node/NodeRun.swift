@@ -85,9 +85,6 @@ package final class NodeRun: DescriptorWatcher {
       switch signal {
       case SIGHUP:
         node.log(NH_LOG_INFO, "SIGHUP: reading the manifest again")
-        for problem in node.services.http.reloadTLS() + node.services.http.reopenLogs() {
-          node.log(NH_LOG_ERROR, problem)
-        }
         node.reload { _ in }
       case _ where hasBeenToldToEnd:
         node.log(NH_LOG_WARNING, "told to end a second time: ending at once")

@@ -21,6 +21,8 @@ final class PeerConnection: StreamOwner, TimerTarget {
   let dialled: PeerLink?
   let address: SocketAddress
   private let hub: PeerHub
+  /// OpenSSL looks at it as long as there is the connection.
+  private let proof: PeerProof
   private(set) var stream: Stream!
   private let note = PeerProof.Note()
   private(set) var stage = Stage.opening
@@ -34,9 +36,10 @@ final class PeerConnection: StreamOwner, TimerTarget {
 
   init(_ descriptor: Int32, _ address: SocketAddress, dialled: PeerLink?, _ hub: PeerHub) {
     (self.dialled, self.address, self.hub) = (dialled, address, hub)
+    proof = hub.proof
     lastHeard = hub.loop.turnBegan
     csystem_unsent_limit(descriptor, Self.unsentLimit)
-    let session = hub.proof.session(descriptor, isServer: dialled == nil, note)
+    let session = proof.session(descriptor, isServer: dialled == nil, note)
     stream = Stream(descriptor, on: hub.loop, tls: session, isConnecting: dialled != nil)
   }
 
@@ -62,8 +65,9 @@ final class PeerConnection: StreamOwner, TimerTarget {
   func refuse(_ reason: PeerRefusal.Reason, _ words: String, isSaid: Bool = true) {
     if stream.isOpen { send(.refusal, PeerRefusal(reason, words).body) }
     if reason == .fault, isSaid { complain(words) }
+    let mayBeHeard = stream.isOpen || stage == .closed
     stage = .closed
-    stream.finish()
+    if mayBeHeard { stream.finish() } else { stream.close() }
   }
 
   /// It is the link from now on.
@@ -85,6 +89,7 @@ final class PeerConnection: StreamOwner, TimerTarget {
 
   func streamReceived(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
     lastHeard = hub.loop.turnBegan
+    defer { link?.tellInbox() }
     if let link, link.cutIncoming {
       stream.pause()
       return 0
@@ -94,7 +99,6 @@ final class PeerConnection: StreamOwner, TimerTarget {
         try take(kind, lane, body)
         return !stream.isClosed && stage != .closed
       }
-      link?.received(used, over: self)
       return stage == .closed ? bytes.count : used
     } catch {
       stream.close(NetworkFailure("the other side sent \(error)"))
@@ -103,6 +107,7 @@ final class PeerConnection: StreamOwner, TimerTarget {
   }
 
   private func take(_ kind: PeerFrame.Kind, _ lane: PeerFrame.Lane, _ body: UnsafeRawBufferPointer) throws(PeerFault) {
+    if stage == .linked, kind.isOfRoles { link?.received(PeerWriter.size(of: body.count)) }
     switch (stage, kind) {
     case (.opening, .hello): greeted(try PeerHello(body))
     case (.opening, .refusal), (.greeting, .refusal), (.linked, .refusal): refused(try PeerRefusal(body))
@@ -154,11 +159,10 @@ final class PeerConnection: StreamOwner, TimerTarget {
   func streamDrained() { link?.pump() }
 
   func streamClosed(_ failure: NetworkFailure?) {
-    let wasRefused = stage == .closed
-    stage = .closed
     if let limitTimer { hub.loop.cancelTimer(limitTimer) }
     limitTimer = nil
-    if let failure, !wasRefused { complain(explained(failure)) }
+    if let failure, stage != .closed { complain(explained(failure)) }
+    stage = .closed
     hub.closed(self)
     // Also whom this node dialled: it may have said another id.
     if let dialled, dialled !== link { dialled.closed(self) }
@@ -166,8 +170,8 @@ final class PeerConnection: StreamOwner, TimerTarget {
   }
 
   private func explained(_ failure: NetworkFailure) -> String {
-    guard let tls = stream.tls, !tls.isOpen, tls.failureReason != 0 else { return failure.words }
-    return hub.proof.explanation(tls, note, isServer: dialled == nil) ?? failure.words
+    guard let tls = stream.tls, tls.failureReason != 0, stage == .opening else { return failure.words }
+    return proof.explanation(tls, note, isServer: dialled == nil) ?? failure.words
   }
 
   /// To the link that it concerns, if there is one, or to the list of strangers.
@@ -178,5 +182,5 @@ final class PeerConnection: StreamOwner, TimerTarget {
   }
 
   /// Whether the other side may be the node that it says it is.
-  func proves(_ id: UInt32) -> Bool { stream.tls.map { hub.proof.confirms($0, id) } ?? false }
+  func proves(_ id: UInt32) -> Bool { stream.tls.map { proof.confirms($0, id) } ?? false }
 }

@@ -14,7 +14,8 @@ final class PeerHub {
   let loop: EventLoop
   let services: NodeServices
   let own: PeerSelf
-  let proof: PeerProof
+  /// What new connections prove themselves with.
+  var proof: PeerProof
   let timing: PeerTiming
   private var links: [UInt32: PeerLink] = [:]
   private var connections: [ObjectIdentifier: PeerConnection] = [:]

@@ -36,6 +36,12 @@ final class PeerInbox: @unchecked Sendable {
     /// Told once, when there is room again.
     var whenRoomy: [@Sendable () -> Void] = []
 
+    /// Whether it must be done now; it has been done if not.
+    mutating func announces() -> Bool {
+      defer { isAnnounced = true }
+      return !isAnnounced
+    }
+
     var isFull: Bool { messages >= PeerInbox.messageLimit || records.count >= PeerInbox.byteLimit }
   }
 
@@ -53,11 +59,13 @@ final class PeerInbox: @unchecked Sendable {
 
   // MARK: Any thread
 
-  func put(_ kind: Kind, node: UInt32, _ message: PeerMessage) -> Outcome {
+  /// Whoever gathers puts more in at once, and comes with `tell` behind that.
+  func put(_ kind: Kind, node: UInt32, _ message: PeerMessage, gathers: Bool = false) -> Outcome {
     var mustAnnounce = false
     let outcome = state.withLock { state -> Outcome in
       if state.isClosed { return .closed }
-      if state.dropsWhenFull, state.isFull { return .dropped }
+      // That a link went is never kept from a role: such events are few and small.
+      if kind == .message, state.dropsWhenFull, state.isFull { return .dropped }
       let size = MemoryLayout<Record>.size + message.from.count + message.payload.count
       state.records.append(upTo: size) { room in
         let record = Record(
@@ -69,14 +77,16 @@ final class PeerInbox: @unchecked Sendable {
         return size
       }
       state.messages += 1
-      mustAnnounce = !state.isAnnounced
-      state.isAnnounced = true
+      if !gathers { mustAnnounce = state.announces() }
       return state.isFull ? .full : .taken
     }
     if outcome == .dropped { dropped.add(1, ordering: .relaxed) }
     if mustAnnounce { announce() }
     return outcome
   }
+
+  /// Tells the role's loop of what was gathered.
+  func tell() { if state.withLock({ $0.messages > 0 && $0.announces() }) { announce() } }
 
   func put(_ kind: Kind, node: UInt32) { _ = put(kind, node: node, .nothing) }
 

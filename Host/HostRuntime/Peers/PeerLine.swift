@@ -9,6 +9,8 @@ final class PeerLine: @unchecked Sendable {
   /// absorbs longer bursts, and costs memory and waiting.
   static let byteLimit = 32 << 20
   static let parcelLimit = 65_536
+  /// What a role may gather in one lane before the links' loop is told: less wakes that more often, more lets it idle.
+  static let gatherLimit = 32 << 10
 
   enum Outcome { case queued, down, full }
 
@@ -45,6 +47,14 @@ final class PeerLine: @unchecked Sendable {
     var urgent = Queue(), normal = Queue(), bulk = Queue()
     var info: Info
 
+    var hasFrames: Bool { !urgent.frames.isEmpty || !normal.frames.isEmpty || !bulk.frames.isEmpty }
+
+    /// Whether it must be done now; it has been done if not.
+    mutating func announces() -> Bool {
+      defer { isAnnounced = true }
+      return !isAnnounced
+    }
+
     mutating func with<R>(_ lane: PeerFrame.Lane, _ body: (inout Queue) -> R) -> R {
       switch lane {
       case .urgent: body(&urgent)
@@ -70,11 +80,13 @@ final class PeerLine: @unchecked Sendable {
 
   // MARK: From roles, on any thread
 
+  /// Whoever gathers sends more in the same turn, and comes with `tell` at its end.
   func send(
-    _ kind: PeerFrame.Kind, _ lane: PeerFrame.Lane, head: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer
+    _ kind: PeerFrame.Kind, _ lane: PeerFrame.Lane, head: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer,
+    gathers: Bool = false
   ) -> Outcome {
     let size = PeerWriter.size(of: head.count + payload.count)
-    var mustAnnounce = false
+    var mustAnnounce = false, isMuch = false
     let outcome = state.withLock { state -> Outcome in
       guard state.isOpen else { return .down }
       let taken = state.with(lane) { queue in
@@ -85,16 +97,19 @@ final class PeerLine: @unchecked Sendable {
         }
         queue.bytes += size
         queue.parcels += 1
+        isMuch = queue.frames.count > Self.gatherLimit
         return true
       }
       guard taken else { return .full }
-      mustAnnounce = !state.isAnnounced
-      state.isAnnounced = true
+      if isMuch || !gathers { mustAnnounce = state.announces() }
       return .queued
     }
     if mustAnnounce { announce() }
     return outcome
   }
+
+  /// Tells the links' loop of what was gathered.
+  func tell() { if state.withLock({ $0.hasFrames && $0.announces() }) { announce() } }
 
   func send(_ kind: PeerFrame.Kind, _ lane: PeerFrame.Lane, _ body: [UInt8]) -> Outcome {
     body.withUnsafeBytes { send(kind, lane, head: UnsafeRawBufferPointer(start: nil, count: 0), payload: $0) }

@@ -37,10 +37,12 @@ final class PeerLink: TimerTarget {
   var incomingCalls: [UInt64: RoleCall] = [:]
   var counts = PeerCounts()
   private(set) var roundTrip: Int64?
+  /// Since the link last came up.
   private(set) var lastError = ""
-  /// Complaints since the link was last up; each is logged once.
+  /// Complaints since the link last came up; each is logged once.
   private var complaints: Set<String> = []
   private let metrics: PeerMetrics
+  let reference = PeerLinkReference()
 
   var isUp: Bool { current != nil }
   private var isCut: Bool { cutIncoming || cutOutgoing }
@@ -51,7 +53,8 @@ final class PeerLink: TimerTarget {
     self.hub = hub
     line = PeerLine(id: peer.id, address: peer.address)
     metrics = PeerMetrics(hub.services, peer: peer.id)
-    let reference = WeakLink(self), loop = hub.loop
+    reference.link = self
+    let reference = reference, loop = hub.loop
     line.announce = { loop.post { reference.link?.pump() } }
     hub.services.peers.add(line)
     dialSoon(after: 0)
@@ -60,6 +63,7 @@ final class PeerLink: TimerTarget {
   /// It is no longer in the manifest, or the node ends.
   func end(_ reason: PeerRefusal.Reason, _ words: String) {
     isGone = true
+    reference.link = nil
     hub.services.peers.remove(line)
     for timer in [dialTimer, tickTimer, probeTimer] { if let timer { hub.loop.cancelTimer(timer) } }
     for connection in greeting + [dialling, current, probing?.connection].compactMap(\.self) {
@@ -94,7 +98,7 @@ final class PeerLink: TimerTarget {
   private func dial() {
     guard !isGone, current == nil, dialling == nil, greeting.isEmpty, !isResolving, !isCut else { return }
     isResolving = true
-    let reference = WeakLink(self), address = address, loop = hub.loop
+    let reference = reference, address = address, loop = hub.loop
     BackgroundThread.run(named: "resolver") {
       let found = Result { () throws(NetworkFailure) in try SocketAddress.resolve(address) }
       loop.post { reference.link?.resolved(found) }
@@ -195,6 +199,7 @@ final class PeerLink: TimerTarget {
     let name = connection.hello?.name ?? ""
     failures = 0
     complaints = []
+    lastError = ""
     counts.links += 1
     roundTrip = nil
     if let dialTimer { hub.loop.cancelTimer(dialTimer) }
@@ -235,6 +240,7 @@ final class PeerLink: TimerTarget {
       if let probeTimer { hub.loop.cancelTimer(probeTimer) }
     }
     if connection === current {
+      if lastError.isEmpty { lastError = "the connection was closed" }
       wentDown(lastError)
       failures = 0
       if let waiting = probing { return proceedAfterLoss(waiting.connection) }
@@ -302,33 +308,45 @@ final class PeerLink: TimerTarget {
   /// Gives the connection as much as it wants of what waits, the most urgent first.
   func pump() {
     guard let current, !cutOutgoing else { return }
-    line.take(into: &taken)
-    while !current.stream.isFull, !current.stream.isClosed {
-      guard let (lane, bytes, parcels) = taken.next({ current.stream.write($0) }) else {
-        line.take(into: &taken)
-        if taken.isEmpty { break }
+    // Out of its place: the socket may fail at any piece, and then the link is down before the piece is through.
+    var frames = TakenFrames()
+    swap(&frames, &taken)
+    line.take(into: &frames)
+    while !current.stream.isFull {
+      guard let (lane, bytes, parcels) = frames.next({ current.stream.write($0) }) else {
+        line.take(into: &frames)
+        if frames.isEmpty { break }
         continue
       }
+      guard self.current === current else { return }
       line.sent(lane, bytes: bytes, parcels: parcels)
       counts.bytesSent += UInt64(bytes)
       counts.messagesSent += UInt64(parcels)
     }
+    swap(&frames, &taken)
   }
 
   // MARK: In
 
-  func received(_ bytes: Int, over connection: PeerConnection) { counts.bytesReceived += UInt64(bytes) }
+  /// What was not sent for the link's own sake.
+  func received(_ bytes: Int) {
+    counts.bytesReceived += UInt64(bytes)
+    counts.messagesReceived += 1
+  }
 
   func messageCame(_ message: PeerMessage, over connection: PeerConnection) {
-    counts.messagesReceived += 1
     if let lastInbox, lastInbox.name.elementsEqual(message.to), put(message, lastInbox, connection) { return }
+    tellInbox()
     lastInbox = hub.services.peers.inbox(String(decoding: message.to, as: UTF8.self))
     guard let lastInbox, put(message, lastInbox, connection) else { return drop(message) }
   }
 
+  /// All that came at once has been put in.
+  func tellInbox() { lastInbox?.tell() }
+
   /// False if the role has gone.
   private func put(_ message: PeerMessage, _ inbox: PeerInbox, _ connection: PeerConnection) -> Bool {
-    switch inbox.put(.message, node: id, message) {
+    switch inbox.put(.message, node: id, message, gathers: true) {
     case .taken: break
     case .full: restFor(inbox, connection)
     case .dropped: drop(message, because: "has more waiting than it may, and does not get on")
@@ -348,7 +366,7 @@ final class PeerLink: TimerTarget {
   /// Reads no more for a while, so that the other side's queue fills and its roles learn of it.
   private func restFor(_ inbox: PeerInbox, _ connection: PeerConnection) {
     guard rest == nil else { return }
-    let loop = hub.loop, reference = WeakLink(self)
+    let loop = hub.loop, reference = reference
     let rest = PeerRest()
     guard inbox.whenRoomy({ loop.post { reference.link?.goOn(rest) } }) else { return }
     self.rest = rest
@@ -410,8 +428,8 @@ final class PeerLink: TimerTarget {
 /// A link that rests; the object is who knows which rest is meant.
 private final class PeerRest: Sendable {}
 
-/// A link of the links' loop, seen from elsewhere; only that loop looks into it.
-struct WeakLink: @unchecked Sendable {
-  weak var link: PeerLink?
-  init(_ link: PeerLink?) { self.link = link }
+/// A link of the links' loop, seen from elsewhere; only that loop looks into it. Empty when the link has ended: a weak
+/// reference would make every other one to the link slow.
+final class PeerLinkReference: @unchecked Sendable {
+  fileprivate(set) var link: PeerLink?
 }

@@ -83,13 +83,39 @@ final class PeerProof: @unchecked Sendable {
 
   /// Why a handshake failed, if OpenSSL's words do not say it: what to look at.
   func explanation(_ session: TLSSession, _ note: Note, isServer: Bool) -> String? {
-    guard !usesCertificates else { return nil }
+    usesCertificates
+      ? certificateExplanation(session.failureReason) : keyExplanation(session, note, isServer: isServer)
+  }
+
+  /// The side that refuses a certificate says so by itself.
+  private func certificateExplanation(_ reason: Int32) -> String? {
+    switch reason {
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+      return "it does not trust the authority of this node's certificate; see cluster.tls on both"
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+      return "this node's certificate has expired; exchange it and `hostctl reload`"
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
+      SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+      return "it refuses this node's certificate; see cluster.tls"
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE,
+      SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+      return "it has no certificate; all nodes must have cluster.tls, or all cluster.key"
+    default: return nil
+    }
+  }
+
+  private static let proofsDiffer =
+    "it proves itself by a certificate, and this node by a key; all nodes must have cluster.tls, or all cluster.key"
+
+  private func keyExplanation(_ session: TLSSession, _ note: Note, isServer: Bool) -> String? {
     switch (isServer, session.failureReason) {
     case (false, SSL_R_SSLV3_ALERT_ILLEGAL_PARAMETER), (false, SSL_R_TLSV1_ALERT_DECRYPT_ERROR):
       return "it has another key; cluster.key must be the same on all nodes"
     case (false, SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE):
       return "it is not of the cluster `\(identity.cluster)`, or nodes prove themselves by certificates there; "
         + "compare the cluster sections"
+    case (false, SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED): return Self.proofsDiffer
+    case (true, SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM) where note.identity == nil: return Self.proofsDiffer
     case (true, SSL_R_BINDER_DOES_NOT_VERIFY): return "it has another key; cluster.key must be the same on all nodes"
     case (true, _):
       guard let other = note.identity else { return nil }

@@ -1,5 +1,6 @@
 import CNodeABI
 import HostCore
+import NodeSchema
 import NodeValues
 import Synchronization
 
@@ -22,9 +23,12 @@ final class RemoteCall: TimerTarget, CancellableCall, @unchecked Sendable {
     (self.line, self.peers, self.loop, self.completion) = (line, peers, loop, completion)
   }
 
-  func send(_ target: String, _ method: String, _ arguments: [Value], timeout: Int64) {
+  func send(_ target: String, _ method: String, _ arguments: PeerRequest.Arguments, timeout: Int64) {
     id = peers.open(self)
     deadlineTimer = loop.setTimer(after: timeout, self)
+    guard arguments.count <= Signature.parameterLimit else {
+      return giveUp(NH_INVALID_ARGUMENT, "no method takes more than \(Signature.parameterLimit) arguments")
+    }
     let request = PeerRequest(id: id, timeout: timeout, target: target, method: method, arguments: arguments).body
     guard request.count <= PeerFrame.parcelLimit else {
       return giveUp(NH_INVALID_ARGUMENT, "the arguments are larger than \(PeerFrame.payloadLimit) bytes")
@@ -68,6 +72,21 @@ final class RemoteCall: TimerTarget, CancellableCall, @unchecked Sendable {
   }
 }
 
+extension NodeServices {
+  /// The way to a node by its name; nil for this one.
+  func line(to name: String) throws(RoleDirectory.Refusal) -> PeerLine? {
+    guard !name.isEmpty, name != nodeName else { return nil }
+    let lines = peers.lines
+    if let line = lines.first(where: { $0.info.name == name }) { return line }
+    guard lines.contains(where: { $0.info.name.isEmpty }) else {
+      let near = nearestWord(to: name, among: lines.map(\.info.name)).map { "; did you mean `\($0)`?" } ?? ""
+      throw RoleDirectory.Refusal(status: NH_NOT_FOUND, message: "no node is named `\(name)`\(near)")
+    }
+    // A node says its name when it is linked.
+    throw RoleDirectory.Refusal(status: NH_UNAVAILABLE, message: "no link to a node `\(name)`")
+  }
+}
+
 /// Calls between nodes, as the links' loop sees them.
 extension PeerLink {
   func responseCame(_ response: PeerResponse) {
@@ -93,7 +112,7 @@ extension PeerLink {
       return answer(request.id, .error(status: error.status, message: error.message))
     }
     let deadline = EventLoop.now() &+ min(max(request.timeout, 0), Self.longestTimeout)
-    let type = found.method.result, id = request.id, line = line, loop = hub.loop, reference = WeakLink(self)
+    let type = found.method.result, id = request.id, line = line, loop = hub.loop, reference = reference
     let call = RoleCall(found.role, found.method, PackedValues(values), deadline: deadline) { outcome in
       Self.answer(id, outcome, type, line)
       loop.post { reference.link?.incomingCalls[id] = nil }

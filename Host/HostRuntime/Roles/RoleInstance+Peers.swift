@@ -28,11 +28,11 @@ extension RoleInstance {
       }
       let head = UnsafeRawBufferPointer(rebasing: room[..<length])
       if node == self.node.nodeID { return sendHere(PeerMessage(channel, from: own, to: target, payload)) }
-      guard let line = self.node.peers.line(node) else { return NH_NOT_FOUND }
-      switch line.send(.message, lane, head: head, payload: payload) {
+      switch sender.send(to: node, lane, head: head, payload: payload) {
       case .queued: return NH_OK
       case .down: return NH_UNAVAILABLE
       case .full: return NH_RESOURCE_EXHAUSTED
+      case nil: return NH_NOT_FOUND
       }
     }
   }

@@ -14,7 +14,11 @@ extension RoleInstance {
     do throws(RoleDirectory.Refusal) {
       let values = try copied(arguments)
       let call = (String(target), String(method), values, max(0, timeout))
-      if let line = try line(to: String(node)) { callFar(line, call, handle) } else { try callHere(call, handle) }
+      if let line = try self.node.line(to: String(node)) {
+        callFar(line, call, handle)
+      } else {
+        try callHere(call, handle)
+      }
     } catch {
       // Always asynchronous: no on_reply while the role is still inside call.
       comeBack(handle, .failure(error.status, error.message))
@@ -41,20 +45,7 @@ extension RoleInstance {
     let wait = call.timeout > 0 ? call.timeout : Int64(limits.callTimeoutMilliseconds) * 1_000_000
     let request = RemoteCall(line, node.peers, on: loop) { [self] outcome, type in comeBack(handle, outcome, type) }
     outgoingCalls[handle]?.request = request
-    request.send(call.target, call.method, call.arguments, timeout: wait)
-  }
-
-  /// The way to a node by its name; nil for this one.
-  private func line(to name: String) throws(RoleDirectory.Refusal) -> PeerLine? {
-    guard !name.isEmpty, name != node.nodeName else { return nil }
-    let lines = node.peers.lines
-    if let line = lines.first(where: { $0.info.name == name }) { return line }
-    guard lines.contains(where: { $0.info.name.isEmpty }) else {
-      let near = nearestWord(to: name, among: lines.map(\.info.name)).map { "; did you mean `\($0)`?" } ?? ""
-      throw RoleDirectory.Refusal(status: NH_NOT_FOUND, message: "no node is named `\(name)`\(near)")
-    }
-    // A node says its name when it is linked.
-    throw RoleDirectory.Refusal(status: NH_UNAVAILABLE, message: "no link to a node `\(name)`")
+    request.send(call.target, call.method, .values(call.arguments), timeout: wait)
   }
 
   /// Any thread.

@@ -87,6 +87,7 @@ package final class RoleInstance: @unchecked Sendable {
   package private(set) var role: UnsafeMutableRawPointer?
   private(set) var tables: HostTables!
   var isDraining = false
+  let sender: PeerSender
   var openCalls: SlotTable<OpenCall>
   var jobs = SlotTable<OpenJob>(limit: RoleInstance.jobLimit)
   var blobs = SlotTable<OpenBlob>(limit: RoleInstance.blobLimit)
@@ -112,6 +113,7 @@ package final class RoleInstance: @unchecked Sendable {
     loop = seat.loop
     node = seat.node
     limits = seat.limits
+    sender = PeerSender(seat.node.peers, on: seat.loop)
     openCalls = SlotTable(limit: limits.calls)
     exchanges = SlotTable(limit: limits.calls)
     rpcCalls = SlotTable(limit: limits.calls + RoleInstance.clientCallLimit)

@@ -45,6 +45,16 @@ extension RoleDirectory {
     var role: RoleInstance
     var method: PreparedMethod
 
+    func fitting(_ arguments: PeerRequest.Arguments) throws(Refusal) -> [Value] {
+      switch arguments {
+      case .values(let values): return try fitting(values)
+      case .written(let input):
+        do throws(CallArgumentsError) { return try CallArguments.values(input, for: method.description.shape) } catch {
+          throw Refusal(status: NH_INVALID_ARGUMENT, message: error.description)
+        }
+      }
+    }
+
     /// The arguments as the method's types.
     func fitting(_ arguments: [Value]) throws(Refusal) -> [Value] {
       let types = method.description.signature.parameters, name = "\(role.name).\(method.description.name)"
