@@ -16,8 +16,8 @@ public final class EventStream {
   private let request: HTTPRequest
   private var backlog: [UInt8] = []
   public private(set) var isOpen = true
-  /// The id of the last event that the page has seen before its connection broke, for going on behind it; nil for a page
-  /// that is new.
+  /// The id of the last event that the page had seen when its connection broke, for going on behind it; nil for a new
+  /// page.
   public let lastEventID: String?
   /// Events that a slow client has missed.
   public private(set) var missed = 0

@@ -6,8 +6,8 @@ public enum HTTPRange: Sendable, Equatable {
   case unsatisfiable
 
   /// - Parameters:
-  ///   - header: "bytes=0-99", "bytes=100-", "bytes=-50". Several parts at once, or what is not understood, are answered
-  ///     with the whole, as the protocol allows.
+  ///   - header: "bytes=0-99", "bytes=100-", "bytes=-50". Several parts at once, or what is not understood, are
+  ///     answered with the whole, as the protocol allows.
   ///   - size: of the whole.
   public init(_ header: String?, size: Int) {
     self = .whole
