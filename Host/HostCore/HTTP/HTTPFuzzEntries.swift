@@ -1,5 +1,5 @@
-// The readers of HTTP/1.1, for the fuzzer: however a message is cut into pieces on its way, the same must be read, and no
-// input may make a reader go beyond what it was given.
+// The readers of HTTP/1.1, for the fuzzer: however a message is cut into pieces on its way, the same must be read,
+// and no input may make a reader go beyond what it was given.
 
 /// What a server reads.
 package func fuzzHTTPServer(_ bytes: [UInt8]) { checkReading(bytes, .request) }
