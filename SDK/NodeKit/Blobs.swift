@@ -266,7 +266,7 @@ public final class BlobRead {
   }
 
   /// Ends it early, and nobody is told.
-  fileprivate func end() {
+  func end() {
     cancel()
     link.calls.remove(token)
   }

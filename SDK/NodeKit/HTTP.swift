@@ -12,8 +12,8 @@ public struct HTTP {
   /// segment, "{rest*}" at the end all that is left, and the most exact pattern wins. `listener` is a name of the
   /// manifest's `listen` section.
   ///
-  /// A request that the closure neither answers nor keeps is answered with 500; an error that it throws is answered with
-  /// the HTTP status that is nearest to it.
+  /// A request that the closure neither answers nor keeps is answered with 500; an error that it throws is answered
+  /// with the HTTP status that is nearest to it.
   @discardableResult
   public func route(
     _ method: String = "", _ pattern: String, listener: String = "", _ body: @escaping (HTTPRequest) throws -> Void

@@ -215,7 +215,7 @@ public final class HTTPRequest {
   }
 
   /// It stays for what is still to come, even if the role does not hold it.
-  private func keep() {
+  func keep() {
     isKept = true
     link.exchanges[exchange]?.strong = self
   }

@@ -10,7 +10,8 @@
 
 NH_PLUGIN_NOTE("routes", NH_LANGUAGE_C, NH_NOTE_MAY_UNLOAD);
 
-enum { HELLO, ECHO, COUNT, POUR, TRAILERS, NEVER, STALL, BAD, LATER, BUILD_NUMBER, FAIL, EARLY, SHORT, TEXT, TICK, KINDS };
+enum { HELLO, ECHO, COUNT, POUR, TRAILERS, NEVER, STALL, BAD, LATER, BUILD_NUMBER, FAIL, EARLY, SHORT, TEXT, TICK,
+       KINDS };
 
 /* An exchange that goes on behind its request. */
 typedef struct open {
@@ -156,7 +157,8 @@ static void request(routes *self, const nh_http_event *event) {
   char text[256];
   switch (event->token - 1) {
   case HELLO:
-    snprintf(text, sizeof text, "hello, %.*s\n", (int)head->captures.items[0].value.len, head->captures.items[0].value.ptr);
+    snprintf(text, sizeof text, "hello, %.*s\n", (int)head->captures.items[0].value.len,
+             head->captures.items[0].value.ptr);
     respond(self, event->exchange, 200, text);
     break;
   case ECHO: {

@@ -12,6 +12,8 @@ public func initialize(
   let name = count.pointee > 1 ? words.pointee[1].map { String(cString: $0) } : nil
   switch name {
   case "http": target = fuzzControlHTTP
+  case "server": target = fuzzHTTPServer
+  case "client": target = fuzzHTTPClient
   case "call": target = fuzzCallArguments
   case "plugin": target = fuzzPluginFile
   case "json": target = fuzzJSON
@@ -22,7 +24,9 @@ public func initialize(
   case "rpc": target = fuzzRpc
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
   default:
-    fatalError("usage: fuzz http|call|plugin|json|signature|schema|manifest|blob|peers|rpc [ARGUMENT OF LIBFUZZER...]")
+    fatalError(
+      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc "
+        + "[ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]
   words.pointee += 1

@@ -6,6 +6,8 @@ import Testing
 /// never see; `Tests/Fuzz/run TARGET` then finds the input.
 @Suite struct FuzzTests {
   @Test func controlHTTP() throws { try fuzz("http", fuzzControlHTTP) }
+  @Test func httpServer() throws { try fuzz("server", fuzzHTTPServer) }
+  @Test func httpClient() throws { try fuzz("client", fuzzHTTPClient) }
   @Test func callArguments() throws { try fuzz("call", fuzzCallArguments) }
   @Test func pluginFile() throws { try fuzz("plugin", fuzzPluginFile) }
   @Test func json() throws { try fuzz("json", fuzzJSON) }

@@ -76,6 +76,16 @@ import Testing
     #expect(try Self.lines("\(folder)/access.log", 2).allSatisfy { $0["status"] == 400 })
   }
 
+  @Test func aConnectionWithoutARequestIsNone() {
+    let web = WebNode("status: on")
+    for _ in 0..<5 {
+      let client = web.connect()
+      client.finish()
+      #expect(client.receive(seconds: 2).isClosed)
+    }
+    #expect(web.curl("/metrics").output.contains("nodehost_http_failures_total{node=\"node-t\",listener=\"data\"} 0\n"))
+  }
+
   private static func lines(_ path: String, _ count: Int) throws -> [JSON] {
     var text = ""
     eventually("\(count) lines") {

@@ -50,8 +50,11 @@ private final class Load {
     let curl = "curl -s \(more.joined(separator: " ")) -K \(file) -w '%{http_code}\\n' >> \(folder)/$n.codes"
     let script = """
       for n in \((1...count).map(String.init).joined(separator: " ")); do
-        ( end=$(($(date +%s) + \(seconds))); while [ $(date +%s) -lt $end ]; do \(curl); done; touch \(folder)/$n.done ) \
-          </dev/null >/dev/null 2>&1 &
+        (
+          end=$(($(date +%s) + \(seconds)))
+          while [ $(date +%s) -lt $end ]; do \(curl); done
+          touch \(folder)/$n.done
+        ) </dev/null >/dev/null 2>&1 &
       done
       """
     try #require(run(["sh", "-c", script]).code == 0)

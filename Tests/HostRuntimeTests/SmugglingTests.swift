@@ -2,13 +2,13 @@ import Glibc
 @testable import HostRuntime
 import Testing
 
-/// Requests that two servers could understand differently, which is how one is smuggled behind another. The same bytes go
-/// to nginx and to the node, with a second request behind them: the node must never take for a request what nginx
-/// does not, and where it refuses what nginx takes there is a reason.
+/// Requests that two servers could understand differently, which is how one is smuggled behind another. The same bytes
+/// go to nginx and to the node, with a second request behind them: both must find the same requests in them, and
+/// where they do not there is a reason.
 @Suite struct SmugglingTests {
   private static let tail = "GET /hello/tail HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
-  @Test func theNodeIsNeverLaxerThanNginx() throws {
+  @Test func theNodeFindsTheRequestsThatNginxFinds() throws {
     let web = WebNode()
     let nginx = try Nginx()
     for bytes in Self.cases {

@@ -163,8 +163,8 @@ extension Substring {
   }
 }
 
-/// The whole answers in some text of HTTP/1.1, one behind the other, as far as they can be read; those of status 1xx are
-/// passed over. Fields are in lower case.
+/// The whole answers in some text of HTTP/1.1, one behind the other, as far as they can be read. Those of status 1xx
+/// are passed over; fields are in lower case.
 func answers(_ text: String) -> [(status: Int, head: [String], body: String)] {
   var rest = Array(text.utf8)[...]
   var found: [(status: Int, head: [String], body: String)] = []

@@ -224,9 +224,12 @@ def empty_data(raw):
 def bomb(raw):
     """One long field, remembered once and then named some thousand times: a few bytes that unpack to megabytes."""
     raw.send(frame(HEADERS, 5, 1, raw.head(more=[(b"bomb", b"x" * 3900)])))
-    for stream in range(3, 103, 2):
-        named = raw.head() + b"\xbe" * 4000
-        raw.send(frame(HEADERS, 5, stream, named))
+    raw.send(b"".join(frame(HEADERS, 5, stream, raw.head() + b"\xbe" * 4000) for stream in range(3, 103, 2)))
+
+
+def large_trailers(raw):
+    raw.send(frame(HEADERS, 4, 1, raw.head(b"/count", b"POST")))
+    raw.send(frame(HEADERS, 5, 1, raw.encoder.encode([(b"bomb", b"x" * 3900)]) + b"\xbe" * 4000))
 
 
 def closed_window(raw):
@@ -281,7 +284,8 @@ stays_small("a flood of settings", settings, (CALM,))
 stays_small("a flood of pings", pings, (CALM,))
 stays_small("a flood of priorities", priorities, (CALM,))
 stays_small("a flood of empty data", empty_data, (CALM,))
-stays_small("a bomb of headers", bomb, (None,))
+stays_small("a bomb of headers", bomb, (CALM,))
+stays_small("a bomb of trailers", large_trailers, (CALM,))
 stays_small("a window that stays shut", closed_window, (None,), connections=4)
 print("%d of %d checks passed" % (sum(map(bool, checks)), len(checks)))
 sys.exit(0 if all(checks) else 1)

@@ -118,7 +118,7 @@ final class Cluster {
 }
 
 /// Ports that nobody listens at.
-private func freePorts(_ count: Int) -> [UInt16] {
+func freePorts(_ count: Int) -> [UInt16] {
   var sockets: [Int32] = []
   defer { for socket in sockets { close(socket) } }
   return (0..<count).map { _ in

@@ -77,6 +77,17 @@ final class Machine {
     return target
   }
 
+  /// Builds Tests/Fixtures/NAME.c as a plugin of this name in ./plugins.
+  func fixture(_ name: String) {
+    _ = makeFolder(path("plugins"))
+    let (code, output) = run([
+      "cc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-I",
+      "\(Place.repository)/SDK/CNodeABI/include", "-o", path("plugins/lib\(name).so"),
+      "\(Place.repository)/Tests/Fixtures/\(name).c",
+    ])
+    precondition(code == 0, output)
+  }
+
   // MARK: Programs
 
   @discardableResult

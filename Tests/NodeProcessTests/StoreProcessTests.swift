@@ -8,7 +8,7 @@ import Testing
 @Suite struct StoreProcessTests {
   let machine = Machine()
 
-  init() { machine.keeper() }
+  init() { machine.fixture("keeper") }
 
   // MARK: hostctl store
 
@@ -193,17 +193,6 @@ import Testing
 }
 
 extension Machine {
-  /// Puts the fixture into the plugin folder.
-  func keeper() {
-    _ = makeFolder(path("plugins"))
-    let (code, output) = run([
-      "cc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-I",
-      "\(Place.repository)/SDK/CNodeABI/include", "-o", path("plugins/libkeeper.so"),
-      "\(Place.repository)/Tests/Fixtures/keeper.c",
-    ])
-    precondition(code == 0, output)
-  }
-
   /// The highest number that the role was told is on disk.
   var lastAcknowledged: Int {
     let bytes = readFile(path("acks"), limit: 1 << 26) ?? []

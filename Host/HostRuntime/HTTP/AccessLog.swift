@@ -4,8 +4,8 @@ import Glibc
 import HostCore
 import Synchronization
 
-/// A file with a line of JSON for each request. Loops only add to a buffer; a thread of the log's own writes it, so that
-/// no request waits for a disk.
+/// A file with a line of JSON for each request. Loops only add to a buffer; a thread of the log's own writes it, so
+/// that no request waits for a disk.
 final class AccessLog: @unchecked Sendable {
   /// More than this waiting for a slow disk, and lines are left out.
   private static let bufferLimit = 4 << 20

@@ -285,7 +285,8 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
 
   func streamClosed(_ failure: NetworkFailure?) {
     exchange.connection = nil
-    exchange.failed(NH_UNAVAILABLE, failure?.words ?? "the connection was closed")
+    // Between two requests, none has failed.
+    if case .idle = state {} else { exchange.failed(NH_UNAVAILABLE, failure?.words ?? "the connection was closed") }
     shard.forget(self)
   }
 

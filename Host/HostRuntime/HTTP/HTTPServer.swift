@@ -42,8 +42,8 @@ final class HTTPServer: Sendable {
   /// What was noted about requests is on its way to the disk. After this, nothing more is noted.
   func endLogs() { for listener in all { listener.accessLog?.end() } }
 
-  /// Opens access logs again, as somebody may have moved them away. Returns what could not be opened; there the old ones
-  /// stay.
+  /// Opens access logs again, as somebody may have moved them away. Returns what could not be opened; there the old
+  /// ones stay.
   func reopenLogs() -> [String] { all.compactMap { $0.accessLog?.reopen() } }
 
   /// Reads certificates and keys again. Returns what could not be used; there the old ones stay.

@@ -185,8 +185,8 @@ class ServerExchange: @unchecked Sendable {
     return NH_OK
   }
 
-  /// A piece that somebody else's answer has brought and that cannot be given back; it is taken also while the connection
-  /// is full, so whoever sends it must stop then.
+  /// A piece that somebody else's answer has brought and that cannot be given back; it is taken also while the
+  /// connection is full, so whoever sends it must stop then.
   final func write(_ body: UnsafeRawBufferPointer, evenIfFull: Bool) {
     guard answer == .open, bodyFits(body.count) else { return }
     sendBody(body)

@@ -25,6 +25,8 @@ class HTTP2Connection: StreamOwner {
   private(set) var session: OpaquePointer!
   private var emptyFrames = 0
   private var resets = 0
+  /// The other side sends more in one head than anybody would; reading on would only cost time.
+  final var isFlooded = false
   private var drained: [HTTP2Flow] = []
   private(set) var heardAt: Int64 = 0
   private var pingedAt: Int64?
@@ -79,7 +81,8 @@ class HTTP2Connection: StreamOwner {
     pingedAt = nil
     let used = nghttp2_session_mem_recv(session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     if used < 0 {
-      breakOff(used == Int(NGHTTP2_ERR_FLOODED.rawValue) ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR)
+      let isFlood = isFlooded || used == Int(NGHTTP2_ERR_FLOODED.rawValue)
+      breakOff(isFlood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR)
     }
     stream.wantsToGather()
     return bytes.count
@@ -291,8 +294,10 @@ private enum HTTP2Callbacks {
     nghttp2_session_callbacks_set_on_header_callback(table) { _, _, name, nameLength, value, valueLength, _, own in
       let name = UnsafeRawBufferPointer(start: name, count: nameLength)
       let value = UnsafeRawBufferPointer(start: value, count: valueLength)
-      HTTP2Callbacks.with(own) { $0.field(name, value) }
-      return HTTP2.success
+      return HTTP2Callbacks.with(own) {
+        $0.field(name, value)
+        return $0.isFlooded ? NGHTTP2_ERR_CALLBACK_FAILURE.rawValue : HTTP2.success
+      }
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(table) { _, frame, own in
       HTTP2Callbacks.with(own) { $0.received(frame!.pointee) }

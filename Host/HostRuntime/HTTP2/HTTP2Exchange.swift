@@ -4,6 +4,10 @@ import HostCore
 
 /// A request on a connection of HTTP/2.
 final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
+  /// So many times what a head may have is read over before the connection ends: a few bytes of HPACK can stand for
+  /// megabytes.
+  private static let surplusFactor = 8
+
   private static let noTrailers = MessageHead(capacity: 0)
 
   let flow = HTTP2Flow()
@@ -21,6 +25,8 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   /// All of the request has come, though perhaps not all has been handed on.
   private(set) var inputHasEnded = false
   private var cookies = 0
+  /// Bytes of fields that were more than allowed.
+  private var surplus = 0
   /// All of the answer has been sent and the request is not whole: who goes on with it is told not to.
   var wasAnsweredEarly = false
 
@@ -42,6 +48,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     hasBegun = false
     inputHasEnded = false
     cookies = 0
+    surplus = 0
     wasAnsweredEarly = false
   }
 
@@ -50,7 +57,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   // MARK: In
 
   func field(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-    guard refusal == nil else { return }
+    guard refusal == nil else { return passOver(name.count + value.count) }
     let limits = shard.limits.head
     guard head.used + name.count + value.count <= limits.head, head.fields.count < limits.fields else {
       refusal = HTTPRefusal(431, "the headers are larger than \(limits.head) bytes, or more than \(limits.fields)")
@@ -70,13 +77,18 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     }
   }
 
+  private func passOver(_ count: Int) {
+    surplus += count
+    if surplus > Self.surplusFactor * shard.limits.head.head { connection?.isFlooded = true }
+  }
+
   func trailer(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     let kept = trailers ?? MessageHead(capacity: 256)
     trailers = kept
     guard kept.used + name.count + value.count <= shard.limits.head.head, kept.fields.count < shard.limits.head.fields
     else {
-      connection?.reset(flow, NGHTTP2_ENHANCE_YOUR_CALM)
-      return
+      if surplus == 0 { connection?.reset(flow, NGHTTP2_ENHANCE_YOUR_CALM) }
+      return passOver(name.count + value.count)
     }
     kept.addField(lowercase: name, value)
   }
