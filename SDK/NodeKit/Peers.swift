@@ -1,7 +1,7 @@
 internal import CNodeABI
 
-/// Messages between the nodes of a cluster. A message goes to a role on a node by the node's id; it arrives at most once,
-/// and those of one priority in order, as long as the link is up. What was on its way when a link broke is lost.
+/// Messages between the nodes of a cluster. A message goes to a role on a node by the node's id; it arrives at most
+/// once, and those of one priority in order, as long as the link is up. What was on its way when a link broke is lost.
 ///
 ///     static let needs: [Need] = [.peers]
 ///

@@ -26,8 +26,8 @@ final class Cluster {
   /// The address of the node whose port is the nth.
   func address(_ place: Int) -> String { "127.0.0.1:\(ports[place - 1])" }
 
-  /// How a node is named and finds the others. What is left out is as in a right cluster: the node n is `node-n`, at the
-  /// nth port, and knows all the others.
+  /// How a node is named and finds the others. What is left out is as in a right cluster: the node n is `node-n`, at
+  /// the nth port, and knows all the others.
   struct Plan {
     var id: Int
     var name: String

@@ -137,7 +137,8 @@ private struct Certificates {
       script += """
         openssl req -newkey ed25519 -nodes -keyout \(id).key -out \(id).csr -subj /CN=node
         echo subjectAltName=DNS:\(name) > \(id).ext
-        openssl x509 -req -in \(id).csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile \(id).ext -out \(id).pem -days 2
+        openssl x509 -req -in \(id).csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile \(id).ext -days 2 \\
+          -out \(id).pem
 
         """
     }

@@ -1,9 +1,9 @@
 /// How bytes are laid out on a link between two nodes.
 ///
-/// A link carries parcels: a message, a call, its answer, and what the link itself needs. A parcel travels as one frame,
-/// or as several if it is large, so that a more urgent one can go between them. A frame is a header of eight bytes (the
-/// length of what follows, the kind, the lane, flags and a zero) and its body; the first frame of several begins with the
-/// length of the whole parcel. All numbers are little-endian.
+/// A link carries parcels: a message, a call, its answer, and what the link itself needs. A parcel travels as one
+/// frame, or as several if it is large, so that a more urgent one can go between them. A frame is a header of eight
+/// bytes (the length of what follows, the kind, the lane, flags and a zero) and its body; the first frame of several
+/// begins with the length of the whole parcel. All numbers are little-endian.
 package struct PeerFrame: Sendable, Equatable {
   package static let headerSize = 8
   /// Longest body. With its header it fills a TLS record; longer ones would let urgent messages wait longer.

@@ -101,15 +101,15 @@ package struct PeerSelf: Sendable {
 
 /// What becomes of a second connection to a node.
 ///
-/// Both nodes may dial, so that one reachable direction is enough, and so both may do so at once. The node with the lower
-/// id decides which connection is the link; it says so by a welcome, and the other side follows.
+/// Both nodes may dial, so that one reachable direction is enough, and so both may do so at once. The node with the
+/// lower id decides which connection is the link; it says so by a welcome, and the other side follows.
 package enum PeerRivalry: Sendable, Equatable {
   /// Go on with the new one.
   case proceed
   /// Keep what there is.
   case spare
-  /// Somebody with this id is linked under another boot: who is it, one that came back or a second one? An answer on the
-  /// link there is tells.
+  /// Somebody with this id is linked under another boot: who is it, one that came back or a second one? An answer on
+  /// the link there is tells.
   case probe
 
   package struct Situation: Sendable {

@@ -23,8 +23,8 @@ extension StreamOwner {
   func streamGathers() {}
 }
 
-/// One connected socket, plain or through TLS, on its loop. What is written in a turn of the loop leaves together at the
-/// turn's end.
+/// One connected socket, plain or through TLS, on its loop. What is written in a turn of the loop leaves together at
+/// the turn's end.
 package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unchecked Sendable {
   /// More than this waiting to be sent, and who writes should stop.
   static let highWater = 256 << 10
@@ -35,8 +35,8 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   private static let readBudget = 256 << 10
   /// A piece from here on is given to the socket at once, if nothing waits before it, and not copied.
   private static let directSize = 16 << 10
-  /// After the last byte was sent, what still comes is thrown away for so long: closing a socket with bytes unread would
-  /// take from the other side what it has not read yet.
+  /// After the last byte was sent, what still comes is thrown away for so long: closing a socket with bytes unread
+  /// would take from the other side what it has not read yet.
   private static let lingerMilliseconds: Int64 = 2_000
 
   private enum State { case connecting, handshaking, open, moving, lingering, closed }
@@ -207,8 +207,8 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
 
   // MARK: From loop to loop
 
-  /// Goes on on another loop, where `arrived` comes first. Only while nothing waits to be sent; the owner must not touch
-  /// it until then.
+  /// Goes on on another loop, where `arrived` comes first. Only while nothing waits to be sent; the owner must not
+  /// touch it until then.
   func move(to other: EventLoop, _ arrived: @escaping @Sendable () -> Void) {
     guard state == .open, output.isEmpty else { return }
     state = .moving

@@ -4,8 +4,8 @@ import NodeValues
 
 /// The links to other nodes.
 extension Node {
-  /// Opens the listener that other nodes connect to, and reads what links prove themselves with. Does nothing for a node
-  /// that is alone. Before `start`.
+  /// Opens the listener that other nodes connect to, and reads what links prove themselves with. Does nothing for a
+  /// node that is alone. Before `start`.
   package func openPeers() throws(NetworkFailure) { try openPeers(PeerTiming()) }
 
   func openPeers(_ timing: PeerTiming) throws(NetworkFailure) {
@@ -37,8 +37,8 @@ extension Node {
     peersLoop.post { reference.value.adopt(peers) }
   }
 
-  /// Reads the certificates of the links again, for connections from now on. Returns what could not be used; then the old
-  /// ones stay.
+  /// Reads the certificates of the links again, for connections from now on. Returns what could not be used; then the
+  /// old ones stay.
   func reloadProof() -> [String] {
     guard let links, plan.manifest.cluster.tls != nil else { return [] }
     do throws(NetworkFailure) {

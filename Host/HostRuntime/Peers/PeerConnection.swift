@@ -2,8 +2,8 @@ import CSystem
 import Glibc
 import HostCore
 
-/// One connection to a node, from the socket to its end: TLS, the hellos, and then, if it becomes the link, parcels. The
-/// links' loop.
+/// One connection to a node, from the socket to its end: TLS, the hellos, and then, if it becomes the link, parcels.
+/// The links' loop.
 final class PeerConnection: StreamOwner, TimerTarget {
   /// How much the system may hold unsent; what is more urgent waits behind no more.
   private static let unsentLimit: Int32 = 128 << 10
@@ -28,7 +28,11 @@ final class PeerConnection: StreamOwner, TimerTarget {
   private(set) var stage = Stage.opening
   private(set) var hello: PeerHello?
   /// Set from its hello on.
-  private(set) var link: PeerLink?
+  private(set) var link: PeerLink? {
+    didSet { linkAtHand = link.map(Unmanaged.passUnretained) }
+  }
+  /// The same, for each message without counting references.
+  private var linkAtHand: Unmanaged<PeerLink>?
   private var reader = PeerReader()
   private var limitTimer: UInt64?
   /// When something last came.
@@ -107,12 +111,18 @@ final class PeerConnection: StreamOwner, TimerTarget {
   }
 
   private func take(_ kind: PeerFrame.Kind, _ lane: PeerFrame.Lane, _ body: UnsafeRawBufferPointer) throws(PeerFault) {
+    if kind == .message, stage == .linked, let linkAtHand {
+      let message = try PeerMessage(body)
+      return linkAtHand._withUnsafeGuaranteedRef { link in
+        link.received(PeerWriter.size(of: body.count))
+        link.messageCame(message, over: self)
+      }
+    }
     if stage == .linked, kind.isOfRoles { link?.received(PeerWriter.size(of: body.count)) }
     switch (stage, kind) {
     case (.opening, .hello): greeted(try PeerHello(body))
     case (.opening, .refusal), (.greeting, .refusal), (.linked, .refusal): refused(try PeerRefusal(body))
     case (.greeting, .welcome): link?.welcomed(self)
-    case (.linked, .message): link?.messageCame(try PeerMessage(body), over: self)
     case (.linked, .ping): pinged(body)
     case (.linked, .pong): link?.answered(body)
     case (.linked, .request): link?.requestCame(try PeerRequest(body))

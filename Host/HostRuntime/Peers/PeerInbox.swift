@@ -1,4 +1,5 @@
 import CNodeABI
+import Glibc
 import HostCore
 import Synchronization
 
@@ -45,7 +46,7 @@ final class PeerInbox: @unchecked Sendable {
     var isFull: Bool { messages >= PeerInbox.messageLimit || records.count >= PeerInbox.byteLimit }
   }
 
-  let name: [UInt8]
+  private let name: [UInt8]
   private unowned let seat: RoleSeat
   private let state = Mutex(State())
   let dropped = Atomic<Int>(0)
@@ -58,6 +59,11 @@ final class PeerInbox: @unchecked Sendable {
   }
 
   // MARK: Any thread
+
+  @inline(__always)
+  func isNamed(_ other: UnsafeRawBufferPointer) -> Bool {
+    name.count == other.count && name.withUnsafeBytes { memcmp($0.baseAddress!, other.baseAddress!, other.count) == 0 }
+  }
 
   /// Whoever gathers puts more in at once, and comes with `tell` behind that.
   func put(_ kind: Kind, node: UInt32, _ message: PeerMessage, gathers: Bool = false) -> Outcome {

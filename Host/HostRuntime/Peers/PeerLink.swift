@@ -32,7 +32,11 @@ final class PeerLink: TimerTarget {
   /// The role for which the link rests, and until when.
   private var rest: PeerRest?
   /// The target of the last message; most go to the same.
-  private var lastInbox: PeerInbox?
+  private var lastInbox: PeerInbox? {
+    didSet { inboxAtHand = lastInbox.map(Unmanaged.passUnretained) }
+  }
+  /// The same, for each message without counting references.
+  private var inboxAtHand: Unmanaged<PeerInbox>?
   /// Calls that came and are not answered.
   var incomingCalls: [UInt64: RoleCall] = [:]
   var counts = PeerCounts()
@@ -189,8 +193,8 @@ final class PeerLink: TimerTarget {
     let names = [current.hello?.name, connection.hello?.name].compactMap(\.self).joined(separator: " and ")
     connection.refuse(
       .fault,
-      "two nodes have the id \(id): \(names), at \(current.address.host) and \(connection.address.host); change node.id of "
-        + "one of them")
+      "two nodes have the id \(id): \(names), at \(current.address.host) and \(connection.address.host); "
+        + "change node.id of one of them")
   }
 
   // MARK: Up and down
@@ -335,7 +339,11 @@ final class PeerLink: TimerTarget {
   }
 
   func messageCame(_ message: PeerMessage, over connection: PeerConnection) {
-    if let lastInbox, lastInbox.name.elementsEqual(message.to), put(message, lastInbox, connection) { return }
+    if let inboxAtHand,
+      inboxAtHand._withUnsafeGuaranteedRef({ $0.isNamed(message.to) && put(message, $0, connection) })
+    {
+      return
+    }
     tellInbox()
     lastInbox = hub.services.peers.inbox(String(decoding: message.to, as: UTF8.self))
     guard let lastInbox, put(message, lastInbox, connection) else { return drop(message) }

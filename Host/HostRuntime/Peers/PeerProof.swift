@@ -2,8 +2,8 @@ import CCrypto
 import HostCore
 
 /// How the two ends of a link prove who they are: by the key that the whole cluster shares, or each by a certificate of
-/// its own. Always TLS 1.3, and always with a key exchange of its own, so that a key that leaks later opens nothing that
-/// was recorded.
+/// its own. Always TLS 1.3, and always with a key exchange of its own, so that a key that leaks later opens nothing
+/// that was recorded.
 final class PeerProof: @unchecked Sendable {
   /// What a handshake has shown of the other end, for messages only: nothing is proved until it is over.
   final class Note {

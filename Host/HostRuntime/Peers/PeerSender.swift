@@ -6,7 +6,11 @@ final class PeerSender: TurnEndTarget {
   private let loop: EventLoop
   private let peers: PeerSwitchboard
   /// To whom it last sent; most messages of a turn go to one node.
-  private var line: PeerLine?
+  private var line: PeerLine? {
+    didSet { lineAtHand = line.map(Unmanaged.passUnretained) }
+  }
+  /// The same, for each message without counting references.
+  private var lineAtHand: Unmanaged<PeerLine>?
   private var owesWord = false
 
   init(_ peers: PeerSwitchboard, on loop: EventLoop) { (self.peers, self.loop) = (peers, loop) }
@@ -17,7 +21,9 @@ final class PeerSender: TurnEndTarget {
     to node: UInt32, _ lane: PeerFrame.Lane, head: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer
   ) -> PeerLine.Outcome? {
     guard let line = line(to: node) else { return nil }
-    let outcome = line.send(.message, lane, head: head, payload: payload, gathers: lane != .urgent)
+    let outcome = line._withUnsafeGuaranteedRef {
+      $0.send(.message, lane, head: head, payload: payload, gathers: lane != .urgent)
+    }
     if !owesWord {
       owesWord = true
       loop.atTurnEnd(self)
@@ -26,17 +32,17 @@ final class PeerSender: TurnEndTarget {
   }
 
   @inline(__always)
-  private func line(to node: UInt32) -> PeerLine? {
+  private func line(to node: UInt32) -> Unmanaged<PeerLine>? {
     // One that left the manifest is not up.
-    if let line, line.id == node, line.isUp { return line }
+    if let lineAtHand, lineAtHand._withUnsafeGuaranteedRef({ $0.id == node && $0.isUp }) { return lineAtHand }
     return anotherLine(to: node)
   }
 
   @inline(never)
-  private func anotherLine(to node: UInt32) -> PeerLine? {
+  private func anotherLine(to node: UInt32) -> Unmanaged<PeerLine>? {
     line?.tell()
     line = peers.line(node)
-    return line
+    return lineAtHand
   }
 
   func turnEnded() {

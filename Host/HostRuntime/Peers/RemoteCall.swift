@@ -4,8 +4,8 @@ import NodeSchema
 import NodeValues
 import Synchronization
 
-/// A call that a role here makes of a role on another node. It ends once: by an answer, its deadline, the caller, or the
-/// loss of the link.
+/// A call that a role here makes of a role on another node. It ends once: by an answer, its deadline, the caller, or
+/// the loss of the link.
 final class RemoteCall: TimerTarget, CancellableCall, @unchecked Sendable {
   let line: PeerLine
   private let peers: PeerSwitchboard

@@ -12,10 +12,8 @@ extension RoleInstance {
       payload.len <= UInt64(PeerFrame.payloadLimit), payload.len == 0 || payload.ptr != nil
     else { return NH_INVALID_ARGUMENT }
     let bytes = UnsafeRawBufferPointer(start: payload.ptr, count: Int(payload.len))
-    return seat.ownName.withUnsafeBytes { own in
-      let target = role.len == 0 ? own : UnsafeRawBufferPointer(start: role.ptr, count: Int(clamping: role.len))
-      return send(to: node, target, own, channel, lane, bytes)
-    }
+    let target = role.len == 0 ? ownName : UnsafeRawBufferPointer(start: role.ptr, count: Int(clamping: role.len))
+    return send(to: node, target, ownName, channel, lane, bytes)
   }
 
   private func send(

@@ -88,6 +88,8 @@ package final class RoleInstance: @unchecked Sendable {
   private(set) var tables: HostTables!
   var isDraining = false
   let sender: PeerSender
+  /// The seat's.
+  let ownName: UnsafeRawBufferPointer
   var openCalls: SlotTable<OpenCall>
   var jobs = SlotTable<OpenJob>(limit: RoleInstance.jobLimit)
   var blobs = SlotTable<OpenBlob>(limit: RoleInstance.blobLimit)
@@ -114,6 +116,7 @@ package final class RoleInstance: @unchecked Sendable {
     node = seat.node
     limits = seat.limits
     sender = PeerSender(seat.node.peers, on: seat.loop)
+    ownName = seat.ownName
     openCalls = SlotTable(limit: limits.calls)
     exchanges = SlotTable(limit: limits.calls)
     rpcCalls = SlotTable(limit: limits.calls + RoleInstance.clientCallLimit)

@@ -22,7 +22,8 @@ package final class RoleSeat: @unchecked Sendable {
   // Any thread.
   private let queued = Atomic<Int>(0)
   let droppedEvents: MetricSeries
-  let ownName: [UInt8]
+  /// The name as messages carry it.
+  let ownName: UnsafeRawBufferPointer
 
   // The home loop.
   package internal(set) var current: RoleInstance?
@@ -45,11 +46,19 @@ package final class RoleSeat: @unchecked Sendable {
     self.loop = loop
     self.node = node
     self.limits = limits
-    ownName = Array(name.utf8)
+    ownName = Self.copy(of: name)
     // No role can have taken the name: what begins with `nodehost_` is the host's.
     droppedEvents = node.metrics.series(
       .counter, "nodehost_events_dropped_total", help: "Events that met a full queue.",
       labels: [("node", node.nodeName), ("role", name)], bounds: [])!
+  }
+
+  deinit { ownName.deallocate() }
+
+  private static func copy(of name: String) -> UnsafeRawBufferPointer {
+    let room = UnsafeMutableRawBufferPointer.allocate(byteCount: name.utf8.count, alignment: 1)
+    room.copyBytes(from: name.utf8)
+    return UnsafeRawBufferPointer(room)
   }
 
   /// Each build has its own share of the limits.

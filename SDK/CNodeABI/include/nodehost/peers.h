@@ -33,7 +33,8 @@ typedef struct nh_peers_service {
   /**
    * Sends `payload` (up to 16 MiB, copied) to the role `role` (empty: the role of the same name) on
    * the node with id `node`. NH_UNAVAILABLE: the link is down. NH_RESOURCE_EXHAUSTED: its queue is
-   * full; each priority has one of 32 MiB and 65,536 messages. NH_NOT_FOUND: no such node. NH_OK promises nothing but that it was queued.
+   * full; each priority has one of 32 MiB and 65,536 messages. NH_NOT_FOUND: no such node. NH_OK
+   * promises nothing but that it was queued.
    * [loop & (starting | running)]
    */
   nh_status (*send)(void *NH_NULLABLE ctx, uint32_t node, nh_str role, uint32_t channel,
