@@ -138,7 +138,8 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
-      path: "Tests/Benchmarks", exclude: ["run", "Ballast", "Greeter", "Router", "Peers", "Rpc", "servers.py"], swiftSettings: strict),
+      path: "Tests/Benchmarks", exclude: ["run", "Ballast", "Greeter", "Router", "Peers", "Rpc", "servers.py"],
+      swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
