@@ -3,7 +3,8 @@ import Glibc
 import NodeValues
 import Testing
 
-/// gRPC as Python's grpcio speaks it, as client of a role in C and as server that it calls: Tests/Interop has the cases.
+/// gRPC as Python's grpcio speaks it, as client of a role in C and as server that it calls: Tests/Interop has the
+/// cases.
 @Suite struct RpcInteropTests {
   @Test func grpcioAndARoleUnderstandEachOther() throws {
     let folder = Place.temporaryFolder()

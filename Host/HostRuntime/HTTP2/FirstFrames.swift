@@ -15,8 +15,8 @@ struct FirstFrames {
   /// Nothing more is to be looked for.
   var isOver: Bool { frames > Self.limit }
 
-  /// How many of these bytes, which come behind those of before, may be handed on at once: all up to the end of the next
-  /// frame with a part of a head, or up to the header of a frame that has not come whole. Those come again.
+  /// How many of these bytes, which come behind those of before, may be handed on at once: all up to the end of the
+  /// next frame with a part of a head, or up to the header of a frame that has not come whole. Those come again.
   mutating func advance(_ bytes: UnsafeRawBufferPointer) -> Int {
     var place = min(rest, bytes.count)
     rest -= place

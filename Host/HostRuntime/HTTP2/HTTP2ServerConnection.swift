@@ -108,8 +108,8 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
     return used + streamReceived(UnsafeMutableRawBufferPointer(rebasing: bytes[used...]))
   }
 
-  /// Calls of gRPC go to one role mostly, by many streams of one connection: where that role lives nothing of them has to
-  /// be carried from loop to loop. False: the request goes there alone.
+  /// Calls of gRPC go to one role mostly, by many streams of one connection: where that role lives nothing of them has
+  /// to be carried from loop to loop. False: the request goes there alone.
   func follow(to home: EventLoop, with exchange: HTTP2Exchange) -> Bool {
     guard firstFrames != nil, open.count == 1, !isEnding else { return false }
     leaving = (home, exchange)
