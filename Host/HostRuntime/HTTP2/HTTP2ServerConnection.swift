@@ -143,13 +143,14 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
   }
 
   override func closed(_ flow: HTTP2Flow, _ code: UInt32) {
-    let exchange = exchange(flow)
+    let place = flow.place
     nghttp2_session_set_stream_user_data(session, flow.id, nil)
     forget(flow)
-    if reading === exchange { reading = nil }
+    if reading === open[place] { reading = nil }
     if open.count == 1 { restsSince = shard.loop.turnBegan }
-    exchange.closed(code)
-    keep(flow.place)
+    // Nothing here holds it afterwards, or it could not be used again.
+    open[place].closed(code)
+    keep(place)
     if open.isEmpty, isEnding { finishLater() }
   }
 
