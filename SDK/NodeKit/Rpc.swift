@@ -43,8 +43,9 @@ public struct Rpc {
       link.rpcMethods.remove(token)
       throw RoleError(
         .invalidArgument,
-        "cannot serve \(path) on the listener `\(listener.isEmpty ? "data" : listener)`: it is no /package.Service/Method, "
-          + "the manifest has no such listener, or another role serves it; the log says which", at: path)
+        "cannot serve \(path) on the listener `\(listener.isEmpty ? "data" : listener)`: "
+          + "it is no /package.Service/Method, the manifest has no such listener, or another role serves it; "
+          + "the log says which", at: path)
     }
     link.rpcMethods[token]?.handle = handle
     return RpcMethod(link: link, handle: handle, token: token)

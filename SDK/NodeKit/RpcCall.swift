@@ -62,7 +62,8 @@ public class RpcCall {
 
   // MARK: Out
 
-  /// The next message. False if nothing was taken, since the other side does not read: `whenWritable` says when to go on.
+  /// The next message. False if nothing was taken, since the other side does not read: `whenWritable` says when to
+  /// go on.
   public func send(_ message: [UInt8]) throws -> Bool {
     guard !hasFinished, !isOver, link.isServing else {
       throw RoleError(.failedPrecondition, "\(path): the call has ended, and no message can follow")

@@ -1,7 +1,7 @@
 package import CNodeABI
 
-/// What travels beside the messages of a call of gRPC: `["x-tenant": "blue"]`. Names are in lower case; the value of one
-/// that ends in "-bin" is any bytes, all others are printable ASCII.
+/// What travels beside the messages of a call of gRPC: `["x-tenant": "blue"]`. Names are in lower case; the value of
+/// one that ends in "-bin" is any bytes, all others are printable ASCII.
 public struct RpcMetadata: Sendable, Hashable {
   public struct Entry: Sendable, Hashable {
     public var name: String

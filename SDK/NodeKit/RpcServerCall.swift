@@ -34,8 +34,8 @@ public final class RpcServerCall: RpcCall {
     guard outcome == NH_OK || outcome == NH_NOT_FOUND else {
       throw RoleError(
         Status(rawValue: outcome),
-        "\(path): the host does not send this metadata: it comes before the first message, once, in printable ASCII where "
-          + "the name does not end in -bin, and without what begins with grpc-")
+        "\(path): the host does not send this metadata: it comes before the first message, once, in printable ASCII "
+          + "where the name does not end in -bin, and without what begins with grpc-")
     }
   }
 

@@ -25,8 +25,8 @@ extension FakeHost {
     return call
   }
 
-  /// Begins a call whose messages the test sends one by one. `room` is how many of the role's are taken before the caller
-  /// reads; more are refused then.
+  /// Begins a call whose messages the test sends one by one. `room` is how many of the role's are taken before the
+  /// caller reads; more are refused then.
   public func openRpc(
     _ path: String, metadata: RpcMetadata = [:], timeout: Duration? = nil, on listener: String = "data",
     room: Int = .max
@@ -60,8 +60,8 @@ extension FakeHost {
     return call
   }
 
-  /// Plays the other servers' method: for each message of the role's what comes back for it. An error that it throws ends
-  /// the call so. Methods that nobody plays are unimplemented; see also `rpcIsReachable` and `rpcTakes`.
+  /// Plays the other servers' method: for each message of the role's what comes back for it. An error that it throws
+  /// ends the call so. Methods that nobody plays are unimplemented; see also `rpcIsReachable` and `rpcTakes`.
   public func playRpc(_ path: String, _ answer: @escaping ([UInt8]) throws -> [[UInt8]]) { rpcStubs[path] = answer }
 
   // MARK: What happens to a call of a caller's

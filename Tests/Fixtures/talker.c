@@ -39,10 +39,12 @@ static nh_status create(const nh_host *host, nh_json config, void **out, nh_erro
   talker *self = calloc(1, sizeof *self);
   /* {"listener": "name"} */
   static const char key[] = "\"listener\"";
-  const char *end = config.ptr + config.len, *place = config.len ? memmem(config.ptr, config.len, key, strlen(key)) : NULL;
+  const char *end = config.ptr + config.len;
+  const char *place = config.len ? memmem(config.ptr, config.len, key, strlen(key)) : NULL;
   if (place)
     for (place += strlen(key); place < end && (*place < 'a' || *place > 'z');) place++;
-  for (size_t i = 0; place && place < end && *place != '"' && i < sizeof self->listener - 1;) self->listener[i++] = *place++;
+  for (size_t i = 0; place && place < end && *place != '"' && i < sizeof self->listener - 1;)
+    self->listener[i++] = *place++;
   self->host = host;
   *out = self;
   return NH_OK;
@@ -149,6 +151,7 @@ static void meta(talker *self, const nh_rpc_event *event) {
 static void served(talker *self, const nh_rpc_event *event) {
   const nh_rpc_service *rpc = self->rpc;
   talk *talk;
+  int64_t left;
   char text[64];
   switch (event->kind) {
   case NH_RPC_CALL:
@@ -184,8 +187,8 @@ static void served(talker *self, const nh_rpc_event *event) {
       say(self, event->call, text);
       break;
     case LEFT:
-      snprintf(text, sizeof text, "%lld",
-               talk->deadline ? (long long)((talk->deadline - self->host->now(self->host, NH_CLOCK_MONOTONIC)) / 1000000) : 0ll);
+      left = talk->deadline ? talk->deadline - self->host->now(self->host, NH_CLOCK_MONOTONIC) : 0;
+      snprintf(text, sizeof text, "%lld", (long long)left / 1000000);
       say(self, event->call, text);
       break;
     case META: {
@@ -236,9 +239,10 @@ static void answered(talker *self, const nh_rpc_event *event) {
     rpc->credit(rpc->ctx, event->call, 1);
     break;
   case NH_RPC_END:
-    snprintf(text, sizeof text, "status %d, %llu messages, %llu bytes, %lld before, %llu behind: %.*s", (int)event->status,
-             (unsigned long long)talk->done, (unsigned long long)talk->trail_len, (long long)talk->deadline,
-             (unsigned long long)event->metadata.count, (int)event->message.len, event->message.ptr ? event->message.ptr : "");
+    snprintf(text, sizeof text, "status %d, %llu messages, %llu bytes, %lld before, %llu behind: %.*s",
+             (int)event->status, (unsigned long long)talk->done, (unsigned long long)talk->trail_len,
+             (long long)talk->deadline, (unsigned long long)event->metadata.count, (int)event->message.len,
+             event->message.ptr ? event->message.ptr : "");
     nh_reply_text(&talk->call, nh_cstr(text));
     forget(self, event->call);
     break;
@@ -262,7 +266,8 @@ static void call(void *role, const nh_call *call, nh_str target, nh_str path, nh
   nh_rpc_request request = {
       .struct_size = sizeof request, .revision = NH_ABI_REVISION, .target = target, .path = path,
       .metadata = {gzip ? pairs : pairs + 1, gzip ? 3 : 2}, .payload = {(const uint8_t *)payload.ptr, payload.len},
-      .timeout_ns = milliseconds * 1000000, .ends = messages == 0, .waits = (uint32_t)waits, .retries = (uint32_t)retries};
+      .timeout_ns = milliseconds * 1000000, .ends = messages == 0, .waits = (uint32_t)waits,
+      .retries = (uint32_t)retries};
   nh_handle handle = self->rpc->call(self->rpc->ctx, &request, 0, &error);
   if (!handle) {
     nh_reply_error(call, error.code, nh_text(words, error.message_len));
@@ -276,8 +281,8 @@ static void call(void *role, const nh_call *call, nh_str target, nh_str path, nh
 }
 
 static const nh_method methods[] = {
-    {NH_INIT("call"), NH_INIT(""), NH_INIT("s(ssslllll)"), NH_INIT("target,path,payload,messages,milliseconds,retries,waits,gzip"),
-     (nh_function)call, NH_NATIVE, 0},
+    {NH_INIT("call"), NH_INIT(""), NH_INIT("s(ssslllll)"),
+     NH_INIT("target,path,payload,messages,milliseconds,retries,waits,gzip"), (nh_function)call, NH_NATIVE, 0},
 };
 
 static const nh_need needs[] = {{NH_INIT(NH_RPC_ID), NH_RPC_LAYOUT, 1, 0}};

@@ -106,8 +106,8 @@ def deadlines(channel):
 
 def metadata(channel):
     answer, call = method(channel, "unary_unary", "Meta").with_call(
-        b"m", timeout=5, metadata=[("x-echo-word", "hello there"), ("x-echo-bin", b"\x00\xff\x01"), ("x-echo-word", "2"),
-                                   ("x-trail-bin", b"\xfe\x00")])
+        b"m", timeout=5, metadata=[("x-echo-word", "hello there"), ("x-echo-bin", b"\x00\xff\x01"),
+                                   ("x-echo-word", "2"), ("x-trail-bin", b"\xfe\x00")])
     first, last = call.initial_metadata(), call.trailing_metadata()
     check(answer == b"m" and ("x-echo-bin", b"\x00\xff\x01") in first, "binary metadata")
     check([v for k, v in first if k == "x-echo-word"] == ["hello there", "2"], "metadata in order")
@@ -118,7 +118,8 @@ def compression():
     channel = grpc.insecure_channel(ADDRESS, options=LIMIT, compression=grpc.Compression.Gzip)
     payload = b"again and again " * 10000
     check(method(channel, "unary_unary", "Unary")(payload, timeout=20) == payload, "gzip both ways")
-    check(method(channel, "stream_unary", "Join")((payload for _ in range(20)), timeout=20) == b"3200000", "gzip in a stream")
+    joined = method(channel, "stream_unary", "Join")((payload for _ in range(20)), timeout=20)
+    check(joined == b"3200000", "gzip in a stream")
     # Grows beyond the limit of the role only when it is inflated.
     error = failure(lambda: method(channel, "unary_unary", "Unary")(b"0" * 100_000_001, timeout=60))
     check(error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, "a bomb")
@@ -187,7 +188,8 @@ def health_service(channel):
 def reflection_service(channel):
     for version in ("v1alpha", "v1"):
         info = channel.stream_stream("/grpc.reflection.%s.ServerReflection/ServerReflectionInfo" % version)
-        asked = [encode(7, ""), encode(4, "interop.Echo"), encode(3, "echo.proto"), encode(4, "no.such"), encode(6, "no.such")]
+        asked = [encode(7, ""), encode(4, "interop.Echo"), encode(3, "echo.proto"), encode(4, "no.such"),
+                 encode(6, "no.such")]
         answers = [decode(m) for m in info(iter(asked), timeout=5)]
         check([a[2][0] for a in answers] == asked, "the questions come back")
         services = {decode(s)[1][0] for s in decode(answers[0][6][0])[1]}
@@ -219,10 +221,10 @@ def tls():
 
     # The other way round: the node calls servers that show a certificate, and want to see one.
     server = grpc.server(futures.ThreadPoolExecutor(4), handlers=[Echo()], options=LIMIT)
-    pair = [(read("localhost.key"), read("localhost.pem"))]
-    ports = [server.add_secure_port("localhost:0", grpc.ssl_server_credentials(pair)),
-             server.add_secure_port("localhost:0", grpc.ssl_server_credentials(pair, authority, True)),
-             server.add_secure_port("localhost:0", grpc.ssl_server_credentials([(read("other.key"), read("other.pem"))]))]
+    pair, other = [(read("%s.key" % name), read("%s.pem" % name)) for name in ("localhost", "other")]
+    ports = [server.add_secure_port("localhost:0", grpc.ssl_server_credentials([pair])),
+             server.add_secure_port("localhost:0", grpc.ssl_server_credentials([pair], authority, True)),
+             server.add_secure_port("localhost:0", grpc.ssl_server_credentials([other]))]
     server.start()
     for port in ports[:2]:
         expect("status 0, 1 messages, 5 bytes, 2 before, 1 behind", role_calls(port, "Unary", "hello", scheme="https"))
@@ -279,8 +281,8 @@ class Echo(grpc.GenericRpcHandler):
 
 
 def role_calls(port, name, payload="x", messages=0, milliseconds=10000, retries=0, waits=0, gzip=0, scheme="http"):
-    arguments = ["%s://localhost:%d" % (scheme, port), "/interop.Echo/" + name, payload, messages, milliseconds, retries,
-                 waits, gzip]
+    arguments = ["%s://localhost:%d" % (scheme, port), "/interop.Echo/" + name, payload, messages, milliseconds,
+                 retries, waits, gzip]
     said = subprocess.run([HOSTCTL, "--socket", SOCKET, "--json", "call", "--timeout", "30000", "talker", "call"]
                           + ["%s" % a for a in arguments], stdout=subprocess.PIPE, text=True)
     return said.stdout.strip()
@@ -311,7 +313,7 @@ def as_server():
     expect("status 14", role_calls(port, "Refuse"))
     expect("status 0, 1 messages, 7 bytes", role_calls(port, "Refuse", retries=3))
     pauses = [b - a for a, b in zip(echo.refusals[1:], echo.refusals[2:])]
-    check(all(0.035 < p < 1 for p in pauses) and pauses[0] < pauses[1], "pauses that grow between attempts: %s" % pauses)
+    check(all(0.035 < p < 1 for p in pauses) and pauses[0] < pauses[1], "growing pauses: %s" % pauses)
     server.stop(0).wait()
     expect("status 14", role_calls(port, "Unary"))
     expect("status 4", role_calls(port, "Unary", waits=1, milliseconds=500))

@@ -82,10 +82,12 @@ private enum RpcFuzz {
       if let timeout = GrpcText.timeout(value) {
         precondition(timeout >= 0)
         var written = GrpcText.timeout(timeout)
-        precondition(written.withUTF8 { GrpcText.timeout(UnsafeRawBufferPointer($0)) } != nil, "\(written) is no timeout")
+        precondition(
+          written.withUTF8 { GrpcText.timeout(UnsafeRawBufferPointer($0)) } != nil, "\(written) is no timeout")
       }
       let encoded = words.withUTF8 { GrpcText.percentEncoded(UnsafeRawBufferPointer($0)) }
-      precondition(encoded.withUnsafeBytes { GrpcText.percentDecoded($0) } == words, "a sentence is not what was written")
+      precondition(
+        encoded.withUnsafeBytes { GrpcText.percentDecoded($0) } == words, "a sentence is not what was written")
     }
     let count = head.used
     _ = head.isGrpc

@@ -40,7 +40,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     super.reset()
     flow.reset()
     pending.removeAll()
-    pending.shrink()
+    pending.shrink(to: ByteQueue.leastCapacity)
     trailers?.reset()
     bodySize = 0
     window = HTTP2Connection.streamWindow
@@ -56,9 +56,8 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
 
   // MARK: In
 
-  func field(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+  func field(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ limits: HeadLimits) {
     guard refusal == nil else { return passOver(name.count + value.count) }
-    let limits = shard.limits.head
     guard head.used + name.count + value.count <= limits.head, head.fields.count < limits.fields else {
       refusal = HTTPRefusal(431, "the headers are larger than \(limits.head) bytes, or more than \(limits.fields)")
       return
@@ -247,6 +246,8 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   override func breakOff() { connection?.reset(flow, NGHTTP2_INTERNAL_ERROR) }
 
   override func answered() {}
+
+  override func follow(to home: EventLoop) -> Bool { connection?.follow(to: home, with: self) ?? false }
 
   // MARK: The end
 

@@ -34,7 +34,7 @@ final class HTTP2Flow {
   func reset() {
     id = 0
     output.removeAll()
-    output.shrink()
+    output.shrink(to: ByteQueue.leastCapacity)
     trailers?.reset()
     hasEnded = false
     isDeferred = false

@@ -3,27 +3,33 @@ import CNodeABI
 import HostCore
 
 /// A client's connection that speaks HTTP/2: many requests at once, each an exchange of its own.
-final class HTTP2ServerConnection: HTTP2Connection, ServerConnection {
+final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked Sendable {
   /// Exchanges kept for the next requests.
   private static let spareLimit = 32
   /// Between telling that the connection will end and the last word on which requests still count.
   private static let noticeNanoseconds: Int64 = 1_000_000_000
 
-  unowned let shard: ListenerShard
+  /// The listener keeps its shards as long as there are connections.
+  private(set) unowned(unsafe) var shard: ListenerShard
+  private let headLimits: HeadLimits
   var place = 0
   let remote: Remote
   private var open: [HTTP2Exchange] = []
   private var spare: [HTTP2Exchange] = []
-  /// Whose head is being read.
-  private var reading: HTTP2Exchange?
+  /// Whose head is being read; one of the open ones.
+  private unowned(unsafe) var reading: HTTP2Exchange?
   private var readsTrailers = false
   private var restsSince: Int64
   private var watch = ProgressWatch()
   private var noticeAt: Int64?
+  /// Until it is known where the connection belongs.
+  private var firstFrames: FirstFrames? = FirstFrames()
+  private var leaving: (home: EventLoop, exchange: HTTP2Exchange)?
 
   init(_ stream: Stream, _ shard: ListenerShard, remote: Remote) {
     self.shard = shard
     self.remote = remote
+    headLimits = shard.limits.head
     restsSince = shard.loop.turnBegan
     super.init(stream)
     watch.note(shard.loop.turnBegan)
@@ -69,7 +75,7 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection {
 
   override func field(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     guard let reading else { return }
-    if readsTrailers { reading.trailer(name, value) } else { reading.field(name, value) }
+    if readsTrailers { reading.trailer(name, value) } else { reading.field(name, value, headLimits) }
   }
 
   override func headEnds(_ id: Int32, _ kind: nghttp2_headers_category, endsStream: Bool) {
@@ -80,6 +86,47 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection {
       return
     }
     exchange.headRead(endsStream: endsStream)
+  }
+
+  // MARK: From loop to loop
+
+  /// Before a request has come for a target with a home, bytes are handed on only up to each head's end, so that the
+  /// connection can go to that home with nothing read beyond.
+  override func streamReceived(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
+    guard var firstFrames else { return super.streamReceived(bytes) }
+    let count = firstFrames.advance(UnsafeRawBufferPointer(bytes))
+    self.firstFrames = firstFrames.isOver ? nil : firstFrames
+    guard count > 0 else { return 0 }
+    let used = super.streamReceived(UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]))
+    if let (home, exchange) = leaving {
+      leaving = nil
+      self.firstFrames = nil
+      if !move(to: home, with: exchange) { shard.dispatch(exchange) }
+      return used
+    }
+    guard used < bytes.count, stream.isOpen else { return used }
+    return used + streamReceived(UnsafeMutableRawBufferPointer(rebasing: bytes[used...]))
+  }
+
+  /// Calls of gRPC go to one role mostly, by many streams of one connection: where that role lives nothing of them has
+  /// to be carried from loop to loop. False: the request goes there alone.
+  func follow(to home: EventLoop, with exchange: HTTP2Exchange) -> Bool {
+    guard firstFrames != nil, open.count == 1, !isEnding else { return false }
+    leaving = (home, exchange)
+    return true
+  }
+
+  private func move(to home: EventLoop, with exchange: HTTP2Exchange) -> Bool {
+    guard stream.mayMove, !exchange.isOver, let other = shard.listener.shard(on: home) else { return false }
+    shard.forget(self)
+    for spare in spare { spare.moved(to: other) }
+    stream.move(to: home) { [self] in
+      shard = other
+      exchange.moved(to: other)
+      other.adopt(self)
+      other.dispatch(exchange)
+    }
+    return true
   }
 
   // MARK: Bodies
@@ -98,28 +145,28 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection {
   }
 
   override func closed(_ flow: HTTP2Flow, _ code: UInt32) {
-    let exchange = exchange(flow)
+    let place = flow.place
     nghttp2_session_set_stream_user_data(session, flow.id, nil)
     forget(flow)
-    if reading === exchange { reading = nil }
-    let last = open.removeLast()
-    if last !== exchange {
-      last.flow.place = flow.place
-      open[flow.place] = last
-    }
-    if open.isEmpty { restsSince = shard.loop.turnBegan }
-    exchange.closed(code)
-    keep(exchange)
+    if reading === open[place] { reading = nil }
+    if open.count == 1 { restsSince = shard.loop.turnBegan }
+    // Nothing here holds it afterwards, or it could not be used again.
+    open[place].closed(code)
+    keep(place)
     if open.isEmpty, isEnding { finishLater() }
   }
 
-  /// The last reference to it goes into the store for the next request.
-  private func keep(_ exchange: consuming HTTP2Exchange) {
-    exchange.connection = nil
-    var kept = exchange
-    guard spare.count < Self.spareLimit, isKnownUniquelyReferenced(&kept) else { return }
-    kept.connection = self
-    spare.append(kept)
+  /// Takes an exchange from the open ones. If this was the last that held it, it is kept for the next request.
+  private func keep(_ place: Int) {
+    let last = open.count - 1
+    if place != last {
+      open.swapAt(place, last)
+      open[place].flow.place = place
+    }
+    open[last].connection = nil
+    guard spare.count < Self.spareLimit, isKnownUniquelyReferenced(&open[last]) else { return open.removeLast(1) }
+    open[last].connection = self
+    spare.append(open.removeLast())
   }
 
   /// This may be inside nghttp2, which must not be asked for output there.

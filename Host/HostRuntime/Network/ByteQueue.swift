@@ -2,7 +2,7 @@ import Glibc
 
 /// Bytes that wait, first in, first out, in one piece of memory that is given back when they have gone.
 package struct ByteQueue: ~Copyable {
-  private static let leastCapacity = 4 << 10
+  package static let leastCapacity = 4 << 10
 
   private var base: UnsafeMutableRawPointer?
   private var capacity = 0
@@ -48,9 +48,9 @@ package struct ByteQueue: ~Copyable {
 
   package mutating func removeAll() { (start, end) = (0, 0) }
 
-  /// Gives back the memory, if nothing waits.
-  package mutating func shrink() {
-    guard isEmpty, base != nil else { return }
+  /// Gives back the memory, if nothing waits and it is more than `capacity`.
+  package mutating func shrink(to most: Int = 0) {
+    guard isEmpty, base != nil, capacity > most else { return }
     free(base)
     base = nil
     capacity = 0

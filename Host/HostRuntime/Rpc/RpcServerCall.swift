@@ -63,7 +63,7 @@ final class RpcServerCall: RpcCall, ExchangeHandler, TimerTarget, @unchecked Sen
       return exchange.onItsLoop { GrpcHead.refuse($0, GrpcStatus.resourceExhausted, words) }
     }
     role.deliverCall(call)
-    exchange.onItsLoop { _ in call.takeExchange() }
+    if call.isLocal { call.takeExchange() } else { exchange.loop.post { call.takeExchange() } }
   }
 
   private func readHead() throws(GrpcFault) {
