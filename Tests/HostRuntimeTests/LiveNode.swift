@@ -12,7 +12,7 @@ final class LiveNode {
   let log = LogHub(least: .debug, writesToStandardError: false)
   let control = EventLoop(index: 0, name: "control")
   let node: Node
-  private let thread: LoopThread
+  private let thread: OwnThread
 
   /// Holds on to the fixture, whose folder goes with it.
   private let plugin: BrokenPlugin?

@@ -278,7 +278,7 @@ final class StoreBench {
   let folder: String
   private let metrics = MetricRegistry()
   private(set) var store: Store
-  private var thread: LoopThread?
+  private var thread: OwnThread?
   let client = TestClient()
   private var last: UInt64 = 0
   private let series: MetricSeries

@@ -22,7 +22,7 @@ final class AccessLog: @unchecked Sendable {
   private let log: LogHub
   private let state = Mutex(State())
   private let hasLines = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-  private var thread: pthread_t?
+  private var thread: OwnThread?
 
   init(_ path: String, _ log: LogHub) throws(NetworkFailure) {
     self.path = path
@@ -30,16 +30,15 @@ final class AccessLog: @unchecked Sendable {
     sem_init(hasLines, 0, 0)
     guard let file = Self.open(path) else { throw .system("cannot write the access log \(path)") }
     state.withLock { $0.fresh = file }
-    var new = pthread_t()
-    let status = pthread_create(
-      &new, nil,
-      { context in
-        csystem_name_thread("access log")
-        Unmanaged<AccessLog>.fromOpaque(context!).takeUnretainedValue().serve()
-        return nil
-      }, Unmanaged.passUnretained(self).toOpaque())
-    guard status == 0 else { throw .system("no thread for the access log \(path)", status) }
-    thread = new
+    let reference = Unserved(self)
+    thread = OwnThread("access log") { reference.log.serve() }
+    if thread == nil { throw .system("no thread for the access log \(path)", EAGAIN) }
+  }
+
+  /// The thread does not keep the log: it ends with it.
+  private struct Unserved: @unchecked Sendable {
+    unowned(unsafe) let log: AccessLog
+    init(_ log: AccessLog) { self.log = log }
   }
 
   deinit {
@@ -87,7 +86,7 @@ final class AccessLog: @unchecked Sendable {
     guard let thread else { return }
     self.thread = nil
     sem_post(hasLines)
-    pthread_join(thread, nil)
+    thread.join()
   }
 
   private func serve() {

@@ -83,7 +83,10 @@ package final class EventLoop: @unchecked Sendable {
 
   package func stop() { post { [self] in running = false } }
 
-  package func startThread() -> LoopThread { LoopThread(running: self) }
+  package func startThread() -> OwnThread {
+    guard let thread = OwnThread(name, { [self] in run() }) else { preconditionFailure("no thread for an event loop") }
+    return thread
+  }
 
   // MARK: On the loop
 
@@ -180,29 +183,6 @@ package final class EventLoop: @unchecked Sendable {
     }
     return count
   }
-}
-
-/// The thread of a loop, to be waited for.
-package final class LoopThread {
-  private var thread = pthread_t()
-
-  fileprivate init(running loop: EventLoop) {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    let context = Unmanaged.passRetained(loop).toOpaque()
-    let status = pthread_create(
-      &thread, &attributes,
-      { context in
-        let loop = Unmanaged<EventLoop>.fromOpaque(context!).takeRetainedValue()
-        csystem_name_thread(loop.name)
-        loop.run()
-        return nil
-      }, context)
-    precondition(status == 0, "no thread for an event loop")
-  }
-
-  package func join() { pthread_join(thread, nil) }
 }
 
 /// Runs a closure once after a delay; keeps itself alive by the loop's timer.

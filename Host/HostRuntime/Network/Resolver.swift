@@ -94,21 +94,9 @@ final class Resolver: @unchecked Sendable {
   // MARK: The threads
 
   private func startThread() {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    pthread_attr_setstacksize(&attributes, Self.stackSize)
-    var thread = pthread_t()
-    let context = Unmanaged.passRetained(self).toOpaque()
-    let status = pthread_create(
-      &thread, &attributes,
-      { context in
-        csystem_name_thread("names")
-        Unmanaged<Resolver>.fromOpaque(context!).takeRetainedValue().serve()
-        return nil
-      }, context)
-    if status == 0 { threads += 1 } else { Unmanaged<Resolver>.fromOpaque(context).release() }
+    guard let thread = OwnThread("names", stackSize: Self.stackSize, { [self] in serve() }) else { return }
+    thread.detach()
+    threads += 1
   }
 
   private func serve() {

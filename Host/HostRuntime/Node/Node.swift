@@ -28,7 +28,7 @@ package final class Node: @unchecked Sendable {
   let loader: PluginLoader
   let stateFolder: String
   let loops: [EventLoop]
-  private var threads: [(loop: EventLoop, thread: LoopThread)] = []
+  private var threads: [(loop: EventLoop, thread: OwnThread)] = []
 
   var roles: [ManagedRole] = []
   var nextLoop = 0

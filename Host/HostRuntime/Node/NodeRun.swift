@@ -122,13 +122,13 @@ package final class NodeRun: DescriptorWatcher {
     let allRun = node.roles.allSatisfy { $0.state == .running }
     let socket = node.plan.manifest.control.socket
     let watcher = EventLoop(index: -2, name: "check")
-    let thread = UncheckedReference(watcher.startThread())
+    let thread = watcher.startThread()
     watcher.post { [self] in
       let listed = Self.runHostctl(["list", "--socket", socket])
       if !listed { node.log(NH_LOG_ERROR, "hostctl, which lies beside this program, could not list the roles") }
       watcher.stop()
       control.post { [self] in
-        thread.value.join()
+        thread.join()
         exitCode = allRun && listed ? .success : .failure
         hasBeenToldToEnd = true
         node.end()

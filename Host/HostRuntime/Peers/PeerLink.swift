@@ -103,10 +103,16 @@ final class PeerLink: TimerTarget {
     guard !isGone, current == nil, dialling == nil, greeting.isEmpty, !isResolving, !isCut else { return }
     isResolving = true
     let reference = reference, address = address, loop = hub.loop
-    BackgroundThread.run(named: "resolver") {
+    // A thread for each: one name that takes minutes holds up no other.
+    let thread = OwnThread("resolver") {
       let found = Result { () throws(NetworkFailure) in try SocketAddress.resolve(address) }
       loop.post { reference.link?.resolved(found) }
     }
+    guard let thread else {
+      isResolving = false
+      return dialAgain()
+    }
+    thread.detach()
   }
 
   private func resolved(_ found: Result<[SocketAddress], NetworkFailure>) {

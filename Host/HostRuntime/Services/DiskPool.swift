@@ -18,7 +18,7 @@ final class DiskPool: @unchecked Sendable {
     /// Those whose turn comes, in order, each with what it has to do. What is in it is bounded by its senders: each
     /// open request stands in it at most once.
     var waiting: [(owner: ObjectIdentifier, work: [Work])] = []
-    var threads: [pthread_t] = []
+    var threads: [OwnThread] = []
     var idle = 0
     var isEnding = false
   }
@@ -52,25 +52,12 @@ final class DiskPool: @unchecked Sendable {
       return state.threads
     }
     for _ in threads { sem_post(hasWork) }
-    for thread in threads { pthread_join(thread, nil) }
+    for thread in threads { thread.join() }
   }
 
   private func startThread(_ state: inout State) {
-    var thread = pthread_t()
-    let context = Unmanaged.passRetained(self).toOpaque()
-    let status = pthread_create(
-      &thread, nil,
-      { context in
-        csystem_name_thread("disk")
-        Unmanaged<DiskPool>.fromOpaque(context!).takeRetainedValue().serve()
-        return nil
-      }, context)
-    if status == 0 {
-      state.threads.append(thread)
-    } else {
-      Unmanaged<DiskPool>.fromOpaque(context).release()
-      precondition(!state.threads.isEmpty, "no thread for the disk")
-    }
+    if let thread = OwnThread("disk", { [self] in serve() }) { return state.threads.append(thread) }
+    precondition(!state.threads.isEmpty, "no thread for the disk")
   }
 
   private func serve() {

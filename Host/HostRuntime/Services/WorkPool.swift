@@ -47,7 +47,7 @@ final class WorkPool: @unchecked Sendable {
   // Under the lock.
   private var waiting: [(owner: ObjectIdentifier, jobs: [WorkJob])] = []
   private var running: [(owner: ObjectIdentifier, job: WorkJob)] = []
-  private var threads: [pthread_t] = []
+  private var threads: [OwnThread] = []
   private var isEnding = false
 
   init(threads: Int) {
@@ -116,22 +116,13 @@ final class WorkPool: @unchecked Sendable {
       pthread_cond_broadcast(hasWork)
       return self.threads
     }
-    for thread in threads { pthread_join(thread, nil) }
+    for thread in threads { thread.join() }
   }
 
   // MARK: The threads
 
   private func startThread() {
-    var thread = pthread_t()
-    let context = Unmanaged.passRetained(self).toOpaque()
-    let status = csystem_start_thread(
-      &thread, Self.stackSize,
-      { context in
-        csystem_name_thread("work")
-        Unmanaged<WorkPool>.fromOpaque(context!).takeRetainedValue().serve()
-        return nil
-      }, context)
-    if status == 0 { threads.append(thread) } else { Unmanaged<WorkPool>.fromOpaque(context).release() }
+    if let thread = OwnThread("work", stackSize: Self.stackSize, { [self] in serve() }) { threads.append(thread) }
   }
 
   private func serve() {

@@ -7,7 +7,7 @@ import Synchronization
 package final class Stores: Sendable {
   private struct Open {
     var store: Store
-    var thread: UncheckedReference<LoopThread>
+    var thread: OwnThread
   }
   /// Nil for a host without a folder, such as one that only tries a plugin.
   private let folder: String?
@@ -32,7 +32,7 @@ package final class Stores: Sendable {
         role: role, folder: RoleArchive(node: folder, role: role).folder, log: log,
         batches: series("nodehost_store_batches_total", "Transactions of the role's store, each synced once.", role),
         commits: series("nodehost_store_commits_total", "Commits of the role's store.", role))
-      open[role] = Open(store: store, thread: UncheckedReference(store.loop.startThread()))
+      open[role] = Open(store: store, thread: store.loop.startThread())
       return store
     }
   }
@@ -52,7 +52,7 @@ package final class Stores: Sendable {
   func close(_ role: String) {
     guard let found = open.withLock({ $0.removeValue(forKey: role) }) else { return }
     found.store.close()
-    found.thread.value.join()
+    found.thread.join()
   }
 
   /// Returns when everything that was sent is on disk and the files are closed.
@@ -62,7 +62,7 @@ package final class Stores: Sendable {
       return open.values.map { $0 }
     }
     for found in all { found.store.close() }
-    for found in all { found.thread.value.join() }
+    for found in all { found.thread.join() }
   }
 
   private func series(_ name: String, _ help: String, _ role: String) -> MetricSeries? {
