@@ -141,7 +141,8 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
-      path: "Tests/Benchmarks", exclude: ["run", "servers.py", "Ballast", "Greeter", "Router", "Receiver", "Peers", "Rpc"],
+      path: "Tests/Benchmarks",
+      exclude: ["run", "servers.py", "Ballast", "Greeter", "Router", "Receiver", "Peers", "Rpc"],
       swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),

@@ -126,6 +126,7 @@ int csystem_address_text(const csystem_address *address, char *text) {
   char host[NI_MAXHOST];
   const int is_six = view(address)->sa_family == AF_INET6;
   if (getnameinfo(view(address), address->length, host, sizeof host, NULL, 0, NI_NUMERICHOST) != 0) return 0;
-  int length = snprintf(text, CSYSTEM_ADDRESS_TEXT, is_six ? "[%s]:%u" : "%s:%u", host, (unsigned)csystem_port(address));
+  const char *form = is_six ? "[%s]:%u" : "%s:%u";
+  int length = snprintf(text, CSYSTEM_ADDRESS_TEXT, form, host, (unsigned)csystem_port(address));
   return length < CSYSTEM_ADDRESS_TEXT ? length : CSYSTEM_ADDRESS_TEXT - 1;
 }

@@ -59,8 +59,8 @@ public struct Client {
   /// asks for as much again, unless `byCredit`: then ``ClientRequest/wantMore(_:)`` does. What `body` throws gives the
   /// request up.
   ///
-  /// - Parameter body: nil if it follows by ``ClientRequest/write(_:)`` and ``ClientRequest/finish()``. Such a request is
-  ///   not retried.
+  /// - Parameter body: nil if it follows by ``ClientRequest/write(_:)`` and ``ClientRequest/finish()``. Such a request
+  ///   is not retried.
   @discardableResult
   public func open(
     _ method: String = "GET", _ url: String, headers: HTTPHeaders = [], body: [UInt8]? = [], timeout: Duration? = nil,

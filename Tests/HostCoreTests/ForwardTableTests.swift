@@ -12,7 +12,8 @@ import Testing
       parsing: """
         {"listener": "web", "prefix": "/api/", \(Self.upstreams), "sticky": {"header": "X-User"},
          "match": [{"header": "X-Tester", "prefix": "y", "upstreams": ["b"]}, {"header": "x-any", "upstreams": ["a"]}],
-         "mirror": {"url": "http://copy", "percent": 2.5}, "timeout_ms": 100, "retries": {"count": 2, "budget_percent": 5},
+         "mirror": {"url": "http://copy", "percent": 2.5}, "timeout_ms": 100,
+         "retries": {"count": 2, "budget_percent": 5},
          "health": {"path": "/up", "interval_ms": 50, "timeout_ms": 20, "healthy": 1, "unhealthy": 4},
          "ejection": {"failures": 3, "for_ms": 700, "most_percent": 34}, "host": "upstream"}
         """)

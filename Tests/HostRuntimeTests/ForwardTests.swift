@@ -131,10 +131,9 @@ import Testing
   @Test func bodiesStreamBothWays() throws {
     let server = Upstream { request, _ in .text(200, String(repeating: "y", count: request.body.count)) }
     try put([("a", server, 1)])
-    let (code, output) = run([
-      "bash", "-c",
-      "head -c 5000000 /dev/zero | curl -sS --max-time 20 -T - http://127.0.0.1:\(live.node.services.http.listener("data")!.address.port)/up | wc -c",
-    ])
+    let port = live.node.services.http.listener("data")!.address.port
+    let upload = "curl -sS --max-time 20 -T - http://127.0.0.1:\(port)/up"
+    let (code, output) = run(["bash", "-c", "head -c 5000000 /dev/zero | \(upload) | wc -c"])
     #expect(code == 0 && output.contains("5000000"), "\(output)")
     #expect(server.requests.first?.fields["transfer-encoding"] == "chunked")
   }

@@ -23,8 +23,8 @@ final class LiveNode {
     self.init(plugin, folders: [plugin.folder], roles)
   }
 
-  /// `roles` are entries of the manifest's `roles:`, in YAML, `listen` of its `listen:`, and `sections` other lines of it.
-  /// Waits for readiness, unless told not to.
+  /// `roles` are entries of the manifest's `roles:`, in YAML, `listen` of its `listen:`, and `sections` other lines of
+  /// it. Waits for readiness, unless told not to.
   init(
     _ plugin: BrokenPlugin? = nil, folders: [String], _ roles: [String], allowsChanges: Bool = true, id: Int = 1,
     listen: [String] = [], sections: String = "", timing: PeerTiming = PeerTiming(), waits: Bool = true

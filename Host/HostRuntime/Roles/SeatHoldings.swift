@@ -1,7 +1,7 @@
 import HostCore
 
-/// What a role holds at the host under handles that outlive a build: its routes, for instance. Each belongs to the build
-/// that asked for it, until the next one's start asks for the same again.
+/// What a role holds at the host under handles that outlive a build: its routes, for instance. Each belongs to the
+/// build that asked for it, until the next one's start asks for the same again.
 struct SeatHoldings<Thing: Equatable> {
   struct Entry {
     unowned(unsafe) var owner: RoleInstance

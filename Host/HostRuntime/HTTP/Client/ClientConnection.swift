@@ -3,8 +3,8 @@ import HostCore
 
 /// A connection to another server, whatever version of HTTP it speaks, on its origin's loop.
 ///
-/// It tells its exchanges what comes (`began`, `headCame`, `bodyCame`, `answerEnded`, `drained`, `broke`) and its origin
-/// when it has room for more exchanges or has ended.
+/// It tells its exchanges what comes (`began`, `headCame`, `bodyCame`, `answerEnded`, `drained`, `broke`) and its
+/// origin when it has room for more exchanges or has ended.
 protocol ClientConnection: AnyObject {
   /// How many more exchanges it would take now.
   var room: Int { get }
@@ -32,7 +32,8 @@ protocol ClientConnection: AnyObject {
 
 /// Why a request has failed.
 struct ClientFailure: Error, Sendable {
-  /// NH_DEADLINE_EXCEEDED: too slow. NH_RESOURCE_EXHAUSTED: a limit of our own. Else NH_UNAVAILABLE or what fits better.
+  /// NH_DEADLINE_EXCEEDED: too slow. NH_RESOURCE_EXHAUSTED: a limit of our own. Else NH_UNAVAILABLE or what fits
+  /// better.
   var status: nh_status
   var words: String
   /// The other side has certainly not acted on it, so it may be sent again.

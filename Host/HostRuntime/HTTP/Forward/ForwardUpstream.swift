@@ -51,7 +51,7 @@ final class ForwardUpstream: Sendable {
     if ejectedUntil.load(ordering: .relaxed) != 0 { ejectedUntil.store(0, ordering: .relaxed) }
   }
 
-  /// How many there were in a row. They go on counting after an ejection, so that the next failure ejects again at once.
+  /// How many there were in a row. They go on counting after an ejection: the next failure ejects again.
   func noteFailure() -> Int { failuresInRow.add(1, ordering: .relaxed).newValue }
 
   func eject(until time: Int64) { ejectedUntil.store(time, ordering: .relaxed) }
