@@ -85,52 +85,57 @@ final class HostLink {
 
 extension HostLink {
   var timerService: UnsafePointer<nh_timer_service> {
-    get throws { try service(.timer, \.timerTable) }
+    get throws { try service(.timer, &timerTable) }
   }
   var busService: UnsafePointer<nh_bus_service> {
-    get throws { try service(.bus, \.busTable) }
+    get throws { try service(.bus, &busTable) }
   }
   var rolesService: UnsafePointer<nh_roles_service> {
-    get throws { try service(.roles, \.rolesTable) }
+    get throws { try service(.roles, &rolesTable) }
   }
   var metricsService: UnsafePointer<nh_metrics_service> {
-    get throws { try service(.metrics, \.metricsTable) }
+    get throws { try service(.metrics, &metricsTable) }
   }
   var randomService: UnsafePointer<nh_random_service> {
-    get throws { try service(.random, \.randomTable) }
+    get throws { try service(.random, &randomTable) }
   }
   var workService: UnsafePointer<nh_work_service> {
-    get throws { try service(.work, \.workTable) }
+    get throws { try service(.work, &workTable) }
   }
   var storeService: UnsafePointer<nh_store_service> {
-    get throws { try service(.store, \.storeTable) }
+    get throws { try service(.store, &storeTable) }
   }
 
   var blobService: UnsafePointer<nh_blob_service> {
-    get throws { try service(.blob, \.blobTable) }
+    get throws { try service(.blob, &blobTable) }
   }
 
   var httpService: UnsafePointer<nh_http_service> {
-    get throws { try service(.http, \.httpTable) }
+    get throws { try service(.http, &httpTable) }
   }
   var clientService: UnsafePointer<nh_client_service> {
-    get throws { try service(.client, \.clientTable) }
+    get throws { try service(.client, &clientTable) }
   }
   var peersService: UnsafePointer<nh_peers_service> {
-    get throws { try service(.peers, \.peersTable) }
+    get throws { try service(.peers, &peersTable) }
   }
   var rpcService: UnsafePointer<nh_rpc_service> {
-    get throws { try service(.rpc, \.rpcTable) }
+    get throws { try service(.rpc, &rpcTable) }
   }
 
   /// Fetched at first use and kept, since a table stays as long as the role.
-  private func service<Table>(
-    _ need: Need, _ kept: ReferenceWritableKeyPath<HostLink, UnsafePointer<Table>?>
-  ) throws -> UnsafePointer<Table> {
+  @inline(__always)
+  private func service<Table>(_ need: Need, _ kept: inout UnsafePointer<Table>?) throws -> UnsafePointer<Table> {
+    if servesRole, let kept { return kept }
+    let table = try fetch(need).assumingMemoryBound(to: Table.self)
+    kept = table
+    return table
+  }
+
+  private func fetch(_ need: Need) throws -> UnsafeRawPointer {
     guard servesRole, let host else {
       throw RoleError(.failedPrecondition, "\(need.id) is used after the role has ended")
     }
-    if let table = self[keyPath: kept] { return table }
     guard needs.contains(where: { $0.id == need.id }) else {
       throw RoleError(.failedPrecondition, "the role uses \(need.id) without saying so; add it to `needs`")
     }
@@ -138,8 +143,7 @@ extension HostLink {
       throw RoleError(
         .unavailable, "the host gives no \(need.id) now; services are there from `start` on, not in `init`")
     }
-    self[keyPath: kept] = table.assumingMemoryBound(to: Table.self)
-    return table.assumingMemoryBound(to: Table.self)
+    return table
   }
 }
 

@@ -189,12 +189,20 @@ package final class MessageHead: @unchecked Sendable {
   }
 
   /// All fields as the ABI lends them. Valid during the call.
-  package func withPairs<R>(_ body: (nh_pair_list) -> R) -> R {
+  package func withPairs(_ body: (nh_pair_list) -> Void) {
     withUnsafeTemporaryAllocation(of: nh_pair.self, capacity: max(1, fields.count)) { pairs in
-      for (place, field) in fields.enumerated() {
+      for place in fields.indices {
+        let field = fields[place]
         pairs.initializeElement(at: place, to: nh_pair(name: borrowed(field.name), value: borrowed(field.value)))
       }
-      return body(nh_pair_list(items: pairs.baseAddress, count: UInt64(fields.count)))
+      body(nh_pair_list(items: pairs.baseAddress, count: UInt64(fields.count)))
     }
+  }
+
+  /// The same with an outcome. Not for what happens all the time: without knowing the type it costs more.
+  package func withPairs<R>(_ body: (nh_pair_list) -> R) -> R {
+    var outcome: R?
+    withPairs { (pairs: nh_pair_list) -> Void in outcome = body(pairs) }
+    return outcome!
   }
 }

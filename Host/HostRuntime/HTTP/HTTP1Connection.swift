@@ -27,7 +27,8 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
   }
 
   let stream: Stream
-  private unowned var shard: ListenerShard
+  // The shard keeps its connections, and each other way round would be counted at every turn.
+  private unowned(unsafe) var shard: ListenerShard
   var place = 0
   private let remote: Remote
   private var reader: HTTP1HeadReader

@@ -75,7 +75,7 @@ struct Routes: Sendable {
 final class ListenerShard: TimerTarget, @unchecked Sendable {
   private static let tickNanoseconds: Int64 = 1_000_000_000
 
-  unowned let listener: HTTPListener
+  unowned(unsafe) let listener: HTTPListener
   let loop: EventLoop
   private var routes = Routes()
   private var acceptor: Acceptor!

@@ -30,7 +30,12 @@ final class RoleExchange: ExchangeHandler, @unchecked Sendable {
   }
 
   /// From the role's loop, where the role has got its handle.
-  func open() { exchange.onItsLoop { [self] in if !$0.isOver { $0.take(by: self) } } }
+  func open() {
+    if isLocal { return take(exchange) }
+    exchange.loop.post { [self] in take(exchange) }
+  }
+
+  private func take(_ exchange: ServerExchange) { if !exchange.isOver { exchange.take(by: self) } }
 
   // MARK: From the role
 

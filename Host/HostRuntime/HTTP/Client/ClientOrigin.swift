@@ -4,7 +4,7 @@ import CNodeABI
 final class ClientOrigin {
   let address: ClientAddress
   let limits: ClientLimits
-  unowned let pool: ClientPool
+  unowned(unsafe) let pool: ClientPool
   var loop: EventLoop { pool.loop }
 
   /// All that are open.

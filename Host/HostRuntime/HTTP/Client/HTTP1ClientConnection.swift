@@ -13,7 +13,7 @@ final class HTTP1ClientConnection: StreamOwner, ClientConnection {
   }
 
   private let stream: Stream
-  private unowned let origin: ClientOrigin
+  private unowned(unsafe) let origin: ClientOrigin
   var isListed = false
   private var state = State.idle
   private var exchange: ClientExchange?
