@@ -91,10 +91,8 @@ extension FakeHost {
     request.state = .answering
     if ends { close(request, .answered) }
     let memory = StableMemory()
-    var head = nh_http_head()
-    head.struct_size = UInt32(MemoryLayout<nh_http_head>.size)
-    head.revision = 1
-    (head.status, head.headers, head.ends) = (UInt32(status), memory.pairs(headers), ends ? 1 : 0)
+    var head = memory.head(headers)
+    (head.status, head.ends) = (UInt32(status), ends ? 1 : 0)
     hand(request, NH_HTTP_RESPONSE, head: head)
     clock.settle()
   }
@@ -109,11 +107,7 @@ extension FakeHost {
     if isOpen(request), request.waiting.isEmpty, let trailers = request.end {
       close(request, .answered)
       let memory = StableMemory()
-      var head = nh_http_head()
-      head.struct_size = UInt32(MemoryLayout<nh_http_head>.size)
-      head.revision = 1
-      head.headers = memory.pairs(trailers)
-      hand(request, NH_HTTP_END, head: head)
+      hand(request, NH_HTTP_END, head: memory.head(trailers))
     }
     clock.settle()
   }

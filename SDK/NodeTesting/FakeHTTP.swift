@@ -94,11 +94,7 @@ extension FakeHost {
     if requests[request.handle] === request, request.waiting.isEmpty, let end = request.end, !request.endWasTold {
       request.endWasTold = true
       let memory = StableMemory()
-      var head = nh_http_head()
-      head.struct_size = UInt32(MemoryLayout<nh_http_head>.size)
-      head.revision = 1
-      head.headers = memory.pairs(end)
-      hand(request, NH_HTTP_END, head: head)
+      hand(request, NH_HTTP_END, head: memory.head(end))
     }
     clock.settle()
   }
@@ -169,6 +165,15 @@ extension FakeHost {
 }
 
 extension StableMemory {
+  /// A head of fields alone.
+  func head(_ fields: HTTPHeaders) -> nh_http_head {
+    var head = nh_http_head()
+    head.struct_size = UInt32(MemoryLayout<nh_http_head>.size)
+    head.revision = 1
+    head.headers = pairs(fields)
+    return head
+  }
+
   func pairs(_ fields: HTTPHeaders) -> nh_pair_list {
     let pairs = fields.map { nh_pair(name: text($0.name), value: text($0.value)) }
     return nh_pair_list(items: list(pairs), count: UInt64(pairs.count))
