@@ -31,7 +31,14 @@ import Testing
     /// KB that no file has.
     var own = 0
 
-    var bytes: [UInt8] { Array(UnsafeRawBufferPointer(start: .init(bitPattern: start), count: Int(end - start))) }
+    /// Through the kernel: a sanitizer forbids the process itself what lies between its variables.
+    var bytes: [UInt8] {
+      let memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC)
+      defer { close(memory) }
+      return [UInt8](unsafeUninitializedCapacity: Int(end - start)) { room, count in
+        count = max(0, pread(memory, room.baseAddress, room.count, Int(start)))
+      }
+    }
 
     static func all() -> [Mapping] {
       var found: [Mapping] = []

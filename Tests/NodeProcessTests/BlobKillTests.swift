@@ -6,7 +6,7 @@ import Testing
 
 /// kill -9 while objects are written, again and again: what was acknowledged is there, and nothing half-written shows.
 @Suite struct BlobKillTests {
-  private static let rounds = wantsLongTests ? 150 : 5
+  private static let rounds = wantsLongTests ? 500 : 5
   private static let uploads = 12
 
   let machine = Machine()
