@@ -159,8 +159,8 @@ static const nh_method methods[] = {
     METHOD(say, "l(s)", "words"),
     METHOD(heard, "l()", ""),
 #ifdef RAW
-    METHOD(watch, "l(ll)", "descriptor, interest"),
-    METHOD(change, "l(ll)", "handle, interest"),
+    METHOD(watch, "l(ll)", "descriptor,interest"),
+    METHOD(change, "l(ll)", "handle,interest"),
     METHOD(unwatch, "l(l)", "handle"),
     METHOD(told, "l(l)", "descriptor"),
     METHOD(last, "l(l)", "descriptor"),
