@@ -62,20 +62,22 @@ public final class ManualClock {
     guard !isRunning else { return }
     isRunning = true
     defer { isRunning = false }
-    runDue(until: end)
+    guard runDue(until: end) else { return runaway() }
     moved()
-    runDue(until: end)
+    if !runDue(until: end) { runaway() }
   }
 
-  private func runDue(until end: Moment) {
+  /// False if the limit was met.
+  private func runDue(until end: Moment) -> Bool {
     var atOnce = 0
     while let next = queue.first, next.time <= end {
       atOnce = next.time > now ? 0 : atOnce + 1
-      guard atOnce < Self.deliveryLimit else { return runaway() }
+      guard atOnce < Self.deliveryLimit else { return false }
       queue.removeFirst()
       now = max(now, next.time)
       next.body()
     }
     now = max(now, end)
+    return true
   }
 }

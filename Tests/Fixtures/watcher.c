@@ -63,7 +63,8 @@ static nh_status start(void *role, nh_error *error) {
     close_both(self);
     return nh_fail(error, NH_UNAVAILABLE, nh_cstr(""), nh_cstr("its socket is not watched"));
   }
-  if (self->state.given) self->fd->watch(self->fd->ctx, (int32_t)self->state.given, NH_FD_READ, (uint64_t)self->state.given);
+  int64_t given = self->state.given;
+  if (given) self->fd->watch(self->fd->ctx, (int32_t)given, NH_FD_READ, (uint64_t)given);
   return NH_OK;
 }
 

@@ -139,8 +139,8 @@ import Testing
       node.misuses == [
         "fd.watch of descriptor -1, which is not open; watch it while it is",
         "fd.watch of descriptor 1000000, which is not open; watch it while it is",
-        "fd.watch of descriptor \(file), which is a file or a folder: there is nothing to wait for; read and write it in "
-          + "a job of nodehost.work/1",
+        "fd.watch of descriptor \(file), which is a file or a folder: there is nothing to wait for; "
+          + "read and write it in a job of nodehost.work/1",
         "fd.watch was asked for the interest 8; combine NH_FD_READ, NH_FD_WRITE and NH_FD_ERROR",
         "fd.watch of descriptor \(pair.near), which it watches already; change the watch that there is",
         "fd.change was asked for the interest 64; combine NH_FD_READ, NH_FD_WRITE and NH_FD_ERROR",
@@ -218,7 +218,8 @@ import Testing
     eventually("and again") { node.ask("told", pair.near) == 2 }
     #expect(try node.live.call("say", [.text("hello")], on: "b") == .value(.int(5)))
     eventually("its own socket too") { node.ask("heard") == 5 }
-    #expect(node.live.onLoop(old.seat) { _ in old.descriptorWatches.table.count } == 2, "on probation it has them still")
+    #expect(
+      node.live.onLoop(old.seat) { _ in old.descriptorWatches.table.count } == 2, "on probation it has them still")
     node.live.endProbation("b")
     eventually("the old one's are gone") { node.live.onLoop(old.seat) { _ in old.descriptorWatches.table.count } == 0 }
     #expect(node.misuses.isEmpty)
@@ -297,7 +298,9 @@ struct WatcherNode {
   let live: LiveNode
 
   func ask(_ method: String, _ values: Int...) -> Int {
-    guard case .value(.int(let answer)) = live.send(method, values.map { .int(Int64($0)) }).outcome() else { return -99 }
+    guard case .value(.int(let answer)) = live.send(method, values.map { .int(Int64($0)) }).outcome() else {
+      return -99
+    }
     return Int(answer)
   }
 

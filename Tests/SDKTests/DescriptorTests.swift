@@ -129,7 +129,9 @@ import Testing
       if descriptor > ends.far, descriptor < 1_000_000 { close(Int32(descriptor)) }
     }
     #expect(host.misuse.count == 3)
-    #expect(host.misuse.first == "nh_fd_service.watch: descriptor \(ends.near) is watched already, or was closed while it was")
+    #expect(
+      host.misuse.first == "nh_fd_service.watch: descriptor \(ends.near) is watched already, or was closed while it was"
+    )
   }
 
   @Test func aDescriptorClosedTooEarlyIsNoted() throws {

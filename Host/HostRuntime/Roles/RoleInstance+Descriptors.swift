@@ -10,7 +10,7 @@ struct DescriptorWatches {
     var interest: UInt32
     var token: UInt64
 
-    /// The error bit is reported anyhow; it is there because a watch for nothing else must ask the poller for something.
+    /// The error bit is reported anyhow; it is there because a watch for nothing else must ask for something.
     var events: UInt32 {
       (interest & NH_FD_READ == 0 ? 0 : csystem_readable) | (interest & NH_FD_WRITE == 0 ? 0 : csystem_writable)
         | csystem_failed
