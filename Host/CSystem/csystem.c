@@ -23,8 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-_Static_assert(EPOLLIN == 0x001 && EPOLLOUT == 0x004 && EPOLLRDHUP == 0x2000 &&
-                   EPOLLET == 1u << 31,
+_Static_assert(EPOLLIN == 0x001 && EPOLLOUT == 0x004 && EPOLLERR == 0x008 && EPOLLHUP == 0x010 &&
+                   EPOLLRDHUP == 0x2000 && EPOLLET == 1u << 31,
                "the header repeats epoll's constants");
 
 /* More at once would delay timers, fewer would cost calls. */

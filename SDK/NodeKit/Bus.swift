@@ -88,6 +88,7 @@ extension HostLink {
     switch event.kind {
     case NH_EVENT_TOPIC: published(event)
     case NH_EVENT_FORWARD_STATS: counted(event)
+    case NH_EVENT_FD: descriptorIsReady(event)
     case NH_EVENT_CANCELLED: openReplies[event.handle]?.reply.cancelled()
     case NH_EVENT_LINK_UP: linkChanged(event.number, isUp: true)
     case NH_EVENT_LINK_DOWN: linkChanged(event.number, isUp: false)

@@ -26,6 +26,7 @@ final class HostLink {
   private var httpTable: UnsafePointer<nh_http_service>?
   private var clientTable: UnsafePointer<nh_client_service>?
   private var peersTable: UnsafePointer<nh_peers_service>?
+  private var descriptorTable: UnsafePointer<nh_fd_service>?
   private var rpcTable: UnsafePointer<nh_rpc_service>?
 
   // The tables never call out while they are read or changed, so the run-time check of that is saved.
@@ -38,6 +39,7 @@ final class HostLink {
   /// Requests without a whole answer.
   @exclusivity(unchecked) var exchanges: [nh_handle: OpenHTTPRequest] = [:]
   @exclusivity(unchecked) var clientRequests = CallbackTable<ClientEntry>()
+  @exclusivity(unchecked) var descriptors = CallbackTable<DescriptorEntry>()
   @exclusivity(unchecked) var rpcMethods = CallbackTable<RpcMethodEntry>()
   /// Calls of gRPC that are not over.
   @exclusivity(unchecked) var rpcCalls: [nh_handle: OpenRpcCall] = [:]
@@ -57,7 +59,8 @@ final class HostLink {
   func endServices() {
     servesRole = false
     let held = (timers, subscriptions, calls, routes, forwards, exchanges, clientRequests, whenMessage, whenLink)
-    let heldCalls = (rpcMethods, rpcCalls)
+    let heldOthers = (rpcMethods, rpcCalls, descriptors)
+    descriptors = CallbackTable()
     clientRequests = CallbackTable()
     rpcMethods = CallbackTable()
     rpcCalls = [:]
@@ -72,7 +75,7 @@ final class HostLink {
     // The host has answered these; what waits for their cancellation may hold the role too.
     for open in openReplies.values.map(\.reply) { open.abandon() }
     // What the closures held may use this link as it goes, so it goes last.
-    withExtendedLifetime((held, heldCalls)) {}
+    withExtendedLifetime((held, heldOthers)) {}
   }
 
   var isServing: Bool { servesRole }
@@ -118,6 +121,9 @@ extension HostLink {
   }
   var peersService: UnsafePointer<nh_peers_service> {
     get throws { try service(.peers, &peersTable) }
+  }
+  var descriptorService: UnsafePointer<nh_fd_service> {
+    get throws { try service(.fd, \.descriptorTable) }
   }
   var rpcService: UnsafePointer<nh_rpc_service> {
     get throws { try service(.rpc, &rpcTable) }

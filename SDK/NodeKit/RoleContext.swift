@@ -24,6 +24,7 @@ public final class RoleContext {
   public var http: HTTP { HTTP(link: link) }
   public var client: Client { Client(link: link) }
   public var peers: Peers { Peers(link: link) }
+  public var descriptors: Descriptors { Descriptors(link: link) }
   public var rpc: Rpc { Rpc(link: link) }
 
   /// For durations and deadlines.

@@ -83,6 +83,7 @@ extension FakeHost {
     routes.endAll()
     forwards.endAll()
     rpcMethods.endAll()
+    watches.endAll()
   }
 }
 

@@ -86,6 +86,7 @@ public final class FakeHost {
   /// Without a whole answer.
   var requests = HandleTable<PendingRequest>()
   var ownRequests = HandleTable<SentRequest>()
+  var watches = HandleTable<FakeWatch>()
   /// The methods of gRPC that the role serves.
   var rpcMethods = HandleTable<FakeRoute>()
   var openRpcs = HandleTable<FakeRpcCall>()
@@ -133,6 +134,7 @@ public final class FakeHost {
     clock.runaway = { [unowned self] in
       breach("the role keeps itself busy at one moment: \(ManualClock.deliveryLimit) callbacks without time moving on")
     }
+    clock.moved = { [unowned self] in lookAtDescriptors() }
     try checkNeeds()
     let filled = try library.check(config: config)
     phase = .creating

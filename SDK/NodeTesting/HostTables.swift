@@ -35,6 +35,7 @@ final class HostTables {
       NH_HTTP_ID: (NH_HTTP_LAYOUT, UnsafeRawPointer(memory.keep(httpTable(context)))),
       NH_CLIENT_ID: (NH_CLIENT_LAYOUT, UnsafeRawPointer(memory.keep(clientTable(context)))),
       NH_PEERS_ID: (NH_PEERS_LAYOUT, UnsafeRawPointer(memory.keep(peersTable(context)))),
+      NH_FD_ID: (NH_FD_LAYOUT, UnsafeRawPointer(memory.keep(descriptorTable(context)))),
       NH_RPC_ID: (NH_RPC_LAYOUT, UnsafeRawPointer(memory.keep(rpcTable(context)))),
     ]
   }
@@ -44,7 +45,7 @@ final class HostTables {
 enum ServiceID {
   static let offered = [
     NH_TIMER_ID, NH_BUS_ID, NH_ROLES_ID, NH_METRICS_ID, NH_RANDOM_ID, NH_WORK_ID, NH_STORE_ID, NH_BLOB_ID, NH_HTTP_ID,
-    NH_CLIENT_ID, NH_PEERS_ID, NH_RPC_ID,
+    NH_CLIENT_ID, NH_PEERS_ID, NH_RPC_ID, NH_FD_ID,
   ]
 }
 
@@ -164,6 +165,14 @@ private func peersTable(_ context: UnsafeMutableRawPointer) -> nh_peers_service 
     send: { FakeHost.at($0).sendMessage($1, String($2), $3, $4, $5) },
     nodes: { FakeHost.at($0).listNodes($1) },
     is_up: { FakeHost.at($0).isPeerUp($1) })
+}
+
+private func descriptorTable(_ context: UnsafeMutableRawPointer) -> nh_fd_service {
+  nh_fd_service(
+    struct_size: UInt32(MemoryLayout<nh_fd_service>.size), revision: 1, ctx: context,
+    watch: { FakeHost.at($0).watch($1, $2, $3) },
+    change: { FakeHost.at($0).changeWatch($1, $2) },
+    unwatch: { FakeHost.at($0).unwatch($1) })
 }
 
 private func rpcTable(_ context: UnsafeMutableRawPointer) -> nh_rpc_service {

@@ -17,6 +17,8 @@ public final class ManualClock {
   private var isRunning = false
   /// Called when the limit is met.
   var runaway: () -> Void = {}
+  /// Called each time it has moved, for what no time is known of.
+  var moved: () -> Void = {}
 
   /// Moves the clock. Every timer, deadline and answer that falls due on the way comes at its own time.
   public func advance(by duration: Duration) {
@@ -60,14 +62,22 @@ public final class ManualClock {
     guard !isRunning else { return }
     isRunning = true
     defer { isRunning = false }
+    guard runDue(until: end) else { return runaway() }
+    moved()
+    if !runDue(until: end) { runaway() }
+  }
+
+  /// False if the limit was met.
+  private func runDue(until end: Moment) -> Bool {
     var atOnce = 0
     while let next = queue.first, next.time <= end {
       atOnce = next.time > now ? 0 : atOnce + 1
-      guard atOnce < Self.deliveryLimit else { return runaway() }
+      guard atOnce < Self.deliveryLimit else { return false }
       queue.removeFirst()
       now = max(now, next.time)
       next.body()
     }
     now = max(now, end)
+    return true
   }
 }

@@ -29,7 +29,7 @@ private let why: Comment = "A sanitizer reports the crashes that are asked for, 
   }
 
   @Test(
-    arguments: [("keeper", ["-DPLAIN", "-Wno-unused-function"]), ("talker", [])])
+    arguments: [("keeper", ["-DPLAIN", "-Wno-unused-function"]), ("talker", []), ("watcher", [])])
   func aRoleOfTheFixturesPasses(_ source: String, _ flags: [String]) throws {
     let cases = try Checker.report(CheckedPlugin(flags, source: source))
     let others = cases.filter { !["passed", "skipped"].contains($0.value["verdict"]?.string) }

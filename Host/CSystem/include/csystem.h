@@ -10,6 +10,9 @@
 /* What a descriptor may be ready for. */
 static const uint32_t csystem_readable = 0x001;
 static const uint32_t csystem_writable = 0x004;
+/* Told whether asked for or not: an error, and that both sides have closed. */
+static const uint32_t csystem_failed = 0x008;
+static const uint32_t csystem_closed = 0x010;
 /* The other side will send no more. */
 static const uint32_t csystem_hangup = 0x2000;
 /* Told once each time it becomes so, not as long as it is. */

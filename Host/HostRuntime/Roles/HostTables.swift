@@ -19,6 +19,7 @@ package final class HostTables {
   private let blob: UnsafeMutablePointer<nh_blob_service>
   private let http: UnsafeMutablePointer<nh_http_service>
   private let client: UnsafeMutablePointer<nh_client_service>
+  private let fd: UnsafeMutablePointer<nh_fd_service>
   private let rpc: UnsafeMutablePointer<nh_rpc_service>
   private let peers: UnsafeMutablePointer<nh_peers_service>
   private let roleName: UnsafeMutableBufferPointer<CChar>
@@ -39,6 +40,7 @@ package final class HostTables {
     blob = Self.place(Self.blobTable(context))
     http = Self.place(Self.httpTable(context))
     client = Self.place(Self.clientTable(context))
+    fd = Self.place(Self.fdTable(context))
     rpc = Self.place(Self.rpcTable(context))
     peers = Self.place(Self.peersTable(context))
     host = Self.place(Self.hostTable(context, roleName, nodeName, role.node.nodeID))
@@ -57,6 +59,7 @@ package final class HostTables {
     blob.deallocate()
     http.deallocate()
     client.deallocate()
+    fd.deallocate()
     rpc.deallocate()
     peers.deallocate()
     roleName.deallocate()
@@ -68,7 +71,7 @@ package final class HostTables {
     NH_TIMER_ID: NH_TIMER_LAYOUT, NH_RANDOM_ID: NH_RANDOM_LAYOUT, NH_BUS_ID: NH_BUS_LAYOUT,
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
     NH_STORE_ID: NH_STORE_LAYOUT, NH_BLOB_ID: NH_BLOB_LAYOUT, NH_HTTP_ID: NH_HTTP_LAYOUT, NH_RPC_ID: NH_RPC_LAYOUT,
-    NH_PEERS_ID: NH_PEERS_LAYOUT, NH_CLIENT_ID: NH_CLIENT_LAYOUT,
+    NH_PEERS_ID: NH_PEERS_LAYOUT, NH_CLIENT_ID: NH_CLIENT_LAYOUT, NH_FD_ID: NH_FD_LAYOUT,
   ]
 
   func table(of service: String) -> UnsafeRawPointer? {
@@ -83,6 +86,7 @@ package final class HostTables {
     case NH_BLOB_ID: UnsafeRawPointer(blob)
     case NH_HTTP_ID: UnsafeRawPointer(http)
     case NH_CLIENT_ID: UnsafeRawPointer(client)
+    case NH_FD_ID: UnsafeRawPointer(fd)
     case NH_RPC_ID: UnsafeRawPointer(rpc)
     case NH_PEERS_ID: UnsafeRawPointer(peers)
     default: nil
@@ -210,6 +214,14 @@ package final class HostTables {
       finish: { RoleInstance.at($0).finishRequest($1) },
       cancel: { RoleInstance.at($0).cancelRequest($1) },
       credit: { RoleInstance.at($0).creditRequest($1, $2) })
+  }
+
+  private static func fdTable(_ context: UnsafeMutableRawPointer) -> nh_fd_service {
+    nh_fd_service(
+      struct_size: size(nh_fd_service.self), revision: NH_ABI_REVISION, ctx: context,
+      watch: { RoleInstance.at($0).watchDescriptor($1, $2, $3) },
+      change: { RoleInstance.at($0).changeWatch($1, $2) },
+      unwatch: { RoleInstance.at($0).unwatchDescriptor($1) })
   }
 
   private static func rpcTable(_ context: UnsafeMutableRawPointer) -> nh_rpc_service {

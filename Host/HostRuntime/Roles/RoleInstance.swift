@@ -94,6 +94,7 @@ package final class RoleInstance: @unchecked Sendable {
   var jobs = SlotTable<OpenJob>(limit: RoleInstance.jobLimit)
   var blobs = SlotTable<OpenBlob>(limit: RoleInstance.blobLimit)
   var exchanges: SlotTable<RoleExchange>
+  var descriptorWatches = DescriptorWatches()
   var clientRequests = SlotTable<RoleClientRequest>(limit: RoleInstance.clientRequestLimit)
   var rpcCalls: SlotTable<RpcCall>
   /// By what the role calls them.
@@ -149,6 +150,7 @@ package final class RoleInstance: @unchecked Sendable {
   package func takeSeat() {
     seat.current = self
     node.directory.put(self)
+    resumeDescriptors()
   }
 
   private static func check(_ outcome: ErrorRoom.Outcome, _ step: String) throws(Failure) {
@@ -206,6 +208,7 @@ package final class RoleInstance: @unchecked Sendable {
     endRpcCalls("\(name) has stopped")
     endClientRequests("\(name) has stopped")
     node.descriptors.remove(of: self)
+    endDescriptors()
     endJobs()
     jobs = SlotTable(limit: RoleInstance.jobLimit)
     endStoreUse()
@@ -359,6 +362,18 @@ package final class RoleInstance: @unchecked Sendable {
     event.revision = NH_ABI_REVISION
     event.kind = NH_EVENT_CANCELLED
     event.handle = call
+    callback(role, &event)
+  }
+
+  func deliverReady(_ watch: UInt64, _ readiness: UInt32, token: UInt64) {
+    guard isLive, let callback = plugin.pointee.on_event else { return }
+    var event = nh_event()
+    event.struct_size = UInt32(MemoryLayout<nh_event>.size)
+    event.revision = NH_ABI_REVISION
+    event.kind = NH_EVENT_FD
+    event.number = readiness
+    event.handle = watch
+    event.token = token
     callback(role, &event)
   }
 

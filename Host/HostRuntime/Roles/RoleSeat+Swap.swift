@@ -124,6 +124,7 @@ extension RoleSeat {
     revertForwards(from: handover.new, to: handover.old)
     current = handover.old
     node.directory.put(handover.old)
+    handover.old.resumeDescriptors()
     handover.new.end()
   }
 

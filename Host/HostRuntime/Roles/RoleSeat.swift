@@ -88,6 +88,7 @@ package final class RoleSeat: @unchecked Sendable {
   /// Lets out what has waited, in its order.
   func openGate() {
     gate = .open
+    current?.resumeDescriptors()
     let waiting = held
     held = []
     for work in waiting { work() }

@@ -140,7 +140,7 @@ enum LifecycleCases {
       [
         ("timers", host.timers.count), ("subscriptions", host.subscriptions.count),
         ("calls of other roles", host.outgoing.count), ("requests to others", host.ownRequests.count),
-        ("forward tables", host.forwards.count),
+        ("forward tables", host.forwards.count), ("watches of descriptors", host.watches.count),
       ]
     }
     for _ in 0..<sessions { Session(rounds: 1, beats: 2).run(role) }

@@ -15,6 +15,7 @@ enum HostFunction: UInt16, CaseIterable {
   case blobBegin, blobWrite, blobFinish, blobAbandon, blobRead, blobCredit, blobStat, blobList, blobRemove, blobCancel
   case clientRequest, clientWrite, clientFinish, clientCancel, clientCredit
   case route, unroute, respond, writeBody, finishBody, abortExchange, creditBody, forward
+  case fdWatch, fdChange, fdUnwatch
   case peersSend, peersNodes, peersUp
   case rpcServe, rpcUnserve, rpcDescribe, rpcCall, rpcMetadata, rpcSend, rpcFinish, rpcCancel, rpcCredit
 
@@ -76,6 +77,9 @@ enum HostFunction: UInt16, CaseIterable {
     case .abortExchange: "nh_http_service.abort"
     case .creditBody: "nh_http_service.credit"
     case .forward: "nh_http_service.forward"
+    case .fdWatch: "nh_fd_service.watch"
+    case .fdChange: "nh_fd_service.change"
+    case .fdUnwatch: "nh_fd_service.unwatch"
     case .peersSend: "nh_peers_service.send"
     case .peersNodes: "nh_peers_service.nodes"
     case .peersUp: "nh_peers_service.is_up"
@@ -94,7 +98,9 @@ enum HostFunction: UInt16, CaseIterable {
   /// Whether the headers give it a way to fail.
   var canFail: Bool {
     switch self {
-    case .log, .fail, .now, .checkThread, .randomNext, .randomBelow, .metricAdd, .metricSet, .metricObserve, .peersUp:
+    // Who could not unwatch could not close either.
+    case .log, .fail, .now, .checkThread, .randomNext, .randomBelow, .metricAdd, .metricSet, .metricObserve, .peersUp,
+      .fdUnwatch:
       false
     default: true
     }

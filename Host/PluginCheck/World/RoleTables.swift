@@ -14,6 +14,7 @@ final class RoleTables {
     NH_ROLES_ID: NH_ROLES_LAYOUT, NH_METRICS_ID: NH_METRICS_LAYOUT, NH_WORK_ID: NH_WORK_LAYOUT,
     NH_STORE_ID: NH_STORE_LAYOUT, NH_BLOB_ID: NH_BLOB_LAYOUT, NH_HTTP_ID: NH_HTTP_LAYOUT,
     NH_PEERS_ID: NH_PEERS_LAYOUT, NH_CLIENT_ID: NH_CLIENT_LAYOUT, NH_RPC_ID: NH_RPC_LAYOUT,
+    NH_FD_ID: NH_FD_LAYOUT,
   ]
 
   init(_ role: ScriptedRole, _ settings: ScriptedHost.Settings) {
@@ -48,6 +49,7 @@ final class RoleTables {
     services[NH_HTTP_ID] = UnsafeRawPointer(place(Self.httpTable(context)))
     services[NH_CLIENT_ID] = UnsafeRawPointer(place(Self.clientTable(context)))
     services[NH_PEERS_ID] = UnsafeRawPointer(place(Self.peersTable(context)))
+    services[NH_FD_ID] = UnsafeRawPointer(place(Self.descriptorTable(context)))
     services[NH_RPC_ID] = UnsafeRawPointer(place(Self.rpcTable(context)))
     host = place(Self.hostTable(context, text("checked"), text("checker")))
     self.memory = memory
@@ -142,6 +144,12 @@ final class RoleTables {
       struct_size: 0, revision: 0, ctx: context, request: { ScriptedRole.at($0).request($1.pointee, $2, $3) },
       write: { ScriptedRole.at($0).writeRequest($1, $2) }, finish: { ScriptedRole.at($0).finishRequest($1) },
       cancel: { ScriptedRole.at($0).cancelRequest($1) }, credit: { ScriptedRole.at($0).creditRequest($1, $2) })
+  }
+
+  private static func descriptorTable(_ context: UnsafeMutableRawPointer) -> nh_fd_service {
+    nh_fd_service(
+      struct_size: 0, revision: 0, ctx: context, watch: { ScriptedRole.at($0).watchDescriptor($1, $2, $3) },
+      change: { ScriptedRole.at($0).changeWatch($1, $2) }, unwatch: { ScriptedRole.at($0).unwatch($1) })
   }
 
   private static func peersTable(_ context: UnsafeMutableRawPointer) -> nh_peers_service {

@@ -63,6 +63,7 @@ extension ScriptedHost {
     for (handle, subscription) in subscriptions.elements where subscription.owner !== role {
       subscriptions.remove(handle)
     }
+    for (handle, watch) in watches.elements where watch.owner !== role { watches.remove(handle) }
     for (handle, forward) in forwards.elements where forward.owner !== role { forwards.remove(handle) }
     for (handle, route) in routes.elements where route.owner !== role { routes.remove(handle) }
   }

@@ -27,6 +27,7 @@ extension ScriptedHost {
       }
     } while deliveries < Self.deliveryLimit
     clock = max(clock, end)
+    lookAtDescriptors(role)
     takeInbox()
     answerOutgoing(role)
     moveExchanges(role)

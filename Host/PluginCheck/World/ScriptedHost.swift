@@ -106,6 +106,7 @@ final class ScriptedHost: @unchecked Sendable {
   var handover: Handover?
   var routes = SlotTable<Route>(limit: 2 * ScriptedHost.routeLimit)
   var forwards = SlotTable<Forward>(limit: 2 * ScriptedHost.forwardLimit)
+  var watches = SlotTable<Watch>(limit: 2 * ScriptedHost.watchLimit)
   var exchanges = SlotTable<Exchange>(limit: ScriptedHost.exchangeLimit)
   var ownRequests = SlotTable<ScriptedRequest>(limit: ScriptedRequest.limit)
   var talks = SlotTable<Talk>(limit: ScriptedHost.talkLimit)
@@ -246,6 +247,7 @@ final class ScriptedHost: @unchecked Sendable {
     for (handle, _) in talks.elements { endTalk(handle, "ends with the role") }
     routes = SlotTable(limit: 2 * Self.routeLimit)
     forwards = SlotTable(limit: 2 * Self.forwardLimit)
+    watches = SlotTable(limit: 2 * Self.watchLimit)
     outgoing = SlotTable(limit: Self.outgoingLimit)
     ownRequests = SlotTable(limit: ScriptedRequest.limit)
     unanswered = []
