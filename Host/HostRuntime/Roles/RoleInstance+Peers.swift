@@ -25,7 +25,7 @@ extension RoleInstance {
         return NH_INVALID_ARGUMENT
       }
       let head = UnsafeRawBufferPointer(rebasing: room[..<length])
-      if node == self.node.nodeID { return sendHere(PeerMessage(channel, from: own, to: target, payload)) }
+      if node == nodeID { return sendHere(PeerMessage(channel, from: own, to: target, payload)) }
       switch sender.send(to: node, lane, head: head, payload: payload) {
       case .queued: return NH_OK
       case .down: return NH_UNAVAILABLE
