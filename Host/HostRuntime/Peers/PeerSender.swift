@@ -1,8 +1,8 @@
 import HostCore
 
 /// Where one role's messages leave from: what it sends in one turn of its loop is gathered here and handed over once, at
-/// the turn's end, or earlier if it is urgent or much. It belongs to the role's seat, so that a build's messages do not
-/// overtake those of the build before. The role's loop.
+/// the turn's end, or earlier if it is much; what is urgent is not gathered. It belongs to the role's seat, so that no
+/// build's messages overtake those of the build before. The role's loop.
 final class PeerSender: TurnEndTarget {
   /// A message from here on is put into the line's queue itself, rather than copied once more.
   private static let gatherLimit = 8 << 10
