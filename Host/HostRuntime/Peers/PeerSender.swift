@@ -1,14 +1,16 @@
 import HostCore
 
-/// Where one role's messages leave from: what it sends in one turn of its loop is gathered here and handed over once, at
-/// the turn's end, or earlier if it is much; what is urgent is not gathered. It belongs to the role's seat, so that no
-/// build's messages overtake those of the build before. The role's loop.
+/// Where one role's messages leave from: what it sends in one turn of its loop is gathered here and handed over once,
+/// at the turn's end, or earlier if it is much; what is urgent is not gathered. It belongs to the role's seat, so that
+/// no build's messages overtake those of the build before. The role's loop.
 final class PeerSender: TurnEndTarget {
   /// A message from here on is put into the line's queue itself, rather than copied once more.
   private static let gatherLimit = 8 << 10
   /// Memory for gathering that a role keeps.
-  private static let keptLimit = 64 << 10
+  private static let keptLimit = 256 << 10
 
+  /// Room for a message's head while it is sent.
+  let head = UnsafeMutableRawBufferPointer.allocate(byteCount: PeerMessage.headLimit, alignment: 8)
   private let loop: EventLoop
   private let peers: PeerSwitchboard
   /// To whom it last sent; most messages of a turn go to one node.
@@ -23,6 +25,8 @@ final class PeerSender: TurnEndTarget {
   private var owesWord = false
 
   init(_ peers: PeerSwitchboard, on loop: EventLoop) { (self.peers, self.loop) = (peers, loop) }
+
+  deinit { head.deallocate() }
 
   /// Nil if there is no such node.
   @inline(__always)
