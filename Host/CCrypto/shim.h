@@ -15,6 +15,12 @@ static inline long ctls_server_name(SSL *session, const char *name) {
 static inline long ctls_no_session_cache(SSL_CTX *context) {
   return SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 }
+/* A read of the socket takes as much as `bytes` of it, so several records at once; that room is kept. */
+static inline void ctls_read_ahead(SSL_CTX *context, size_t bytes) {
+  SSL_CTX_clear_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_default_read_buffer_len(context, bytes);
+}
 /* What belongs to a context or session beside OpenSSL's own, for its callbacks. */
 static inline void ctls_set_context_data(SSL_CTX *context, void *data) { SSL_CTX_set_app_data(context, data); }
 static inline void *ctls_context_data(SSL *session) { return SSL_CTX_get_app_data(SSL_get_SSL_CTX(session)); }

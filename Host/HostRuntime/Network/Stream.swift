@@ -97,14 +97,16 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     return sentCount
   }
 
-  func write(_ bytes: UnsafeRawBufferPointer) {
+  /// With `atOnce` it is not kept for the turn's end: for who has gathered already.
+  func write(_ bytes: UnsafeRawBufferPointer, atOnce: Bool = false) {
     guard !isClosed else { return }
     var bytes = bytes
-    if bytes.count >= Self.directSize, output.isEmpty, canWrite, state == .open {
+    if atOnce || bytes.count >= Self.directSize, output.isEmpty, canWrite, state == .open {
       let sent = send(bytes)
       if isClosed { return }
       sentCount += sent
       bytes = UnsafeRawBufferPointer(rebasing: bytes[sent...])
+      if bytes.isEmpty { return }
     }
     output.append(bytes)
     noteOutput()

@@ -29,10 +29,10 @@ final class PeerConnection: StreamOwner, TimerTarget {
   private(set) var hello: PeerHello?
   /// Set from its hello on.
   private(set) var link: PeerLink? {
-    didSet { linkAtHand = link.map(Unmanaged.passUnretained) }
+    didSet { intakeAtHand = link.map { Unmanaged.passUnretained($0.intake) } }
   }
-  /// The same, for each message without counting references.
-  private var linkAtHand: Unmanaged<PeerLink>?
+  /// Its intake, for each message without counting references.
+  private var intakeAtHand: Unmanaged<PeerIntake>?
   private var reader = PeerReader()
   private var limitTimer: UInt64?
   /// When something last came.
@@ -93,13 +93,19 @@ final class PeerConnection: StreamOwner, TimerTarget {
 
   func streamReceived(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
     lastHeard = hub.loop.turnBegan
-    defer { link?.tellInbox() }
+    var received = PeerCounts()
+    // Once for all that came at once.
+    defer { link?.received(received) }
     if let link, link.cutIncoming {
       stream.pause()
       return 0
     }
     do throws(PeerFault) {
       let used = try reader.read(UnsafeRawBufferPointer(bytes)) { (kind, lane, body) throws(PeerFault) in
+        if stage == .linked, kind.isOfRoles {
+          received.bytesReceived += UInt64(PeerWriter.size(of: body.count))
+          received.messagesReceived += 1
+        }
         try take(kind, lane, body)
         return !stream.isClosed && stage != .closed
       }
@@ -111,14 +117,10 @@ final class PeerConnection: StreamOwner, TimerTarget {
   }
 
   private func take(_ kind: PeerFrame.Kind, _ lane: PeerFrame.Lane, _ body: UnsafeRawBufferPointer) throws(PeerFault) {
-    if kind == .message, stage == .linked, let linkAtHand {
+    if kind == .message, stage == .linked, let intakeAtHand {
       let message = try PeerMessage(body)
-      return linkAtHand._withUnsafeGuaranteedRef { link in
-        link.received(PeerWriter.size(of: body.count))
-        link.messageCame(message, over: self)
-      }
+      return intakeAtHand._withUnsafeGuaranteedRef { $0.take(message) }
     }
-    if stage == .linked, kind.isOfRoles { link?.received(PeerWriter.size(of: body.count)) }
     switch (stage, kind) {
     case (.opening, .hello): greeted(try PeerHello(body))
     case (.opening, .refusal), (.greeting, .refusal), (.linked, .refusal): refused(try PeerRefusal(body))

@@ -17,19 +17,8 @@ final class PeerInbox: @unchecked Sendable {
     case message, linkUp, linkDown
   }
 
-  /// Before each: lengths of the role's name and the payload, who sent it, and what it is.
-  private struct Record: BitwiseCopyable {
-    var payload: UInt32
-    var node: UInt32
-    var channel: UInt32
-    var kind: UInt8
-    var name: UInt8
-    var reserved: UInt16 = 0
-  }
-
   private struct State: ~Copyable {
-    var records = ByteQueue()
-    var messages = 0
+    var waiting = PeerBatch()
     var isAnnounced = false
     var isClosed = false
     /// The link waited long enough: what comes is dropped until there is room.
@@ -43,15 +32,15 @@ final class PeerInbox: @unchecked Sendable {
       return !isAnnounced
     }
 
-    var isFull: Bool { messages >= PeerInbox.messageLimit || records.count >= PeerInbox.byteLimit }
+    var isFull: Bool { waiting.messages >= PeerInbox.messageLimit || waiting.bytes >= PeerInbox.byteLimit }
   }
 
-  private let name: [UInt8]
+  let name: [UInt8]
   private unowned let seat: RoleSeat
   private let state = Mutex(State())
   let dropped = Atomic<Int>(0)
   /// The home loop's.
-  private var delivering = ByteQueue()
+  private var delivering = PeerBatch()
 
   init(_ seat: RoleSeat) {
     self.seat = seat
@@ -72,17 +61,7 @@ final class PeerInbox: @unchecked Sendable {
       if state.isClosed { return .closed }
       // That a link went is never kept from a role: such events are few and small.
       if kind == .message, state.dropsWhenFull, state.isFull { return .dropped }
-      let size = MemoryLayout<Record>.size + message.from.count + message.payload.count
-      state.records.append(upTo: size) { room in
-        let record = Record(
-          payload: UInt32(message.payload.count), node: node, channel: message.channel, kind: kind.rawValue,
-          name: UInt8(message.from.count))
-        room.storeBytes(of: record, as: Record.self)
-        Self.copy(message.from, to: room + MemoryLayout<Record>.size)
-        Self.copy(message.payload, to: room + MemoryLayout<Record>.size + message.from.count)
-        return size
-      }
-      state.messages += 1
+      state.waiting.add(kind, node: node, message)
       if !gathers { mustAnnounce = state.announces() }
       return state.isFull ? .full : .taken
     }
@@ -91,8 +70,27 @@ final class PeerInbox: @unchecked Sendable {
     return outcome
   }
 
+  /// Takes all of the batch at once and empties it; a batch that comes for a closed inbox stays as it is. The limits
+  /// are looked at before it, so what waits may exceed them by one batch.
+  func put(_ batch: inout PeerBatch) -> Outcome {
+    var lost = 0
+    let (outcome, mustAnnounce) = state.withLock { state -> (Outcome, Bool) in
+      if state.isClosed { return (.closed, false) }
+      if state.dropsWhenFull, state.isFull {
+        lost = batch.messages
+        batch.removeAll()
+        return (.dropped, false)
+      }
+      state.waiting.take(&batch)
+      return (state.isFull ? .full : .taken, state.announces())
+    }
+    if lost > 0 { dropped.add(lost, ordering: .relaxed) }
+    if mustAnnounce { announce() }
+    return outcome
+  }
+
   /// Tells the role's loop of what was gathered.
-  func tell() { if state.withLock({ $0.messages > 0 && $0.announces() }) { announce() } }
+  func tell() { if state.withLock({ $0.waiting.messages > 0 && $0.announces() }) { announce() } }
 
   func put(_ kind: Kind, node: UInt32) { _ = put(kind, node: node, .nothing) }
 
@@ -110,11 +108,6 @@ final class PeerInbox: @unchecked Sendable {
   /// The links have waited long enough for this role.
   func dropFromNowOn() { state.withLock { if $0.isFull { $0.dropsWhenFull = true } } }
 
-  private static func copy(_ bytes: UnsafeRawBufferPointer, to place: UnsafeMutableRawPointer) {
-    guard let start = bytes.baseAddress, bytes.count > 0 else { return }
-    place.copyMemory(from: start, byteCount: bytes.count)
-  }
-
   private func announce() {
     let seat = seat
     seat.loop.post { [self] in seat.pass(.open) { self.deliver() } }
@@ -125,7 +118,7 @@ final class PeerInbox: @unchecked Sendable {
   func close() {
     let waiting = state.withLock { state in
       state.isClosed = true
-      state.records = ByteQueue()
+      state.waiting = PeerBatch()
       defer { state.whenRoomy = [] }
       return state.whenRoomy
     }
@@ -135,8 +128,7 @@ final class PeerInbox: @unchecked Sendable {
   /// Hands all that waits to the build in the seat.
   private func deliver() {
     let waiting = state.withLock { state in
-      swap(&delivering, &state.records)
-      state.messages = 0
+      swap(&delivering, &state.waiting)
       state.isAnnounced = false
       state.dropsWhenFull = false
       defer { state.whenRoomy = [] }
@@ -144,22 +136,13 @@ final class PeerInbox: @unchecked Sendable {
     }
     for tell in waiting { tell() }
     guard let role = seat.current else { return delivering.removeAll() }
-    let records = UnsafeRawBufferPointer(delivering.bytes)
-    var place = 0
-    while place < records.count {
-      let record = records.loadUnaligned(fromByteOffset: place, as: Record.self)
-      let name = place + MemoryLayout<Record>.size, payload = name + Int(record.name)
-      place = payload + Int(record.payload)
-      switch Kind(rawValue: record.kind)! {
-      case .message:
-        role.deliverMessage(
-          from: record.node, UnsafeRawBufferPointer(rebasing: records[name..<payload]), channel: record.channel,
-          UnsafeRawBufferPointer(rebasing: records[payload..<place]))
-      case .linkUp: role.deliverLink(NH_EVENT_LINK_UP, node: record.node)
-      case .linkDown: role.deliverLink(NH_EVENT_LINK_DOWN, node: record.node)
+    delivering.forEach { (kind, node, message) in
+      switch kind {
+      case .message: role.deliverMessage(from: node, message.from, channel: message.channel, message.payload)
+      case .linkUp: role.deliverLink(NH_EVENT_LINK_UP, node: node)
+      case .linkDown: role.deliverLink(NH_EVENT_LINK_DOWN, node: node)
       }
     }
     delivering.removeAll()
-    if delivering.isLarge { delivering.shrink() }
   }
 }

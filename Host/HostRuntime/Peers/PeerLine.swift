@@ -12,7 +12,19 @@ final class PeerLine: @unchecked Sendable {
   /// What a role may gather in one lane before the links' loop is told: less wakes that more often, more lets it idle.
   static let gatherLimit = 32 << 10
 
+  /// Messages that a role may gather at most; they are small then.
+  static let shareLimit = 1_024
+
   enum Outcome { case queued, down, full }
+
+  /// Room in a lane that one sender has for itself until it comes with what it has put there.
+  struct Share {
+    let lane: PeerFrame.Lane
+    var bytes: Int
+    var parcels: Int
+    /// Which link of the line it is for: a later one gets nothing of it.
+    fileprivate let link: UInt64
+  }
 
   /// What somebody who asks gets to know.
   struct Info: Sendable {
@@ -33,6 +45,18 @@ final class PeerLine: @unchecked Sendable {
       parcels < PeerLine.parcelLimit && (bytes + size <= PeerLine.byteLimit || parcels == 0)
     }
 
+    /// What is free, but no more than a sender needs at a time; `bytes` are needed now.
+    mutating func share(for bytes: Int) -> (bytes: Int, parcels: Int)? {
+      guard hasRoom(for: bytes) else { return nil }
+      let share = (
+        bytes: max(bytes, min(PeerLine.gatherLimit, PeerLine.byteLimit - self.bytes)),
+        parcels: min(PeerLine.shareLimit, PeerLine.parcelLimit - parcels)
+      )
+      self.bytes += share.bytes
+      parcels += share.parcels
+      return share
+    }
+
     mutating func clear() {
       frames.removeAll()
       frames.shrink()
@@ -42,6 +66,7 @@ final class PeerLine: @unchecked Sendable {
 
   private struct State: ~Copyable {
     var isOpen = false
+    var links: UInt64 = 0
     /// Whether the links' loop has been told that something waits.
     var isAnnounced = false
     var urgent = Queue(), normal = Queue(), bulk = Queue()
@@ -108,6 +133,34 @@ final class PeerLine: @unchecked Sendable {
     return outcome
   }
 
+  /// Room for a sender who gathers, for at least so many bytes.
+  func share(of lane: PeerFrame.Lane, for bytes: Int) -> (share: Share?, outcome: Outcome) {
+    state.withLock { state in
+      guard state.isOpen else { return (nil, .down) }
+      guard let room = state.with(lane, { $0.share(for: bytes) }) else { return (nil, .full) }
+      return (Share(lane: lane, bytes: room.bytes, parcels: room.parcels, link: state.links), .queued)
+    }
+  }
+
+  /// Takes what a sender has gathered, and what is left of its share. If the link has broken meanwhile, it is lost.
+  func take(_ gathered: inout ByteQueue, _ left: Share) {
+    let mustAnnounce = state.withLock { state in
+      guard state.isOpen, state.links == left.link else { return false }
+      return state.with(left.lane) { queue in
+        queue.bytes -= left.bytes
+        queue.parcels -= left.parcels
+        if queue.frames.isEmpty {
+          swap(&queue.frames, &gathered)
+        } else {
+          queue.frames.append(UnsafeRawBufferPointer(gathered.bytes))
+        }
+        return true
+      } && state.announces()
+    }
+    gathered.removeAll()
+    if mustAnnounce { announce() }
+  }
+
   /// Tells the links' loop of what was gathered.
   func tell() { if state.withLock({ $0.hasFrames && $0.announces() }) { announce() } }
 
@@ -120,6 +173,7 @@ final class PeerLine: @unchecked Sendable {
   func open(name: String) {
     state.withLock {
       $0.isOpen = true
+      $0.links += 1
       $0.info.name = name
       $0.info.since = Timestamp.now()
     }
@@ -171,8 +225,8 @@ final class PeerLine: @unchecked Sendable {
 
 /// Frames that the links' loop has taken out of a line.
 struct TakenFrames: ~Copyable {
-  /// Given to the connection at a time.
-  private static let pieceLimit = 64 << 10
+  /// Given to the connection at a time: a TLS record, so that each ends with a frame and can be read where it lies.
+  private static let pieceLimit = PeerFrame.headerSize + PeerFrame.bodyLimit
   /// An empty queue that was larger gives its memory back.
   var urgent = ByteQueue()
   var normal = ByteQueue()

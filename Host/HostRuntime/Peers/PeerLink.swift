@@ -15,10 +15,10 @@ final class PeerLink: TimerTarget {
   /// The link itself.
   private(set) var current: PeerConnection?
   private(set) var boot: UInt64 = 0
-  private var dialling: PeerConnection?
+  private(set) var dialling: PeerConnection?
   private var isResolving = false
   /// Connections that have said hello and are not the link yet.
-  private var greeting: [PeerConnection] = []
+  private(set) var greeting: [PeerConnection] = []
   /// One that says it is a node which is linked already, while that is asked whether it still lives.
   private var probing: (connection: PeerConnection, since: Int64)?
   private var failures = 0
@@ -27,16 +27,9 @@ final class PeerLink: TimerTarget {
   private var probeTimer: UInt64?
   private var taken = TakenFrames()
   private var isGone = false
-  private(set) var cutIncoming = false
-  private(set) var cutOutgoing = false
-  /// The role for which the link rests, and until when.
-  private var rest: PeerRest?
-  /// The target of the last message; most go to the same.
-  private var lastInbox: PeerInbox? {
-    didSet { inboxAtHand = lastInbox.map(Unmanaged.passUnretained) }
-  }
-  /// The same, for each message without counting references.
-  private var inboxAtHand: Unmanaged<PeerInbox>?
+  var cutIncoming = false
+  var cutOutgoing = false
+  private(set) var intake: PeerIntake!
   /// Calls that came and are not answered.
   var incomingCalls: [UInt64: RoleCall] = [:]
   var counts = PeerCounts()
@@ -45,11 +38,11 @@ final class PeerLink: TimerTarget {
   private(set) var lastError = ""
   /// Complaints since the link last came up; each is logged once.
   private var complaints: Set<String> = []
-  private let metrics: PeerMetrics
+  let metrics: PeerMetrics
   let reference = PeerLinkReference()
 
   var isUp: Bool { current != nil }
-  private var isCut: Bool { cutIncoming || cutOutgoing }
+  var isCut: Bool { cutIncoming || cutOutgoing }
   private var decides: Bool { hub.own.hello.id < id }
 
   init(_ peer: ClusterSettings.Peer, _ hub: PeerHub) {
@@ -58,6 +51,7 @@ final class PeerLink: TimerTarget {
     line = PeerLine(id: peer.id, address: peer.address)
     metrics = PeerMetrics(hub.services, peer: peer.id)
     reference.link = self
+    intake = PeerIntake(self)
     let reference = reference, loop = hub.loop
     line.announce = { loop.post { reference.link?.pump() } }
     hub.services.peers.add(line)
@@ -87,7 +81,7 @@ final class PeerLink: TimerTarget {
 
   // MARK: Dialling
 
-  private func dialSoon(after milliseconds: Int64) {
+  func dialSoon(after milliseconds: Int64) {
     guard !isGone else { return }
     if let dialTimer { hub.loop.cancelTimer(dialTimer) }
     let courtesy = decides ? 0 : hub.timing.courtesyMilliseconds
@@ -225,10 +219,10 @@ final class PeerLink: TimerTarget {
   }
 
   private func wentDown(_ why: String) {
+    intake.linkWentDown()
     current = nil
     line.close()
     taken.clear()
-    rest = nil
     if let tickTimer { hub.loop.cancelTimer(tickTimer) }
     tickTimer = nil
     hub.log(NH_LOG_WARNING, "the link to node \(id) (\(line.info.name)) is down: \(why)")
@@ -274,6 +268,12 @@ final class PeerLink: TimerTarget {
     hub.log(NH_LOG_WARNING, "no link to node \(id)\(place): \(words)")
   }
 
+  /// The same words are logged once as long as the link is up.
+  func complainOnce(_ words: String) {
+    guard complaints.insert(words).inserted, complaints.count <= PeerHub.complaintLimit else { return }
+    hub.log(NH_LOG_WARNING, words)
+  }
+
   // MARK: Time
 
   func timerFired(_ timer: UInt64, token: UInt64) {
@@ -293,7 +293,7 @@ final class PeerLink: TimerTarget {
     guard let current else { return }
     let silence = EventLoop.now() - current.lastHeard
     // A link that rests hears nothing by its own will.
-    if rest == nil, silence > hub.timing.silenceMilliseconds * 1_000_000 {
+    if !intake.rests, silence > hub.timing.silenceMilliseconds * 1_000_000 {
       return current.stream.close(NetworkFailure("nothing came for \(hub.timing.silenceMilliseconds) ms"))
     }
     ping()
@@ -321,11 +321,14 @@ final class PeerLink: TimerTarget {
     // Out of its place: the socket may fail at any piece, and then the link is down before the piece is through.
     var frames = TakenFrames()
     swap(&frames, &taken)
+    // Whatever came behind what was left has not been taken yet; all else is announced anew.
+    var hasMore = !frames.isEmpty
     line.take(into: &frames)
     while !current.stream.isFull {
-      guard let (lane, bytes, parcels) = frames.next({ current.stream.write($0) }) else {
+      guard let (lane, bytes, parcels) = frames.next({ current.stream.write($0, atOnce: true) }) else {
+        guard hasMore else { break }
+        hasMore = false
         line.take(into: &frames)
-        if frames.isEmpty { break }
         continue
       }
       guard self.current === current else { return }
@@ -338,109 +341,13 @@ final class PeerLink: TimerTarget {
 
   // MARK: In
 
-  /// What was not sent for the link's own sake.
-  func received(_ bytes: Int) {
-    counts.bytesReceived += UInt64(bytes)
-    counts.messagesReceived += 1
-  }
-
-  func messageCame(_ message: PeerMessage, over connection: PeerConnection) {
-    if let inboxAtHand,
-      inboxAtHand._withUnsafeGuaranteedRef({ $0.isNamed(message.to) && put(message, $0, connection) })
-    {
-      return
-    }
-    tellInbox()
-    lastInbox = hub.services.peers.inbox(String(decoding: message.to, as: UTF8.self))
-    guard let lastInbox, put(message, lastInbox, connection) else { return drop(message) }
-  }
-
-  /// All that came at once has been put in.
-  func tellInbox() { lastInbox?.tell() }
-
-  /// False if the role has gone.
-  private func put(_ message: PeerMessage, _ inbox: PeerInbox, _ connection: PeerConnection) -> Bool {
-    switch inbox.put(.message, node: id, message, gathers: true) {
-    case .taken: break
-    case .full: restFor(inbox, connection)
-    case .dropped: drop(message, because: "has more waiting than it may, and does not get on")
-    case .closed: return false
-    }
-    return true
-  }
-
-  private func drop(_ message: PeerMessage, because: String = "does not run here, or does not need \(NH_PEERS_ID)") {
-    counts.messagesDropped += 1
-    let role = TextLayout.harmless(String(decoding: message.to, as: UTF8.self))
-    let words = "messages from node \(id) to the role `\(role)` are dropped: it \(because)"
-    guard complaints.insert(words).inserted, complaints.count <= PeerHub.complaintLimit else { return }
-    hub.log(NH_LOG_WARNING, words)
-  }
-
-  /// Reads no more for a while, so that the other side's queue fills and its roles learn of it.
-  private func restFor(_ inbox: PeerInbox, _ connection: PeerConnection) {
-    guard rest == nil else { return }
-    let loop = hub.loop, reference = reference
-    let rest = PeerRest()
-    guard inbox.whenRoomy({ loop.post { reference.link?.goOn(rest) } }) else { return }
-    self.rest = rest
-    connection.stream.pause()
-    _ = DelayedWork.after(milliseconds: hub.timing.patienceMilliseconds, on: loop) {
-      guard let link = reference.link, link.rest === rest else { return }
-      inbox.dropFromNowOn()
-      link.goOn(rest)
-    }
-  }
-
-  private func goOn(_ rest: PeerRest) {
-    guard self.rest === rest else { return }
-    self.rest = nil
-    if !cutIncoming { current?.stream.resume() }
-  }
-
-  // MARK: The test's switch
-
-  func cut(_ direction: PeerCut.Direction) {
-    if direction != .outgoing { cutIncoming = true }
-    if direction != .incoming { cutOutgoing = true }
-    dialling?.stream.close()
-    if cutIncoming { current?.stream.pause() }
-  }
-
-  func heal() {
-    (cutIncoming, cutOutgoing) = (false, false)
-    if rest == nil { current?.stream.resume() }
-    pump()
-    if current == nil { dialSoon(after: 0) }
-  }
-
-  // MARK: Reports
-
-  func updateMetrics() { metrics.update(counts, roundTrip) }
-
-  var report: PeersReport.Peer {
-    let info = line.info, waiting = line.waiting
-    var report = PeersReport.Peer()
-    report.id = id
-    report.name = info.name
-    report.address = "\(address)"
-    report.isUp = isUp
-    report.state = isUp ? "up" : isCut ? "cut" : dialling != nil || !greeting.isEmpty ? "connecting" : "waiting"
-    report.sinceMilliseconds = info.since / 1_000_000
-    report.roundTripMicroseconds = roundTrip.map { $0 / 1_000 }
-    (report.bytesSent, report.bytesReceived) = (counts.bytesSent, counts.bytesReceived)
-    (report.messagesSent, report.messagesReceived) = (counts.messagesSent, counts.messagesReceived)
-    (report.bytesQueued, report.messagesQueued) = waiting
-    report.messagesDropped = counts.messagesDropped
-    report.links = counts.links
-    report.cut = (cutIncoming ? ["incoming"] : []) + (cutOutgoing ? ["outgoing"] : [])
-    report.lastError = lastError
-    return report
+  /// All that came at once has been taken; of it, this was not for the link's own sake.
+  func received(_ counted: PeerCounts) {
+    counts.bytesReceived += counted.bytesReceived
+    counts.messagesReceived += counted.messagesReceived
+    intake.handOver()
   }
 }
-
-/// A link that rests; the object is who knows which rest is meant.
-private final class PeerRest: Sendable {}
 
 /// A link of the links' loop, seen from elsewhere; only that loop looks into it. Empty when the link has ended: a weak
 /// reference would make every other one to the link slow.

@@ -20,18 +20,16 @@ extension RoleInstance {
     to node: UInt32, _ target: UnsafeRawBufferPointer, _ own: UnsafeRawBufferPointer, _ channel: UInt32,
     _ lane: PeerFrame.Lane, _ payload: UnsafeRawBufferPointer
   ) -> nh_status {
-    withUnsafeTemporaryAllocation(byteCount: PeerMessage.headLimit, alignment: 8) { room in
-      guard let length = PeerMessage.writeHead(channel: channel, from: own, to: target, into: room) else {
-        return NH_INVALID_ARGUMENT
-      }
-      let head = UnsafeRawBufferPointer(rebasing: room[..<length])
-      if node == self.node.nodeID { return sendHere(PeerMessage(channel, from: own, to: target, payload)) }
-      switch sender.send(to: node, lane, head: head, payload: payload) {
-      case .queued: return NH_OK
-      case .down: return NH_UNAVAILABLE
-      case .full: return NH_RESOURCE_EXHAUSTED
-      case nil: return NH_NOT_FOUND
-      }
+    guard let length = PeerMessage.writeHead(channel: channel, from: own, to: target, into: sender.head) else {
+      return NH_INVALID_ARGUMENT
+    }
+    let head = UnsafeRawBufferPointer(rebasing: sender.head[..<length])
+    if node == nodeID { return sendHere(PeerMessage(channel, from: own, to: target, payload)) }
+    switch sender.send(to: node, lane, head: head, payload: payload) {
+    case .queued: return NH_OK
+    case .down: return NH_UNAVAILABLE
+    case .full: return NH_RESOURCE_EXHAUSTED
+    case nil: return NH_NOT_FOUND
     }
   }
 

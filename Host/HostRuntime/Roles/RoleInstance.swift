@@ -88,6 +88,7 @@ package final class RoleInstance: @unchecked Sendable {
   private(set) var tables: HostTables!
   var isDraining = false
   let sender: PeerSender
+  let nodeID: UInt32
   /// The seat's.
   let ownName: UnsafeRawBufferPointer
   var openCalls: SlotTable<OpenCall>
@@ -116,7 +117,7 @@ package final class RoleInstance: @unchecked Sendable {
     loop = seat.loop
     node = seat.node
     limits = seat.limits
-    sender = PeerSender(seat.node.peers, on: seat.loop)
+    (sender, nodeID) = (seat.sender, seat.node.nodeID)
     ownName = seat.ownName
     openCalls = SlotTable(limit: limits.calls)
     exchanges = SlotTable(limit: limits.calls)

@@ -40,6 +40,7 @@ package final class RoleSeat: @unchecked Sendable {
   var quieting: Quieting?
   /// There while a build needs the peers service.
   var inbox: PeerInbox?
+  let sender: PeerSender
 
   package init(name: String, loop: EventLoop, node: NodeServices, limits: LimitSettings) {
     self.name = name
@@ -47,6 +48,7 @@ package final class RoleSeat: @unchecked Sendable {
     self.node = node
     self.limits = limits
     ownName = Self.copy(of: name)
+    sender = PeerSender(node.peers, on: loop)
     // No role can have taken the name: what begins with `nodehost_` is the host's.
     droppedEvents = node.metrics.series(
       .counter, "nodehost_events_dropped_total", help: "Events that met a full queue.",
