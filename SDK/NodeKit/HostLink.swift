@@ -123,7 +123,7 @@ extension HostLink {
     get throws { try service(.peers, &peersTable) }
   }
   var descriptorService: UnsafePointer<nh_fd_service> {
-    get throws { try service(.fd, \.descriptorTable) }
+    get throws { try service(.fd, &descriptorTable) }
   }
   var rpcService: UnsafePointer<nh_rpc_service> {
     get throws { try service(.rpc, &rpcTable) }
