@@ -18,7 +18,8 @@ LIMIT_S = 10
 
 
 def connect():
-    connection = http.client.HTTPSConnection("127.0.0.1", PORT, timeout=LIMIT_S, context=ssl._create_unverified_context())
+    context = ssl._create_unverified_context()
+    connection = http.client.HTTPSConnection("127.0.0.1", PORT, timeout=LIMIT_S, context=context)
     connection.connect()
     return connection
 
