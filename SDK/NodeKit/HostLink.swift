@@ -108,11 +108,9 @@ extension HostLink {
   var storeService: UnsafePointer<nh_store_service> {
     get throws { try service(.store, &storeTable) }
   }
-
   var blobService: UnsafePointer<nh_blob_service> {
     get throws { try service(.blob, &blobTable) }
   }
-
   var httpService: UnsafePointer<nh_http_service> {
     get throws { try service(.http, &httpTable) }
   }

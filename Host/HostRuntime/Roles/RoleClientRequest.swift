@@ -92,7 +92,7 @@ final class RoleClientRequest: ClientExchangeHandler, TimerTarget {
   func clientFailed(_ failure: ClientFailure) {
     if failure.hadNoEffect, retriesLeft > 0, exchange.canRestart {
       retriesLeft -= 1
-      let delay = RpcChannel.backoff(retries, from: Self.firstBackoff, to: Self.lastBackoff)
+      let delay = RetryPause.nanoseconds(retries, from: Self.firstBackoff, to: Self.lastBackoff)
       retries += 1
       retryTimer = role.loop.setTimer(after: delay, self, token: Token.retry)
       if retryTimer != nil { return }

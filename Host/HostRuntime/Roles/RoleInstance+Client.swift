@@ -21,7 +21,7 @@ extension RoleInstance {
       request.start(body: Self.bytes(asked.body))
       return request.handle
     } catch {
-      ForwardTableFault(place: error.place, words: error.words).fill(room, NH_INVALID_ARGUMENT)
+      ErrorRoom.fill(room, NH_INVALID_ARGUMENT, error.words, at: error.place)
       return 0
     }
   }

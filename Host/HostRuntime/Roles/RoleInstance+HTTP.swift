@@ -34,13 +34,13 @@ extension RoleInstance {
     _ previous: nh_handle, _ table: nh_json, _ token: UInt64, _ room: UnsafeMutablePointer<nh_error>?
   ) -> nh_handle {
     guard permits([.starting, .running], "http.forward") else {
-      ForwardTableFault(place: "", words: "it was called where it may not be").fill(room, NH_FAILED_PRECONDITION)
+      ErrorRoom.fill(room, NH_FAILED_PRECONDITION, "it was called where it may not be")
       return 0
     }
     do throws(ForwardTableFault) {
       return try seat.setForward(self, previous, ForwardTable(parsing: String(table)), token: token)
     } catch {
-      error.fill(room, NH_INVALID_ARGUMENT)
+      ErrorRoom.fill(room, NH_INVALID_ARGUMENT, error.words, at: error.place)
       return 0
     }
   }
@@ -152,13 +152,5 @@ extension RoleInstance {
       return misuse("it has routes or asks others, and has no on_http", "fill in on_http")
     }
     callback(role, event)
-  }
-}
-
-extension ForwardTableFault {
-  func fill(_ room: UnsafeMutablePointer<nh_error>?, _ status: nh_status) {
-    BorrowedText.with(place) { place in
-      BorrowedText.with(words) { words in _ = nh_fail(room, status, place, words) }
-    }
   }
 }

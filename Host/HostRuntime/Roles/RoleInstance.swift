@@ -342,41 +342,32 @@ package final class RoleInstance: @unchecked Sendable {
     }
   }
 
-  func deliverForwardStats(_ json: String, handle: UInt64, token: UInt64) {
+  /// An event of the host's own, for a role that listens; one that does not has no use for it.
+  private func deliver(
+    _ kind: UInt32, number: UInt32 = 0, handle: UInt64 = 0, token: UInt64 = 0, payload: nh_bytes = nh_bytes()
+  ) {
     guard isLive, let callback = plugin.pointee.on_event else { return }
+    var event = nh_event()
+    event.struct_size = UInt32(MemoryLayout<nh_event>.size)
+    event.revision = NH_ABI_REVISION
+    (event.kind, event.number, event.handle, event.token, event.payload) = (kind, number, handle, token, payload)
+    callback(role, &event)
+  }
+
+  func deliverForwardStats(_ json: String, handle: UInt64, token: UInt64) {
     BorrowedText.with(json) { text in
-      var event = nh_event()
-      event.struct_size = UInt32(MemoryLayout<nh_event>.size)
-      event.revision = NH_ABI_REVISION
-      event.kind = NH_EVENT_FORWARD_STATS
-      event.handle = handle
-      event.token = token
-      event.payload = nh_bytes(ptr: UnsafeRawPointer(text.ptr)?.assumingMemoryBound(to: UInt8.self), len: text.len)
-      callback(role, &event)
+      let start = UnsafeRawPointer(text.ptr)?.assumingMemoryBound(to: UInt8.self)
+      deliver(NH_EVENT_FORWARD_STATS, handle: handle, token: token, payload: nh_bytes(ptr: start, len: text.len))
     }
   }
 
-  func deliverCancelled(_ call: UInt64) {
-    guard isLive, let callback = plugin.pointee.on_event else { return }
-    var event = nh_event()
-    event.struct_size = UInt32(MemoryLayout<nh_event>.size)
-    event.revision = NH_ABI_REVISION
-    event.kind = NH_EVENT_CANCELLED
-    event.handle = call
-    callback(role, &event)
-  }
+  func deliverCancelled(_ call: UInt64) { deliver(NH_EVENT_CANCELLED, handle: call) }
 
   func deliverReady(_ watch: UInt64, _ readiness: UInt32, token: UInt64) {
-    guard isLive, let callback = plugin.pointee.on_event else { return }
-    var event = nh_event()
-    event.struct_size = UInt32(MemoryLayout<nh_event>.size)
-    event.revision = NH_ABI_REVISION
-    event.kind = NH_EVENT_FD
-    event.number = readiness
-    event.handle = watch
-    event.token = token
-    callback(role, &event)
+    deliver(NH_EVENT_FD, number: readiness, handle: watch, token: token)
   }
+
+  func deliverLink(_ kind: UInt32, node: UInt32) { deliver(kind, number: node) }
 
   @inline(__always)
   func deliverMessage(
@@ -388,16 +379,6 @@ package final class RoleInstance: @unchecked Sendable {
       from_role: nh_str(ptr: name.baseAddress?.assumingMemoryBound(to: CChar.self), len: UInt64(name.count)),
       payload: nh_bytes(ptr: payload.baseAddress?.assumingMemoryBound(to: UInt8.self), len: UInt64(payload.count)))
     callback(role, &message)
-  }
-
-  func deliverLink(_ kind: UInt32, node: UInt32) {
-    guard isLive, let callback = plugin.pointee.on_event else { return }
-    var event = nh_event()
-    event.struct_size = UInt32(MemoryLayout<nh_event>.size)
-    event.revision = NH_ABI_REVISION
-    event.kind = kind
-    event.number = node
-    callback(role, &event)
   }
 
   package func deliverTimer(_ timer: UInt64, token: UInt64) {

@@ -21,7 +21,7 @@ final class RpcChannel {
 
   /// Nobody could be reached.
   func failed(_ words: String) {
-    notBefore = EventLoop.now() + Self.backoff(failures, from: Self.firstBackoff, to: Self.lastBackoff)
+    notBefore = EventLoop.now() + RetryPause.nanoseconds(failures, from: Self.firstBackoff, to: Self.lastBackoff)
     failures += 1
     lastWords = words
   }
@@ -29,13 +29,6 @@ final class RpcChannel {
   func succeeded() {
     failures = 0
     notBefore = 0
-  }
-
-  /// Each time 1.6 times longer, and a fifth more or less, so that many do not come back at the same moment.
-  static func backoff(_ failures: Int, from first: Int64, to last: Int64) -> Int64 {
-    var delay = Double(first)
-    for _ in 0..<min(failures, 64) where delay < Double(last) { delay *= 1.6 }
-    return Int64(min(delay, Double(last)) * Double.random(in: 0.8...1.2))
   }
 }
 

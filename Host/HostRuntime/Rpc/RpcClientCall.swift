@@ -115,7 +115,7 @@ final class RpcClientCall: RpcCall, ClientExchangeHandler, TimerTarget, @uncheck
       guard retriesLeft > 0 else { return false }
       retriesLeft -= 1
     }
-    let delay = RpcChannel.backoff(retries, from: Self.firstBackoff, to: Self.lastBackoff)
+    let delay = RetryPause.nanoseconds(retries, from: Self.firstBackoff, to: Self.lastBackoff)
     retries += 1
     prepare()
     startLater(max(delay, channel.notBefore - EventLoop.now()))

@@ -65,6 +65,14 @@ struct ErrorRoom {
     }
   }
 
+  /// The other way round: says in the plugin's room, if it has given one, what is wrong.
+  static func fill(_ room: UnsafeMutablePointer<nh_error>?, _ status: nh_status, _ words: String, at place: String = "")
+  {
+    BorrowedText.with(place) { place in
+      BorrowedText.with(words) { words in _ = nh_fail(room, status, place, words) }
+    }
+  }
+
   static func collect(_ body: (UnsafeMutablePointer<nh_error>) -> nh_status) -> Outcome {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: messageLimit + placeLimit) { room in
       let place = room.baseAddress! + messageLimit
