@@ -30,15 +30,9 @@ final class AccessLog: @unchecked Sendable {
     sem_init(hasLines, 0, 0)
     guard let file = Self.open(path) else { throw .system("cannot write the access log \(path)") }
     state.withLock { $0.fresh = file }
-    let reference = Unserved(self)
-    thread = OwnThread("access log") { reference.log.serve() }
+    // The thread does not keep the log: it ends with it.
+    thread = OwnThread("access log") { [unowned(unsafe) self] in serve() }
     if thread == nil { throw .system("no thread for the access log \(path)", EAGAIN) }
-  }
-
-  /// The thread does not keep the log: it ends with it.
-  private struct Unserved: @unchecked Sendable {
-    unowned(unsafe) let log: AccessLog
-    init(_ log: AccessLog) { self.log = log }
   }
 
   deinit {
