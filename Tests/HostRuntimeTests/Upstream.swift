@@ -32,7 +32,7 @@ final class Upstream: Sendable {
   /// `answer` also gets the number of the request, from 1.
   init(_ answer: @escaping @Sendable (Request, Int) -> Answer) {
     self.answer = answer
-    listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -84,7 +84,11 @@ final class Upstream: Sendable {
   }
 
   private func serve(_ connection: Int32) {
-    defer { close(connection) }
+    defer {
+      // Also for those who hold the socket without knowing: programs that were started meanwhile.
+      shutdown(connection, Int32(SHUT_RDWR))
+      close(connection)
+    }
     var bytes: [UInt8] = []
     while let request = Self.read(connection, &bytes) {
       let number = seen.withLock { seen in

@@ -61,8 +61,14 @@ final class FakeNode: Sendable {
       let connection = accept(listener, nil, nil)
       if connection < 0 { return }
       answer(connection)
-      close(connection)
+      hangUp(connection)
     }
+  }
+
+  /// Also for those who hold the socket without knowing: programs that were started meanwhile.
+  private func hangUp(_ connection: Int32) {
+    shutdown(connection, Int32(SHUT_RDWR))
+    close(connection)
   }
 
   private func answer(_ connection: Int32) {

@@ -122,7 +122,7 @@ func freePorts(_ count: Int) -> [UInt16] {
   var sockets: [Int32] = []
   defer { for socket in sockets { close(socket) } }
   return (0..<count).map { _ in
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     sockets.append(descriptor)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
