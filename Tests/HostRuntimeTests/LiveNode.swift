@@ -36,7 +36,7 @@ final class LiveNode {
     signal(SIGPIPE, SIG_IGN)
     do throws(NetworkFailure) { try node.openListeners() } catch { preconditionFailure(error.words) }
     thread = control.startThread()
-    do { try node.openPeers(timing) } catch { preconditionFailure("\(error)") }
+    do { node.links = try node.openHub(timing) } catch { preconditionFailure("\(error)") }
     let ready = Flag()
     control.post { [node] in
       node.whenReady = { ready.raise() }

@@ -18,6 +18,12 @@ protocol TurnEndTarget: AnyObject {
   func turnEnded()
 }
 
+/// Takes the place of a thread: lets loops have their turns, one after the other.
+package protocol LoopDriver: AnyObject {
+  /// Something waits in the loop's mailbox.
+  func woken(_ loop: EventLoop)
+}
+
 /// One thread that waits for descriptors, timers and posted work, and runs them one at a time. All
 /// that belongs to a loop is touched on its thread only; `post` is the one way in.
 package final class EventLoop: @unchecked Sendable {
@@ -30,6 +36,8 @@ package final class EventLoop: @unchecked Sendable {
   let name: String
   private let poller: Int32
   private let waker: Int32
+  /// Of a loop that has no thread, and no descriptors.
+  private weak var driver: (any LoopDriver)?
   private let mailbox = Mailbox()
   private let thread = Atomic<UInt>(0)
   private var watchers = Watchers()
@@ -43,7 +51,7 @@ package final class EventLoop: @unchecked Sendable {
   /// The time when the present turn began. For what need not be exact, and costs nothing.
   private(set) var turnBegan = EventLoop.now()
   /// What a descriptor gives is read into this first; what nobody keeps costs no room of its own.
-  let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
+  let scratch: UnsafeMutableRawBufferPointer
   /// Set while it waits, or is about to: only then must who posts wake it.
   private let isAsleep = Atomic<Bool>(false)
   /// Callbacks run so far; read by others for `hostctl status`.
@@ -54,11 +62,21 @@ package final class EventLoop: @unchecked Sendable {
     self.name = name
     poller = csystem_poller()
     waker = csystem_eventfd()
+    scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
     precondition(poller >= 0 && waker >= 0, "no descriptors left for an event loop")
     _ = csystem_watch(poller, waker, Watchers.wakerTag, csystem_readable, 0)
   }
 
+  /// A loop whose turns somebody else gives it.
+  package init(index: Int, name: String, driver: any LoopDriver) {
+    (self.index, self.name, self.driver) = (index, name, driver)
+    (poller, waker) = (-1, -1)
+    scratch = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    isAsleep.store(true, ordering: .relaxed)
+  }
+
   deinit {
+    guard poller >= 0 else { return }
     close(poller)
     close(waker)
     scratch.deallocate()
@@ -77,6 +95,10 @@ package final class EventLoop: @unchecked Sendable {
   }
 
   private func wake() {
+    guard poller >= 0 else {
+      driver?.woken(self)
+      return
+    }
     var one: UInt64 = 1
     _ = write(waker, &one, 8)
   }
@@ -91,6 +113,7 @@ package final class EventLoop: @unchecked Sendable {
   // MARK: On the loop
 
   package static func now() -> Int64 {
+    if VirtualTime.isOn { return VirtualTime.monotonic }
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
@@ -140,6 +163,27 @@ package final class EventLoop: @unchecked Sendable {
       turns.add(fireTimers() + mailbox.runAll() + count, ordering: .relaxed)
       endTurn()
     }
+  }
+
+  /// One turn of a loop without a thread: all that is due now. Returns when it wants the next one, on its own clock;
+  /// nil if only somebody else can have work for it.
+  package func takeTurn() -> Int64? {
+    adoptThisThread()
+    isAsleep.store(false, ordering: .relaxed)
+    turnBegan = EventLoop.now()
+    turns.add(fireTimers() + mailbox.runAll(), ordering: .relaxed)
+    endTurn()
+    isAsleep.store(true, ordering: .relaxed)
+    thread.store(0, ordering: .relaxed)
+    return endingTurn.isEmpty && mailbox.isEmpty ? timers.earliest : turnBegan
+  }
+
+  /// Its node has died: what waits is lost.
+  package func abandon() {
+    driver = nil
+    mailbox.removeAll()
+    timers = TimerQueue(limit: EventLoop.timerLimit)
+    endingTurn = []
   }
 
   private func wait(_ ready: UnsafeMutablePointer<csystem_ready>) -> Int {

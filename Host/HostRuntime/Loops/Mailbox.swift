@@ -48,8 +48,10 @@ final class Mailbox: Sendable {
     return count
   }
 
-  deinit {
+  func removeAll() {
     var next = newest.exchange(nil, ordering: .acquiring)
     while let reference = next { next = reference.takeRetainedValue().next }
   }
+
+  deinit { removeAll() }
 }

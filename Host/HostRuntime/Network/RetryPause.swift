@@ -5,6 +5,7 @@ enum RetryPause {
   static func nanoseconds(_ failures: Int, from first: Int64, to last: Int64) -> Int64 {
     var delay = Double(first)
     for _ in 0..<min(failures, 64) where delay < Double(last) { delay *= 1.6 }
-    return Int64(min(delay, Double(last)) * Double.random(in: 0.8...1.2))
+    var source = HostRandom()
+    return Int64(min(delay, Double(last)) * Double.random(in: 0.8...1.2, using: &source))
   }
 }

@@ -3,7 +3,7 @@ import HostCore
 
 /// What is kept of the roles over restarts of the node: their state and their history.
 extension Node {
-  func archive(of role: ManagedRole) -> RoleArchive { RoleArchive(node: plan.manifest.node.state, role: role.name) }
+  func archive(of role: ManagedRole) -> RoleArchive { RoleArchive(node: stateFolder, role: role.name, machine.files) }
 
   func update(_ role: ManagedRole, _ change: (inout RoleHistory) -> Void) {
     change(&role.history)
@@ -36,7 +36,7 @@ extension Node {
   func removeOldCopies() {
     let state = stateFolder
     archiveLoop.post { [self] in
-      let named = RoleArchive.namedCopies(node: state)
+      let named = RoleArchive.namedCopies(node: state, machine.files)
       loaderLoop.post { [self] in loader.removeCopies(except: named) }
     }
   }
@@ -51,7 +51,7 @@ extension Node {
     let hasChoice = kept.state?.role == role.role && history.lastGood != nil
     let wish = PluginLoader.Wish(
       quarantine: history.quarantine,
-      state: hasChoice ? RoleArchive(node: stateFolder, role: role.name).statePath : nil)
+      state: hasChoice ? RoleArchive(node: stateFolder, role: role.name, machine.files).statePath : nil)
     do throws(PluginRefusal) {
       return (try loader.load(role, allow: allow, wish), nil)
     } catch {

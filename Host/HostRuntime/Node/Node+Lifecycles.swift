@@ -12,7 +12,7 @@ extension Node {
     default: break
     }
     let before = role.state
-    let directives = role.lifecycle.handle(event, random: UInt64.random(in: 0...UInt64.max))
+    let directives = role.lifecycle.handle(event, random: HostRandom.number)
     report(role, before)
     for directive in directives { carryOut(directive, role) }
     if role.state != before { stateChanged(role) }
@@ -76,7 +76,7 @@ extension Node {
   ) {
     let (manifestRole, allow) = (role.plan, plan.manifest.plugins.allow)
     loaderLoop.post { [self] in
-      let result = Result { () throws(PluginRefusal) in try loader.check(manifestRole, allow: allow).config }
+      let result = Result { () throws(PluginRefusal) in try loader.check(manifestRole, allow: allow, PluginLoader.Wish()).config }
       control.post { done(result) }
     }
   }

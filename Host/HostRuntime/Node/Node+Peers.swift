@@ -6,20 +6,20 @@ import NodeValues
 extension Node {
   /// Opens the listener that other nodes connect to, and reads what links prove themselves with. Does nothing for a
   /// node that is alone. Before `start`.
-  package func openPeers() throws(NetworkFailure) { try openPeers(PeerTiming()) }
+  package func openPeers() throws(NetworkFailure) { links = try machine.makeLinks(self) }
 
-  func openPeers(_ timing: PeerTiming) throws(NetworkFailure) {
-    guard let proof = try proof() else { return }
+  func openHub(_ timing: PeerTiming) throws(NetworkFailure) -> PeerHub? {
+    guard let proof = try proof() else { return nil }
     let sockets = try plan.manifest.listener(named: Listener.peersName).map { (listener) throws(NetworkFailure) in
       try Acceptor.sockets(listener.address, count: 1)
     }
     let hub = PeerHub(services, cluster: plan.manifest.cluster.name, proof: proof, timing: timing, loop: peersLoop)
     let reference = UncheckedReference(hub), peers = plan.manifest.cluster.peers
-    links = hub
     peersLoop.post {
       if let socket = sockets?.first { reference.value.listen(socket) }
       reference.value.adopt(peers)
     }
+    return hub
   }
 
   private func proof() throws(NetworkFailure) -> PeerProof? {
@@ -40,10 +40,10 @@ extension Node {
   /// Reads the certificates of the links again, for connections from now on. Returns what could not be used; then the
   /// old ones stay.
   func reloadProof() -> [String] {
-    guard let links, plan.manifest.cluster.tls != nil else { return [] }
+    guard let hub = links as? PeerHub, plan.manifest.cluster.tls != nil else { return [] }
     do throws(NetworkFailure) {
       guard let proof = try proof() else { return [] }
-      let reference = UncheckedReference(links)
+      let reference = UncheckedReference(hub)
       peersLoop.post { reference.value.proof = proof }
       return []
     } catch {

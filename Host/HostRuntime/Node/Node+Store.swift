@@ -20,13 +20,13 @@ extension Node {
 
 /// One question at the control socket. It lives on the store's thread until it is answered.
 private final class StoreVisit: StoreClient, @unchecked Sendable {
-  private let store: Store
+  private let store: any RoleStore
   private let query: StoreQuery
   private let done: @Sendable (ControlReply) -> Void
   private var entries: [JSON] = []
   private var bytes = 0
 
-  init(_ store: Store, _ query: StoreQuery, _ done: @escaping @Sendable (ControlReply) -> Void) {
+  init(_ store: any RoleStore, _ query: StoreQuery, _ done: @escaping @Sendable (ControlReply) -> Void) {
     self.store = store
     self.query = query
     self.done = done

@@ -17,15 +17,16 @@ package final class Node: @unchecked Sendable {
   let control: EventLoop
   let startedWall = Timestamp.now()
   let started = EventLoop.now()
-  let loaderLoop = EventLoop(index: -1, name: "loader")
+  let loaderLoop: EventLoop
   /// Writes what roles leave behind, one after the other.
-  let archiveLoop = EventLoop(index: -3, name: "archive")
+  let archiveLoop: EventLoop
   /// The links to other nodes live here; runs only if there may be any.
-  let peersLoop = EventLoop(index: -4, name: "peers")
-  var links: PeerHub?
+  let peersLoop: EventLoop
+  var links: (any PeerLinks)?
   /// Started with --dev: tests may cut its links.
   let isDevelopment: Bool
-  let loader: PluginLoader
+  let loader: any RoleLoader
+  let machine: any Machine
   let stateFolder: String
   let loops: [EventLoop]
   private var threads: [(loop: EventLoop, thread: OwnThread)] = []
@@ -47,23 +48,28 @@ package final class Node: @unchecked Sendable {
   /// Told once, when all roles have ended.
   package var whenEnded: (() -> Void)?
 
-  package init(_ plan: NodePlan, control: EventLoop, log: LogHub, allowsOtherPlugins: Bool, executable: String) {
+  package init(
+    _ plan: NodePlan, control: EventLoop, log: LogHub, allowsOtherPlugins: Bool, executable: String,
+    machine: any Machine = RealMachine()
+  ) {
     self.plan = plan
+    self.machine = machine
     self.control = control
     isDevelopment = allowsOtherPlugins
     stateFolder = plan.manifest.node.state
     services = NodeServices(
       nodeName: plan.name, nodeID: plan.id, address: plan.address, log: log, state: stateFolder,
-      blobs: plan.manifest.blobs, client: plan.manifest.client)
-    loader = PluginLoader(
-      folders: PluginFolders(plan.manifest.plugins.folders, allowsOtherPaths: allowsOtherPlugins),
-      cache: plan.cache, executable: executable)
-    loops = (1...max(1, plan.loops)).map { EventLoop(index: $0, name: "loop-\($0)") }
+      blobs: plan.manifest.blobs, client: plan.manifest.client, machine: machine)
+    loader = machine.makeLoader(plan, allowsOtherPaths: allowsOtherPlugins, executable: executable)
+    loops = (1...max(1, plan.loops)).map { machine.makeLoop($0, "loop-\($0)") }
+    loaderLoop = machine.makeLoop(-1, "loader")
+    archiveLoop = machine.makeLoop(-3, "archive")
+    peersLoop = machine.makeLoop(-4, "peers")
   }
 
   /// Takes the ports of the manifest. Before `start`; without it nobody can reach the node's roles by HTTP.
   package func openListeners() throws(NetworkFailure) {
-    try services.http.open(plan.manifest.listeners, loops: loops, services: services)
+    try machine.listen(self)
     // What is wrong with these files is said now and not at the first request.
     if plan.manifest.client != ClientSettings() { _ = try services.clients.tls() }
   }
@@ -74,7 +80,9 @@ package final class Node: @unchecked Sendable {
         control.post { [self] in faulted(role, "\(StatusCode.words(status)): \(message)") }
       }
     }
-    threads = (loops + [loaderLoop, archiveLoop] + (links == nil ? [] : [peersLoop])).map { ($0, $0.startThread()) }
+    threads = (loops + [loaderLoop, archiveLoop] + (links == nil ? [] : [peersLoop])).compactMap { loop in
+      machine.startThread(of: loop).map { (loop, $0) }
+    }
     for listener in services.http.all where listener.servesStatus { NodeStatusTarget.add(to: listener, of: self) }
     for listener in services.http.all {
       RpcHealth.add(to: listener, of: self)
@@ -229,7 +237,7 @@ package struct ManifestUnreadable: Error, Sendable {
 }
 
 /// Carries a reference that belongs to one loop through another and back.
-struct UncheckedReference<Value: AnyObject>: @unchecked Sendable {
+struct UncheckedReference<Value>: @unchecked Sendable {
   let value: Value
   init(_ value: Value) { self.value = value }
 }

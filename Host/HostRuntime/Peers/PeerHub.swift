@@ -5,7 +5,7 @@ import HostCore
 
 /// All links of a node: the listener that others connect to, and a link for each peer of the manifest. On a loop of its
 /// own, so that pings are answered and votes pass also while a role holds its loop.
-final class PeerHub {
+final class PeerHub: PeerLinks {
   /// Connections that have not said who they are. More are closed as they come.
   private static let openingLimit = 128
   /// Different complaints of one kind that are kept and logged; whoever knocks with ever new ones fills no log.
@@ -29,7 +29,7 @@ final class PeerHub {
     self.timing = timing
     self.loop = loop
     own = PeerSelf(
-      PeerHello(id: services.nodeID, boot: .random(in: 1 ... .max), cluster: cluster, name: services.nodeName))
+      PeerHello(id: services.nodeID, boot: HostRandom.number | 1, cluster: cluster, name: services.nodeName))
   }
 
   func log(_ level: UInt32, _ message: String) { services.log.write(level, role: "", message) }
@@ -47,7 +47,7 @@ final class PeerHub {
   }
 
   /// Links with these, and no longer with others. This node itself may be among them.
-  func adopt(_ peers: [ClusterSettings.Peer]) {
+  package func adopt(_ peers: [ClusterSettings.Peer]) {
     let others = peers.filter { $0.id != own.hello.id }
     for id in links.keys where !others.contains(where: { $0.id == id }) {
       links.removeValue(forKey: id)?.end(
@@ -58,7 +58,7 @@ final class PeerHub {
     }
   }
 
-  func end() {
+  package func end() {
     acceptor?.stop()
     acceptor = nil
     for link in links.values { link.end(.leaving, "") }
@@ -113,13 +113,13 @@ final class PeerHub {
   // MARK: Control
 
   /// False if there is no such peer.
-  func cut(_ cut: PeerCut) -> Bool {
+  package func cut(_ cut: PeerCut) -> Bool {
     guard let link = links[cut.id] else { return false }
     if cut.isCut { link.cut(cut.direction) } else { link.heal() }
     return true
   }
 
-  func fill(_ report: inout PeersReport) {
+  package func fill(_ report: inout PeersReport) {
     report.proof = proof.usesCertificates ? "certificates" : "key"
     report.listener = listener
     report.peers = links.values.map(\.report).sorted { $0.id < $1.id }

@@ -90,7 +90,7 @@ final class PeerLink: TimerTarget {
 
   private func dialAgain() {
     failures += 1
-    dialSoon(after: hub.timing.backoff.delayMilliseconds(failures: failures, random: .random(in: .min ... .max)))
+    dialSoon(after: hub.timing.backoff.delayMilliseconds(failures: failures, random: HostRandom.number))
   }
 
   private func dial() {

@@ -230,7 +230,7 @@ package enum InspectorChild {
         .createFailed, file: library.file.path, found: "refuses the configuration of `\(role)`: \(error.message)",
         remedy: "correct it in the manifest")
     }
-    guard let saved = state.flatMap(RoleArchive.state) else { return }
+    guard let saved = state.flatMap({ RoleArchive.state(at: $0) }) else { return }
     do throws(RoleInstance.Failure) {
       try instance.load(saved.bytes, version: saved.version)
     } catch {

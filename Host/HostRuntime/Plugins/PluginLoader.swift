@@ -8,7 +8,7 @@ import NodeValues
 ///     -> create in the trial process -> open here
 ///
 /// All of it blocks, so it runs on a loop of its own. Each step either succeeds or says why not.
-package final class PluginLoader: @unchecked Sendable {
+package final class PluginLoader: RoleLoader, @unchecked Sendable {
   /// What to load for a role.
   package struct Wish: Sendable {
     package enum Source: Sendable {
@@ -232,14 +232,14 @@ package final class PluginLoader: @unchecked Sendable {
   private static let copiesBetweenTidying = 32
 
   /// True once in a while: then somebody should find out which copies are still named, and have the others removed.
-  func isTimeToTidy() -> Bool {
+  package func isTimeToTidy() -> Bool {
     guard recentCopies.count - tidiedAt >= Self.copiesBetweenTidying else { return false }
     tidiedAt = recentCopies.count
     return true
   }
 
   /// What was opened lately may not have come into a history yet, and is kept too.
-  func removeCopies(except named: Set<String>) {
+  package func removeCopies(except named: Set<String>) {
     libraries = libraries.filter { $0.value.library != nil }
     let kept = named.union(recentCopies).union(libraries.values.compactMap { $0.library?.file.copy })
     known.forget(cache.remove(except: kept))

@@ -53,18 +53,23 @@ extension RoleInstance {
 
   func randomNumber() -> UInt64 {
     guard permits([.starting, .running], "random.next") else { return 0 }
-    return UInt64.random(in: .min ... .max)
+    return HostRandom.number
   }
 
   func randomNumber(below bound: UInt64) -> UInt64 {
     guard permits([.starting, .running], "random.below"), bound > 0 else { return 0 }
-    return UInt64.random(in: 0..<bound)
+    var source = HostRandom()
+    return UInt64.random(in: 0..<bound, using: &source)
   }
 
   func fill(_ room: nh_buffer) -> nh_status {
     guard permits([.starting, .running], "random.fill") else { return NH_FAILED_PRECONDITION }
     guard room.len > 0 else { return NH_OK }
     guard let start = room.ptr, let count = Int(exactly: room.len) else { return NH_INVALID_ARGUMENT }
+    if VirtualTime.isOn {
+      for place in 0..<count { start[place] = UInt8(truncatingIfNeeded: HostRandom.number) }
+      return NH_OK
+    }
     return csystem_random(start, count) == 0 ? NH_OK : NH_UNAVAILABLE
   }
 

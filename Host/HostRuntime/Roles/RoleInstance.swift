@@ -13,8 +13,8 @@ package final class NodeServices: Sendable {
   let bus = Bus()
   let directory = RoleDirectory()
   let metrics = MetricRegistry()
-  let work: WorkPool
-  package let stores: Stores
+  let work: any JobRunner
+  package let stores: any RoleStores
   package let blobs: BlobService
   let http = HTTPServer()
   let clients: ClientPools
@@ -32,16 +32,17 @@ package final class NodeServices: Sendable {
   /// Without a state folder there are neither stores nor objects.
   package init(
     nodeName: String, nodeID: UInt32, address: String = "", log: LogHub, state: String? = nil,
-    blobs: BlobSettings = BlobSettings(), client: ClientSettings = ClientSettings()
+    blobs: BlobSettings = BlobSettings(), client: ClientSettings = ClientSettings(),
+    machine: any Machine = RealMachine()
   ) {
     self.address = address
     self.nodeName = nodeName
     self.nodeID = nodeID
     self.log = log
-    stores = Stores(folder: state, node: nodeName, log: log, metrics: metrics)
+    stores = machine.makeStores(state, node: nodeName, log, metrics)
     clients = ClientPools(client)
-    work = WorkPool(threads: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-    self.blobs = BlobService(state: state, blobs, log)
+    work = machine.makeWorkers()
+    self.blobs = BlobService(state: state, blobs, log, pool: machine.makeDisks())
   }
 }
 

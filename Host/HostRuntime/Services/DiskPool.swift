@@ -2,14 +2,21 @@ import CSystem
 import Glibc
 import Synchronization
 
+/// Who does what waits for a disk. Any thread.
+package protocol DiskRunner: AnyObject, Sendable {
+  func submit(for owner: AnyObject, _ work: @escaping @Sendable () -> Void)
+  /// Returns when nothing is left to do.
+  func end()
+}
+
 /// Threads for what waits for a disk.
 ///
 /// They are not the CPU pool's: an fsync holds its thread for milliseconds, or seconds on a busy disk, and takes no CPU
 /// meanwhile; two of them would stop every job of every role. They are more than the cores for the same reason. Those
 /// who have something to do take turns, so that one role's uploads do not hold up another's; each does a few
 /// milliseconds of work and then asks for another turn.
-final class DiskPool: @unchecked Sendable {
-  typealias Work = @Sendable () -> Void
+final class DiskPool: DiskRunner, @unchecked Sendable {
+  package typealias Work = @Sendable () -> Void
 
   /// More keep more disks busy, and cost switching between them.
   static let threadCount = 4
@@ -32,7 +39,7 @@ final class DiskPool: @unchecked Sendable {
     hasWork.deallocate()
   }
 
-  func submit(for owner: AnyObject, _ work: @escaping Work) {
+  package func submit(for owner: AnyObject, _ work: @escaping Work) {
     let id = ObjectIdentifier(owner)
     state.withLock { state in
       if let place = state.waiting.firstIndex(where: { $0.owner == id }) {
@@ -46,7 +53,7 @@ final class DiskPool: @unchecked Sendable {
   }
 
   /// Ends all threads once they have nothing to do.
-  func end() {
+  package func end() {
     let threads = state.withLock { state in
       state.isEnding = true
       return state.threads

@@ -54,7 +54,7 @@ final class MetricSeries: Sendable {
 
 /// All metrics of a node by name. Series outlive the role that made them, so that counts go on after
 /// a restart or a swap.
-final class MetricRegistry: Sendable {
+package final class MetricRegistry: Sendable {
   enum Kind: String, Sendable {
     case counter, gauge, histogram
   }

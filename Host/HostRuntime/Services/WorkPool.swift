@@ -1,16 +1,18 @@
-import CNodeABI
+package import CNodeABI
 import CSystem
 import Glibc
 import HostCore
-import Synchronization
+package import Synchronization
 
 /// A function that a role wants run away from its loop.
-final class WorkJob: @unchecked Sendable {
+package final class WorkJob: @unchecked Sendable {
+  static let resultLimit = 16 << 20
+
   let function: nh_work_function
   let job: UnsafeMutableRawPointer?
   /// Told once, on the pool thread or on whoever cancelled the job before it began.
-  let completion: @Sendable (WorkJob, nh_status, [UInt8]) -> Void
-  let isCancelled = Atomic<Bool>(false)
+  package let completion: @Sendable (WorkJob, nh_status, [UInt8]) -> Void
+  package let isCancelled = Atomic<Bool>(false)
   /// The bits of a Double from 0 to 1.
   private let progressBits = Atomic<UInt64>(0)
 
@@ -33,10 +35,20 @@ final class WorkJob: @unchecked Sendable {
   }
 }
 
+/// Who runs roles' jobs. Any thread.
+package protocol JobRunner: AnyObject, Sendable {
+  func submit(_ job: WorkJob, for owner: AnyObject)
+  /// Asks a job to end. One that has not begun ends here and now.
+  func cancel(_ job: WorkJob, of owner: AnyObject)
+  /// Returns when none of the owner's jobs runs any more; they should have been cancelled.
+  func waitForRunning(of owner: AnyObject)
+  /// No further jobs.
+  func end()
+}
+
 /// The CPU pool: a thread for each core, from when the first job comes. Roles share it fairly: those that wait take
 /// turns, however many jobs each has.
-final class WorkPool: @unchecked Sendable {
-  static let resultLimit = 16 << 20
+final class WorkPool: JobRunner, @unchecked Sendable {
   /// For deep recursion in C libraries; only touched pages cost memory.
   private static let stackSize = 8 << 20
 
@@ -75,7 +87,7 @@ final class WorkPool: @unchecked Sendable {
     return body()
   }
 
-  func submit(_ job: WorkJob, for owner: AnyObject) {
+  package func submit(_ job: WorkJob, for owner: AnyObject) {
     locked {
       let id = ObjectIdentifier(owner)
       if let place = waiting.firstIndex(where: { $0.owner == id }) {
@@ -89,7 +101,7 @@ final class WorkPool: @unchecked Sendable {
   }
 
   /// Asks a job to end. One that has not begun ends here and now.
-  func cancel(_ job: WorkJob, of owner: AnyObject) {
+  package func cancel(_ job: WorkJob, of owner: AnyObject) {
     job.isCancelled.store(true, ordering: .relaxed)
     let wasWaiting = locked {
       guard let place = waiting.firstIndex(where: { $0.owner == ObjectIdentifier(owner) }),
@@ -103,14 +115,14 @@ final class WorkPool: @unchecked Sendable {
   }
 
   /// Returns when none of the owner's jobs runs any more; they should have been cancelled.
-  func waitForRunning(of owner: AnyObject) {
+  package func waitForRunning(of owner: AnyObject) {
     locked {
       while running.contains(where: { $0.owner == ObjectIdentifier(owner) }) { pthread_cond_wait(hasEnded, lock) }
     }
   }
 
   /// Ends all threads once they have nothing to do.
-  func end() {
+  package func end() {
     let threads = locked {
       isEnding = true
       pthread_cond_broadcast(hasWork)
@@ -127,7 +139,7 @@ final class WorkPool: @unchecked Sendable {
 
   private func serve() {
     while let (owner, job) = take() {
-      let (status, result) = Self.run(job)
+      let (status, result) = job.run()
       locked {
         running.removeAll { $0.job === job }
         pthread_cond_broadcast(hasEnded)
@@ -150,12 +162,16 @@ final class WorkPool: @unchecked Sendable {
     }
   }
 
-  private static func run(_ job: WorkJob) -> (nh_status, [UInt8]) {
+}
+
+extension WorkJob {
+  /// Calls the function, here and now.
+  package func run() -> (nh_status, [UInt8]) {
     var context = nh_work_context(
       struct_size: UInt32(MemoryLayout<nh_work_context>.size), revision: NH_ABI_REVISION,
-      ctx: Unmanaged.passUnretained(job).toOpaque(),
+      ctx: Unmanaged.passUnretained(self).toOpaque(),
       is_cancelled: { WorkJob.at($0).isCancelled.load(ordering: .relaxed) ? 1 : 0 },
       progress: { WorkJob.at($0).progress = min(max($1, 0), 1) })
-    return SinkRoom.collect(limit: resultLimit) { job.function(&context, job.job, $0) }
+    return SinkRoom.collect(limit: Self.resultLimit) { function(&context, job, $0) }
   }
 }

@@ -1,4 +1,3 @@
-import Glibc
 import HostCore
 import NodeValues
 
@@ -8,43 +7,40 @@ struct RoleArchive: Sendable {
   private static let historyLimit = 1 << 20
 
   let folder: String
+  private let files: any StateFiles
 
-  init(node state: String, role: String) { folder = "\(state)/roles/\(role)" }
+  init(node state: String, role: String, _ files: any StateFiles) {
+    folder = "\(state)/roles/\(role)"
+    self.files = files
+  }
 
   var statePath: String { "\(folder)/state" }
   private var historyPath: String { "\(folder)/history.json" }
 
-  func readState() -> SavedState? { Self.state(at: statePath) }
+  func readState() -> SavedState? { Self.state(at: statePath, files) }
 
-  static func state(at path: String) -> SavedState? {
-    readFile(path, limit: SavedState.sizeLimit + 4096).flatMap { SavedState(file: $0, PluginFile.sha256) }
+  static func state(at path: String, _ files: any StateFiles = DiskFiles()) -> SavedState? {
+    files.read(path, limit: SavedState.sizeLimit + 4096).flatMap { SavedState(file: $0, PluginFile.sha256) }
   }
 
-  func write(_ state: SavedState) -> Bool { replace(statePath, state.file(PluginFile.sha256)) }
+  func write(_ state: SavedState) -> Bool { files.replace(statePath, state.file(PluginFile.sha256)) }
 
   func readHistory() -> RoleHistory {
-    guard let text = readFile(historyPath, limit: Self.historyLimit), let json = try? JSON(parsing: text) else {
+    guard let text = files.read(historyPath, limit: Self.historyLimit), let json = try? JSON(parsing: text) else {
       return RoleHistory()
     }
     return RoleHistory(json)
   }
 
   /// The copies of plugins that a history of this node names, also of roles that it has no more.
-  static func namedCopies(node state: String) -> Set<String> {
+  static func namedCopies(node state: String, _ files: any StateFiles) -> Set<String> {
     var copies: Set<String> = []
-    for role in filesIn("\(state)/roles") {
-      let history = RoleArchive(node: state, role: role).readHistory()
+    for role in files.names(in: "\(state)/roles") {
+      let history = RoleArchive(node: state, role: role, files).readHistory()
       copies.formUnion(history.generations.map(\.copy))
     }
     return copies
   }
 
-  func write(_ history: RoleHistory) -> Bool { replace(historyPath, Array(history.json.description.utf8)) }
-
-  private func replace(_ path: String, _ bytes: [UInt8]) -> Bool {
-    guard makeFolder(folder, mode: 0o700) else { return false }
-    let temporary = "\(path).new"
-    guard writeFile(temporary, bytes, mode: 0o600, isDurable: true), rename(temporary, path) == 0 else { return false }
-    return syncFolder(folder)
-  }
+  func write(_ history: RoleHistory) -> Bool { files.replace(historyPath, Array(history.json.description.utf8)) }
 }

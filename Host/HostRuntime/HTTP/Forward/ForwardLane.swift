@@ -148,7 +148,7 @@ final class ForwardLane: @unchecked Sendable {
 
 /// Random numbers for identifiers and draws, where nothing secret depends on them: xorshift64*.
 struct FastNumbers {
-  private var state = UInt64.random(in: 1 ... .max)
+  private var state = HostRandom.number | 1
 
   mutating func next() -> UInt64 {
     state ^= state >> 12

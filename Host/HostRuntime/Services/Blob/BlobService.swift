@@ -3,7 +3,7 @@ import Synchronization
 
 /// What all of a node's stores share.
 package final class BlobService: Sendable {
-  let pool = DiskPool()
+  let pool: any DiskRunner
   let buffers = BlobBuffers()
   private let state: String?
   private let settings: BlobSettings
@@ -12,7 +12,8 @@ package final class BlobService: Sendable {
   private let scrubs = Mutex<[String: BlobScrub]>([:])
 
   /// Without a state folder, nothing is kept.
-  init(state: String?, _ settings: BlobSettings, _ log: LogHub) {
+  init(state: String?, _ settings: BlobSettings, _ log: LogHub, pool: any DiskRunner = DiskPool()) {
+    self.pool = pool
     self.state = state
     self.settings = settings
     self.log = log

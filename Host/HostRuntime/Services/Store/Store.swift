@@ -12,7 +12,7 @@ import Synchronization
 /// roles write at once; but its damage would be everybody's, as would be a long check at the start, and a role's data
 /// could not be moved, measured or removed by itself. Syncs of several files at once are joined by the file system's
 /// own journal.
-package final class Store: @unchecked Sendable {
+package final class Store: RoleStore, @unchecked Sendable {
   /// Reads of ranges that go on at one time; more wait for their turn.
   static let scanLimit = 8
   /// Bytes of large values that were read and not taken yet; further gets wait.
@@ -75,7 +75,7 @@ package final class Store: @unchecked Sendable {
   }
 
   /// The client has taken the last part of a scan and wants the next.
-  func goOn(_ number: UInt64, of client: any StoreClient) {
+  package func goOn(_ number: UInt64, of client: any StoreClient) {
     loop.post { [self] in
       guard let place = place(of: number, of: client) else { return }
       step(place)
@@ -84,7 +84,7 @@ package final class Store: @unchecked Sendable {
   }
 
   /// The client has taken values of so many bytes; see `StoreAnswer.heldBytes`.
-  func taken(_ bytes: Int) {
+  package func taken(_ bytes: Int) {
     guard bytes > 0 else { return }
     loop.post { [self] in
       heldBytes -= bytes
@@ -97,7 +97,7 @@ package final class Store: @unchecked Sendable {
   }
 
   /// Ends a scan without an answer.
-  func endScan(_ number: UInt64, of client: any StoreClient) {
+  package func endScan(_ number: UInt64, of client: any StoreClient) {
     loop.post { [self] in
       waitingScans.removeAll { $0.request.client === client && $0.request.number == number }
       if let place = place(of: number, of: client) { endScan(place) }

@@ -6,6 +6,35 @@ package protocol StoreClient: AnyObject, Sendable {
   func take(_ answers: [StoreAnswer])
 }
 
+/// The durable store of one role name. Any thread.
+package protocol RoleStore: AnyObject, Sendable {
+  var role: String { get }
+  /// All that is sent together is one batch.
+  func send(_ requests: [StoreRequest])
+  /// Opens it, or opens it again if it has failed, and tells what is wrong with it.
+  func prepare(_ done: @escaping @Sendable (StoreFailure?) -> Void)
+  /// The client has taken the last part of a scan and wants the next.
+  func goOn(_ number: UInt64, of client: any StoreClient)
+  /// The client has taken values of so many bytes; see `StoreAnswer.heldBytes`.
+  func taken(_ bytes: Int)
+  /// Ends a scan without an answer.
+  func endScan(_ number: UInt64, of client: any StoreClient)
+}
+
+/// The stores of a node, by the role's name. They outlive builds and restarts of their roles, and end with the node.
+package protocol RoleStores: AnyObject, Sendable {
+  /// The store of a role, made when it is first used; nil on a host that stores nothing.
+  func store(of role: String) -> (any RoleStore)?
+  /// The same, only if there is one: whoever looks at a store must not make it.
+  func present(of role: String) -> (any RoleStore)?
+  /// The names that have stores, also those of roles that the node has no more.
+  var roles: [String] { get }
+  /// A role has left the node.
+  func close(_ role: String)
+  /// Returns when everything that was sent is on disk.
+  func end()
+}
+
 /// Something asked of a store. Clients number what they ask as they like.
 package struct StoreRequest: Sendable {
   package enum Kind: Sendable {

@@ -4,7 +4,7 @@ import Synchronization
 
 /// The stores of a node, by the role's name, each opened when it is first asked for. They outlive builds and restarts
 /// of their roles, and end with the node.
-package final class Stores: Sendable {
+package final class Stores: RoleStores {
   private struct Open {
     var store: Store
     var thread: OwnThread
@@ -24,12 +24,12 @@ package final class Stores: Sendable {
   }
 
   /// The store of a role; its file is made when it is first used.
-  package func store(of role: String) -> Store? {
+  package func store(of role: String) -> (any RoleStore)? {
     guard let folder else { return nil }
     return open.withLock { open in
       if let found = open[role] { return found.store }
       let store = Store(
-        role: role, folder: RoleArchive(node: folder, role: role).folder, log: log,
+        role: role, folder: Self.folder(of: role, below: folder), log: log,
         batches: series("nodehost_store_batches_total", "Transactions of the role's store, each synced once.", role),
         commits: series("nodehost_store_commits_total", "Commits of the role's store.", role))
       open[role] = Open(store: store, thread: store.loop.startThread())
@@ -37,19 +37,21 @@ package final class Stores: Sendable {
     }
   }
 
+  private static func folder(of role: String, below state: String) -> String { "\(state)/roles/\(role)" }
+
   /// The same, only if there is a file: whoever looks at a store must not make one.
-  func present(of role: String) -> Store? { roles.contains(role) ? store(of: role) : nil }
+  package func present(of role: String) -> (any RoleStore)? { roles.contains(role) ? store(of: role) : nil }
 
   /// The names that have stores, also those of roles that the node has no more.
-  var roles: [String] {
+  package var roles: [String] {
     guard let folder else { return [] }
     return filesIn("\(folder)/roles").filter { role in
-      access(Store.path(in: RoleArchive(node: folder, role: role).folder), F_OK) == 0
+      access(Store.path(in: Self.folder(of: role, below: folder)), F_OK) == 0
     }.sorted()
   }
 
   /// A role has left the node.
-  func close(_ role: String) {
+  package func close(_ role: String) {
     guard let found = open.withLock({ $0.removeValue(forKey: role) }) else { return }
     found.store.close()
     found.thread.join()
