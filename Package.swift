@@ -127,9 +127,11 @@ let package = Package(
       settings: fast),
     // The cases of `nodehost check`, with a host of their own.
     module("PluginCheck", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem"]),
+    // The same services on virtual time: any number of nodes in one process.
+    module("Simulator", in: "Host", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime"], settings: fast),
     .executableTarget(
       name: "nodehost",
-      dependencies: ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "PluginCheck"],
+      dependencies: ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "PluginCheck", "Simulator"],
       path: "Host/nodehost", swiftSettings: strict),
     .executableTarget(
       name: "hostctl", dependencies: ["NodeValues", "NodeSchema", "HostCore", "CSystem"], path: "Host/hostctl",

@@ -21,7 +21,7 @@ package final class Node: @unchecked Sendable {
   /// Writes what roles leave behind, one after the other.
   let archiveLoop: EventLoop
   /// The links to other nodes live here; runs only if there may be any.
-  let peersLoop: EventLoop
+  package let peersLoop: EventLoop
   var links: (any PeerLinks)?
   /// Started with --dev: tests may cut its links.
   let isDevelopment: Bool
@@ -157,6 +157,34 @@ package final class Node: @unchecked Sendable {
       let found = question(instance)
       control.post { answer(found) }
     }
+  }
+
+  // MARK: Simulated worlds
+
+  /// Told of all that roles publish, with the role's name and the topic.
+  package func observeEvents(_ observer: @escaping @Sendable (String, String, [UInt8]) -> Void) {
+    services.bus.observer.withLock { $0 = { observer($0.source, $0.topic, $0.payload) } }
+  }
+
+  /// The process is gone from one moment to the next.
+  package func vanish() {
+    services.onFault.withLock { $0 = nil }
+    services.bus.observer.withLock { $0 = nil }
+    services.log.follow(nil)
+    readPlan = nil
+    whenReady = nil
+    whenEnded = nil
+    for role in roles {
+      for member in role.swap?.members ?? [] where member.instance !== role.instance { member.instance?.vanish() }
+      if let old = role.swap?.members.first(where: { $0.role === role })?.oldInstance, old !== role.instance {
+        old.vanish()
+      }
+      role.instance?.vanish()
+      role.instance = nil
+      role.swap = nil
+    }
+    roles = []
+    links = nil
   }
 
   // MARK: The end

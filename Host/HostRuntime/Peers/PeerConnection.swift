@@ -127,9 +127,9 @@ final class PeerConnection: StreamOwner, TimerTarget {
     case (.greeting, .welcome): link?.welcomed(self)
     case (.linked, .ping): pinged(body)
     case (.linked, .pong): link?.answered(body)
-    case (.linked, .request): link?.requestCame(try PeerRequest(body))
-    case (.linked, .response): link?.responseCame(try PeerResponse(body))
-    case (.linked, .cancel): link?.cancelCame(body)
+    case (.linked, .request): link?.calls.requestCame(try PeerRequest(body))
+    case (.linked, .response): hub.services.peers.responseCame(try PeerResponse(body))
+    case (.linked, .cancel): link?.calls.cancelCame(body)
     case (.closed, _): break
     default: throw PeerFault("a frame of the kind \(kind) before its time")
     }

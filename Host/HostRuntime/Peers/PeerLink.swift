@@ -30,8 +30,7 @@ final class PeerLink: TimerTarget {
   var cutIncoming = false
   var cutOutgoing = false
   private(set) var intake: PeerIntake!
-  /// Calls that came and are not answered.
-  var incomingCalls: [UInt64: RoleCall] = [:]
+  let calls: IncomingCalls
   var counts = PeerCounts()
   private(set) var roundTrip: Int64?
   /// Since the link last came up.
@@ -50,6 +49,7 @@ final class PeerLink: TimerTarget {
     self.hub = hub
     line = PeerLine(id: peer.id, address: peer.address)
     metrics = PeerMetrics(hub.services, peer: peer.id)
+    calls = IncomingCalls(line, hub.services, hub.loop)
     reference.link = self
     intake = PeerIntake(self)
     let reference = reference, loop = hub.loop
@@ -228,11 +228,8 @@ final class PeerLink: TimerTarget {
     hub.log(NH_LOG_WARNING, "the link to node \(id) (\(line.info.name)) is down: \(why)")
     hub.services.peers.tellAll(.linkDown, node: id)
     metrics.isUp(false)
-    for call in hub.services.peers.closeAll(to: line) {
-      call.ended(.failure(NH_UNAVAILABLE, "the link to node \(id) broke; it may or may not have done what was asked"))
-    }
-    for call in incomingCalls.values { call.cancel() }
-    incomingCalls = [:]
+    hub.services.peers.breakCalls(to: line)
+    calls.cancelAll()
   }
 
   /// A connection of this peer has ended, whatever it was.

@@ -87,11 +87,10 @@ extension NodeServices {
   }
 }
 
-/// Calls between nodes, as the links' loop sees them.
-extension PeerLink {
+extension PeerSwitchboard {
   func responseCame(_ response: PeerResponse) {
     // One that nobody waits for any more is late.
-    guard let call = hub.services.peers.close(response.id) else { return }
+    guard let call = close(response.id) else { return }
     switch response.outcome {
     case .value(let value, let type): call.ended(.value(value), type)
     case .error(let status, let message):
@@ -99,44 +98,67 @@ extension PeerLink {
     }
   }
 
+  /// The link has gone.
+  func breakCalls(to line: PeerLine) {
+    let words = "the link to node \(line.id) broke; it may or may not have done what was asked"
+    for call in closeAll(to: line) { call.ended(.failure(NH_UNAVAILABLE, words)) }
+  }
+}
+
+/// Calls that another node makes of roles here. The links' loop.
+final class IncomingCalls: @unchecked Sendable {
   /// Longer than any call may take here; see `ControlAPI.longestCallMilliseconds`.
   private static let longestTimeout: Int64 = 3_600_000_000_000
+
+  private let line: PeerLine
+  private unowned let services: NodeServices
+  private let loop: EventLoop
+  /// Those that are not answered.
+  private var open: [UInt64: RoleCall] = [:]
+
+  init(_ line: PeerLine, _ services: NodeServices, _ loop: EventLoop) {
+    (self.line, self.services, self.loop) = (line, services, loop)
+  }
 
   func requestCame(_ request: PeerRequest) {
     let found: RoleDirectory.Method
     let values: [Value]
     do throws(RoleDirectory.Refusal) {
-      found = try hub.services.directory.method(request.method, of: request.target)
+      found = try services.directory.method(request.method, of: request.target)
       values = try found.fitting(request.arguments)
     } catch {
       return answer(request.id, .error(status: error.status, message: error.message))
     }
     let deadline = EventLoop.now() &+ min(max(request.timeout, 0), Self.longestTimeout)
-    let type = found.method.result, id = request.id, line = line, loop = hub.loop, reference = reference
-    let call = RoleCall(found.role, found.method, PackedValues(values), deadline: deadline) { outcome in
-      Self.answer(id, outcome, type, line)
-      loop.post { reference.link?.incomingCalls[id] = nil }
+    let type = found.method.result, id = request.id
+    let call = RoleCall(found.role, found.method, PackedValues(values), deadline: deadline) { [self] outcome in
+      answer(id, outcome, type)
+      loop.post { [self] in open[id] = nil }
     }
-    incomingCalls[id] = call
+    open[id] = call
     call.send()
   }
 
   func cancelCame(_ body: UnsafeRawBufferPointer) {
     guard body.count == 8 else { return }
-    incomingCalls[UInt64(littleEndian: body.loadUnaligned(as: UInt64.self))]?.cancel()
+    open[UInt64(littleEndian: body.loadUnaligned(as: UInt64.self))]?.cancel()
   }
 
-  private static func answer(_ id: UInt64, _ outcome: CallOutcome, _ type: ValueType, _ line: PeerLine) {
+  func cancelAll() {
+    for (_, call) in open.sorted(by: { $0.key < $1.key }) { call.cancel() }
+    open = [:]
+  }
+
+  /// Any thread.
+  private func answer(_ id: UInt64, _ outcome: CallOutcome, _ type: ValueType) {
     switch outcome {
-    case .value(let value): answer(id, .value(value, type), line)
-    case .error(let status, let message): answer(id, .error(status: status, message: message), line)
+    case .value(let value): answer(id, .value(value, type))
+    case .error(let status, let message): answer(id, .error(status: status, message: message))
     }
   }
 
-  private func answer(_ id: UInt64, _ outcome: PeerResponse.Outcome) { Self.answer(id, outcome, line) }
-
   /// Any thread. If the queue is full the caller's deadline ends the call there.
-  private static func answer(_ id: UInt64, _ outcome: PeerResponse.Outcome, _ line: PeerLine) {
+  private func answer(_ id: UInt64, _ outcome: PeerResponse.Outcome) {
     var body = PeerResponse(id: id, outcome).body
     if body.count > PeerFrame.parcelLimit {
       let words = "the answer is larger than \(PeerFrame.payloadLimit) bytes"

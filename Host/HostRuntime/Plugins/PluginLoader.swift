@@ -34,6 +34,10 @@ package final class PluginLoader: RoleLoader, @unchecked Sendable {
   }
 
   package struct Checked: Sendable {
+    package init(file: PluginFile, description: PluginDescription, config: String) {
+      (self.file, self.description, self.config) = (file, description, config)
+    }
+
     package var file: PluginFile
     package var description: PluginDescription
     /// With all defaults, as JSON.
@@ -48,6 +52,7 @@ package final class PluginLoader: RoleLoader, @unchecked Sendable {
   private let folders: PluginFolders
   private let cache: PluginCache
   private let inspector: PluginInspector
+  private let tries: Bool
   private var known = KnownFiles()
   /// By hash: what was read of a file stays true.
   private var descriptions: [String: Described] = [:]
@@ -66,7 +71,9 @@ package final class PluginLoader: RoleLoader, @unchecked Sendable {
     weak var library: PluginLibrary?
   }
 
-  package init(folders: PluginFolders, cache: PluginCache, executable: String) {
+  /// `tries`: each plugin is created in a trial process first.
+  package init(folders: PluginFolders, cache: PluginCache, executable: String, tries: Bool = true) {
+    self.tries = tries
     self.folders = folders
     self.cache = cache
     retired = RetiredLibraries(folder: cache.folder)
@@ -87,7 +94,7 @@ package final class PluginLoader: RoleLoader, @unchecked Sendable {
       try Self.checkNeeds(described.description, file)
       let config = try role.configuration(for: described.schema).description
       let mustLoad = wish.state != nil && !role.coldStart
-      try inspector.tryCreate(file, role: role.name, config: config, state: mustLoad ? wish.state : nil)
+      if tries { try inspector.tryCreate(file, role: role.name, config: config, state: mustLoad ? wish.state : nil) }
       return Checked(file: file, description: described.description, config: config)
     } catch var problem as PluginProblem {
       problem.build = build

@@ -202,6 +202,16 @@ package final class RoleInstance: @unchecked Sendable {
     if seat.current === self || seat.current == nil { seat.vacate() }
   }
 
+  /// Its process is gone: nothing that it did from here on would have had an effect, so only its memory is given back.
+  func vanish() {
+    enter(.stopped)
+    if role != nil { plugin.pointee.destroy(role) }
+    role = nil
+    whenDrained = nil
+    whenQuiet = nil
+    seat.vanish()
+  }
+
   /// Everything that the role holds at the host.
   private func releaseAll() {
     whenDrained = nil

@@ -96,6 +96,15 @@ package final class RoleSeat: @unchecked Sendable {
     for work in waiting { work() }
   }
 
+  /// What it holds holds on to it.
+  func vanish() {
+    current = nil
+    handover = nil
+    quieting = nil
+    held = []
+    inbox = nil
+  }
+
   /// The role has ended for good.
   func vacate() {
     current = nil

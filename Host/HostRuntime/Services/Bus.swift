@@ -32,6 +32,8 @@ final class Bus: Sendable {
     var sequences: [String: UInt64] = [:]
   }
   private let state = Mutex(State())
+  /// Sees everything, before those who listen.
+  let observer = Mutex<(@Sendable (BusEvent) -> Void)?>(nil)
 
   func subscribe(_ role: RoleSeat, _ pattern: String, handle: UInt64) {
     state.withLock { $0.subscriptions.append(Subscription(pattern: pattern, role: role, handle: handle)) }
@@ -48,6 +50,7 @@ final class Bus: Sendable {
       let event = BusEvent(topic: topic, source: source, sequence: sequence, payload: payload)
       return (event, state.subscriptions.filter { TopicPattern.matches($0.pattern, topic) })
     }
+    observer.withLock { $0 }?(event)
     for listener in listeners { listener.role.receive(event, handle: listener.handle) }
   }
 }

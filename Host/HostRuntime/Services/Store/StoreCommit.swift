@@ -54,6 +54,7 @@ package struct StoreCommit: Sendable {
     }
   }
 
+  func value(_ operation: Operation) -> [UInt8] { Array(bytes[operation.valueStart..<operation.end]) }
   func key(_ operation: Operation) -> [UInt8] { Array(bytes[operation.keyStart..<operation.valueStart]) }
 }
 
@@ -117,6 +118,10 @@ package struct StoreFailure: Error, Sendable, Equatable {
   package var message: String
   /// The key that it is about, if it is about one.
   package var key: [UInt8] = []
+
+  package init(status: nh_status, message: String, key: [UInt8] = []) {
+    (self.status, self.message, self.key) = (status, message, key)
+  }
 
   static func invalid(_ message: String) -> StoreFailure { StoreFailure(status: NH_INVALID_ARGUMENT, message: message) }
 }

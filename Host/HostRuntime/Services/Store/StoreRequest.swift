@@ -42,9 +42,9 @@ package struct StoreRequest: Sendable {
     case get([UInt8])
     case scan(StoreRange)
   }
-  var client: any StoreClient
-  var number: UInt64
-  var kind: Kind
+  package var client: any StoreClient
+  package var number: UInt64
+  package var kind: Kind
 
   package init(_ kind: Kind, number: UInt64, by client: any StoreClient) {
     self.client = client
@@ -55,6 +55,8 @@ package struct StoreRequest: Sendable {
 
 /// What came of it. A scan is answered in several parts, each taken before the next one is read.
 package struct StoreAnswer: Sendable {
+  package init(number: UInt64, content: Content) { (self.number, self.content) = (number, content) }
+
   package enum Content: Sendable {
     case done(revision: UInt64)
     case value([UInt8], revision: UInt64)
@@ -80,4 +82,8 @@ package struct StoreEntry: Sendable {
   package var key: [UInt8]
   package var value: [UInt8]
   package var revision: UInt64
+
+  package init(key: [UInt8], value: [UInt8], revision: UInt64) {
+    (self.key, self.value, self.revision) = (key, value, revision)
+  }
 }

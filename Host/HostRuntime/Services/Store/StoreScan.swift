@@ -76,4 +76,8 @@ package struct StoreRange: Sendable {
     self.to = to
     self.limit = limit
   }
+
+  func contains(_ key: [UInt8]) -> Bool {
+    !key.lexicographicallyPrecedes(from) && (to.isEmpty || key.lexicographicallyPrecedes(to))
+  }
 }

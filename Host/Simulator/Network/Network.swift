@@ -1,0 +1,104 @@
+import HostRuntime
+
+/// All wires of a world: how long things take on them, which of them are cut, and what is on its way.
+package final class Network {
+  unowned var world: World!
+  private var ends: [UInt32: SimLinks] = [:]
+  private var nodes: [UInt32: SimNode] = [:]
+  private var wires: [Pair: Wire] = [:]
+  /// Directions in which nothing gets through.
+  private var cut: Set<Direction> = []
+
+  /// Nanoseconds that everything takes, at least and at most.
+  package var latency: ClosedRange<Int64> = 100_000...1_000_000
+  /// Of all that is sent, what breaks its link; what was on its way then is lost.
+  package var breakChance = 0.0
+  /// Of all that is sent, what arrives twice, and what others may overtake. No link does this; roles that bear it are
+  /// safe on whatever else may carry their messages one day.
+  package var duplicateChance = 0.0
+  package var overtakeChance = 0.0
+
+  struct Pair: Hashable {
+    var low: UInt32, high: UInt32
+    init(_ one: UInt32, _ other: UInt32) { (low, high) = (min(one, other), max(one, other)) }
+  }
+
+  struct Direction: Hashable {
+    var from: UInt32, to: UInt32
+  }
+
+  func node(_ id: UInt32) -> SimNode? { nodes[id] ?? world.nodes.first { $0.id == id } }
+
+  func takes() -> Int64 { Int64.random(in: latency, using: &world.chance) }
+
+  // MARK: Processes
+
+  /// A process is there, and would be linked with these.
+  func came(_ links: SimLinks, peers: [UInt32]) {
+    ends[links.id] = links
+    for peer in peers {
+      let pair = Pair(links.id, peer)
+      guard ends[peer]?.knows(links.id) == true, links.knows(peer) else { continue }
+      let wire = wires[pair] ?? Wire(pair, self)
+      wires[pair] = wire
+      wire.dialSoon()
+    }
+  }
+
+  /// A process has gone. `says`: its machine lives and tells the others.
+  func went(_ links: SimLinks, says: Bool) {
+    guard ends[links.id] === links else { return }
+    ends[links.id] = nil
+    for (pair, wire) in sortedWires where pair.low == links.id || pair.high == links.id {
+      wire.endWent(links.id, says: says)
+    }
+  }
+
+  func forget(_ one: UInt32, _ other: UInt32) { wires[Pair(one, other)]?.take(down: one, tells: true) }
+
+  func end(_ id: UInt32) -> SimLinks? { ends[id] }
+
+  /// In an order that is the same in each run.
+  private var sortedWires: [(Pair, Wire)] {
+    wires.map { ($0.key, $0.value) }.sorted { ($0.0.low, $0.0.high) < ($1.0.low, $1.0.high) }
+  }
+
+  // MARK: Cuts
+
+  func isCut(_ from: UInt32, _ to: UInt32) -> Bool { !cut.isEmpty && cut.contains(Direction(from: from, to: to)) }
+
+  /// From now on nothing gets from one to the other.
+  package func cut(from: UInt32, to: UInt32) {
+    guard cut.insert(Direction(from: from, to: to)).inserted else { return }
+    wires[Pair(from, to)]?.wasCut(to: to)
+  }
+
+  package func heal(from: UInt32, to: UInt32) {
+    guard cut.remove(Direction(from: from, to: to)) != nil else { return }
+    wires[Pair(from, to)]?.wasHealed(from: from)
+  }
+
+  package func healAll() {
+    for direction in cut.sorted(by: { ($0.from, $0.to) < ($1.from, $1.to) }) {
+      heal(from: direction.from, to: direction.to)
+    }
+  }
+
+  // MARK: Parcels
+
+  func send(_ bytes: [UInt8], lane: Int, from: UInt32, to: UInt32) {
+    wires[Pair(from, to)]?.send(bytes, lane: lane, from: from)
+  }
+
+  func arrived(_ parcel: Parcel) { parcel.wire.arrived(parcel) }
+}
+
+/// Some frames of one lane on their way.
+struct Parcel {
+  unowned(unsafe) let wire: Wire
+  /// Of the link on which it was sent.
+  let link: UInt64
+  let from: UInt32
+  let lane: Int
+  let bytes: [UInt8]
+}

@@ -1,0 +1,62 @@
+import HostCore
+import HostRuntime
+
+/// The plugins of a deployment, each opened once for all nodes and all runs.
+package final class PluginCatalogue {
+  private let cache: PluginCache
+  private let executable: String
+  private var loaders: [[String]: SimLoader] = [:]
+
+  /// `scratch` is a folder of this process's own.
+  package init(scratch: String, executable: String) {
+    cache = PluginCache(folder: "\(scratch)/plugins")
+    self.executable = executable
+  }
+
+  func loader(folders: [String]) -> any RoleLoader {
+    if let known = loaders[folders] { return known }
+    let loader = SimLoader(
+      PluginLoader(
+        folders: PluginFolders(folders, allowsOtherPaths: true), cache: cache, executable: executable, tries: false))
+    loaders[folders] = loader
+    return loader
+  }
+}
+
+/// Remembers what was loaded: files do not change while a world runs.
+private final class SimLoader: RoleLoader, @unchecked Sendable {
+  private struct Asked: Hashable {
+    var role: String
+    var source: String
+  }
+
+  private let loader: PluginLoader
+  private var known: [Asked: PluginLoader.Loaded] = [:]
+
+  init(_ loader: PluginLoader) { self.loader = loader }
+
+  func load(_ role: ManifestRole, allow: [String: String], _ wish: PluginLoader.Wish) throws(PluginRefusal)
+    -> PluginLoader.Loaded
+  {
+    let asked = Asked(role: "\(role.role) \(role.plugin) \(role.config.map(\.rendered) ?? "")", source: "\(wish.source)")
+    if let loaded = known[asked] { return loaded }
+    // Time stands still for what the real machine does.
+    VirtualTime.isOn = false
+    defer { VirtualTime.isOn = true }
+    let loaded = try loader.load(role, allow: allow, PluginLoader.Wish(source: wish.source))
+    known[asked] = loaded
+    return loaded
+  }
+
+  func check(_ role: ManifestRole, allow: [String: String], _ wish: PluginLoader.Wish) throws(PluginRefusal)
+    -> PluginLoader.Checked
+  {
+    let loaded = try load(role, allow: allow, wish)
+    return PluginLoader.Checked(
+      file: loaded.library.file, description: loaded.library.description, config: loaded.config)
+  }
+
+  func build(of plugin: String) -> PluginLoader.Build { .missing }
+  func isTimeToTidy() -> Bool { false }
+  func removeCopies(except named: Set<String>) {}
+}

@@ -1,0 +1,53 @@
+import HostCore
+import HostRuntime
+
+/// What one process of a node stands on. It ends with the process; the disk does not.
+final class SimMachine: Machine, @unchecked Sendable {
+  private unowned let node: SimNode
+  private var loops: [SimLoop] = []
+  private var links: SimLinks?
+  private let workers: SimWorkers
+  private let disks: SimDisks
+  private let stores: SimStores
+
+  init(_ node: SimNode) {
+    self.node = node
+    workers = SimWorkers(node)
+    disks = SimDisks(node)
+    stores = SimStores(node)
+  }
+
+  func makeLoop(_ index: Int, _ name: String) -> EventLoop {
+    let loop = SimLoop(index, name, of: node, in: node.world)
+    loops.append(loop)
+    return loop.loop
+  }
+
+  func startThread(of loop: EventLoop) -> OwnThread? { nil }
+  var files: any StateFiles { node.disk.files }
+
+  func makeLoader(_ plan: NodePlan, allowsOtherPaths: Bool, executable: String) -> any RoleLoader {
+    node.world.catalogue.loader(folders: plan.manifest.plugins.folders)
+  }
+
+  func makeStores(_ state: String?, node: String, _ log: LogHub, _ metrics: MetricRegistry) -> any RoleStores { stores }
+  func makeWorkers() -> any JobRunner { workers }
+  func makeDisks() -> any DiskRunner { disks }
+  func listen(_ node: Node) throws(NetworkFailure) {}
+
+  func makeLinks(_ node: Node) throws(NetworkFailure) -> (any PeerLinks)? {
+    let links = SimLinks(node.services, node.peersLoop, of: self.node)
+    self.links = links
+    links.adopt(node.plan.manifest.cluster.peers)
+    return links
+  }
+
+  func vanish() {
+    links?.vanish()
+    links = nil
+    workers.vanish()
+    disks.vanish()
+    stores.vanish()
+    for loop in loops { loop.abandon() }
+  }
+}

@@ -1,0 +1,71 @@
+import CNodeABI
+package import HostCore
+package import HostRuntime
+
+/// A node of the world: what outlives its process (disk, clocks), and the process while it runs.
+package final class SimNode {
+  unowned let world: World
+  package private(set) var plan: NodePlan
+  package let number: Int
+  let disk = SimDisk()
+  package var clock: SimClock
+  /// The present process; nil while the node is down.
+  package private(set) var process: SimProcess?
+  /// What every wake-up costs more than nothing, while the node is slow.
+  package var slowness: Int64 = 0
+
+  package var name: String { plan.manifest.node.name }
+  package var id: UInt32 { plan.manifest.node.id }
+  package var isUp: Bool { process != nil }
+
+  init(_ plan: NodePlan, number: Int, in world: World) {
+    (self.plan, self.number, self.world) = (plan, number, world)
+    clock = SimClock(bootedFor: Int64.random(in: 0...86_400_000_000_000, using: &world.chance))
+  }
+
+  /// Shows the host and its roles this node's clocks.
+  func showClocks() {
+    VirtualTime.monotonic = clock.monotonic(world.now)
+    VirtualTime.wall = clock.wall(world.now)
+  }
+
+  func worldTime(of time: Int64) -> Int64 { clock.worldTime(of: time) }
+
+  package func start() {
+    guard process == nil else { return }
+    world.trace.note(.boot, world.now, number, 0, "starts")
+    showClocks()
+    let process = SimProcess(self)
+    self.process = process
+    process.start()
+  }
+
+  /// The process is gone from one moment to the next, with all that was not on the disk.
+  package func crash(_ how: String = "crashes") {
+    guard process != nil else { return }
+    world.trace.note(.crash, world.now, number, 0, how)
+    vanish()
+  }
+
+  func vanish() {
+    guard let process else { return }
+    self.process = nil
+    process.vanish()
+    disk.losePower()
+  }
+
+  /// As a manifest that was changed and read again.
+  package func reload(_ plan: NodePlan) {
+    self.plan = plan
+    guard let process else { return }
+    process.ask(.reload) { _ in }
+  }
+
+  /// Asks the node as hostctl does; the answer comes at a later event, or never if the node goes down.
+  package func ask(_ request: ControlRequest, _ answer: @escaping (ControlReply) -> Void) {
+    guard let process else {
+      return answer(.failure(.init(.unavailable, "the node is down", place: name)))
+    }
+    process.ask(request, answer)
+  }
+}
