@@ -92,6 +92,19 @@ enum CommandTable {
           Named("nodehost check libhello.so", "Try everything"),
           Named("nodehost check --only state --seed 42 libhello.so", "One group, with the arguments of another run"),
         ]),
+      Command(
+        name: "simulate", summary: "Run a deployment in simulated worlds, with everything that can go wrong",
+        arguments: [
+          Argument("DEPLOYMENT", help: "A folder of manifests, or a scenario (.sim)", completion: .file)
+        ],
+        options: [
+          Option(long: "seed", value: "N", help: "One run, with the events of this seed"),
+          Option(long: "seeds", value: "A..B", help: "A run for each of these seeds"),
+          Option(long: "minutes", value: "M", help: "Virtual minutes of each run"),
+          Option(long: "nodes", value: "N", help: "So many nodes, further ones like the last"),
+          Option(long: "faults", value: "LIST", help: "What goes wrong: all, none, or names between commas"),
+          Option(long: "trace", help: "Print every event"),
+        ]),
       Command(name: "man", summary: "Print the manual page, to be shown by `man -l -`"),
       Command(
         name: "completions", summary: "Print completions for a shell",

@@ -31,6 +31,7 @@ func run(_ invocation: Invocation) -> ExitCode {
   case "validate": ValidateCommand.run(invocation)
   case "schema": SchemaCommand.run(invocation)
   case "check": CheckCommand.run(invocation)
+  case "simulate": SimulateCommand.run(invocation)
   case "man": Console.show(CommandTable.program.manual)
   case "completions": completions(invocation.arguments[0])
   default: preconditionFailure("the table has a command that nobody does")

@@ -161,6 +161,11 @@ package final class Node: @unchecked Sendable {
 
   // MARK: Simulated worlds
 
+  /// What is wrong with the roles, if one is not running.
+  package var trouble: String? {
+    roles.first { $0.state != .running }.map { "`\($0.name)` is \($0.state.name)\($0.trouble.map { ": \($0)" } ?? "")" }
+  }
+
   /// Told of all that roles publish, with the role's name and the topic.
   package func observeEvents(_ observer: @escaping @Sendable (String, String, [UInt8]) -> Void) {
     services.bus.observer.withLock { $0 = { observer($0.source, $0.topic, $0.payload) } }

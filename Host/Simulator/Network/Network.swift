@@ -67,21 +67,20 @@ package final class Network {
 
   func isCut(_ from: UInt32, _ to: UInt32) -> Bool { !cut.isEmpty && cut.contains(Direction(from: from, to: to)) }
 
-  /// From now on nothing gets from one to the other.
-  package func cut(from: UInt32, to: UInt32) {
-    guard cut.insert(Direction(from: from, to: to)).inserted else { return }
-    wires[Pair(from, to)]?.wasCut(to: to)
-  }
-
-  package func heal(from: UInt32, to: UInt32) {
-    guard cut.remove(Direction(from: from, to: to)) != nil else { return }
-    wires[Pair(from, to)]?.wasHealed(from: from)
-  }
-
-  package func healAll() {
-    for direction in cut.sorted(by: { ($0.from, $0.to) < ($1.from, $1.to) }) {
-      heal(from: direction.from, to: direction.to)
+  /// From now on nothing gets from the first to the second of these, and everything elsewhere.
+  package func setCuts(_ cuts: [(from: UInt32, to: UInt32)]) {
+    let new = Set(cuts.map { Direction(from: $0.from, to: $0.to) }), old = cut
+    cut = new
+    for direction in Self.inOrder(old.subtracting(new)) {
+      wires[Pair(direction.from, direction.to)]?.wasHealed(from: direction.from)
     }
+    for direction in Self.inOrder(new.subtracting(old)) {
+      wires[Pair(direction.from, direction.to)]?.wasCut(to: direction.to)
+    }
+  }
+
+  private static func inOrder(_ directions: Set<Direction>) -> [Direction] {
+    directions.sorted { ($0.from, $0.to) < ($1.from, $1.to) }
   }
 
   // MARK: Parcels

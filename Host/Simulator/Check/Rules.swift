@@ -1,0 +1,100 @@
+import HostCore
+import HostRuntime
+import NodeValues
+
+/// Watches over the rules of a scenario while a world runs, and at its end.
+final class RuleWatch {
+  private unowned let world: World
+  private let rules: [Rule]
+  private let clients: Clients
+  /// For each rule of the kind, what was seen so far.
+  private var seen: [[String: (value: String, node: Int)]]
+  private var last: [[Int: Double]]
+
+  init(_ world: World, _ rules: [Rule], _ clients: Clients, calmFrom: Int64) {
+    (self.world, self.rules, self.clients) = (world, rules, clients)
+    seen = rules.map { _ in [:] }
+    last = rules.map { _ in [:] }
+    world.observers.append { [unowned self] in observe($0) }
+    for rule in rules {
+      switch rule {
+      case .running(let within): world.at(calmFrom + within) { [unowned self] in checkRunning(within) }
+      case .same(let role, let method, let within):
+        world.at(calmFrom + within) { [unowned self] in checkSame(role, method, within) }
+      default: break
+      }
+    }
+  }
+
+  private func observe(_ observation: Observation) {
+    for (place, rule) in rules.enumerated() {
+      switch rule {
+      case .one(let field, let key, let topic) where topic == observation.topic:
+        check(one: field, per: key, observation, place)
+      case .rising(let field, let topic) where topic == observation.topic: check(rising: field, observation, place)
+      default: break
+      }
+    }
+  }
+
+  private func field(_ name: String, _ observation: Observation) -> String? {
+    guard let json = try? JSON(parsing: observation.text), let value = json[name] else { return nil }
+    return value.string ?? "\(value)"
+  }
+
+  private func check(one field: String, per key: String, _ observation: Observation, _ place: Int) {
+    guard let value = self.field(field, observation), let of = self.field(key, observation) else { return }
+    if let known = seen[place][of], known.value != value {
+      let names = (world.nodes[known.node].name, world.nodes[observation.node].name)
+      return world.fail(
+        "one \(field) per \(key) in \(observation.topic)",
+        "\(key) \(of) has \(field) \(known.value) on \(names.0) and \(value) on \(names.1)")
+    }
+    seen[place][of] = (value, observation.node)
+  }
+
+  private func check(rising field: String, _ observation: Observation, _ place: Int) {
+    guard let value = self.field(field, observation).flatMap(Double.init) else { return }
+    if let known = last[place][observation.node], value < known {
+      return world.fail(
+        "rising \(field) in \(observation.topic)",
+        "it fell from \(known) to \(value) on \(world.nodes[observation.node].name)")
+    }
+    last[place][observation.node] = value
+  }
+
+  private func checkRunning(_ within: Int64) {
+    for node in world.nodes {
+      guard let process = node.process else { return world.fail("running", "\(node.name) is down") }
+      if let trouble = process.node.trouble {
+        return world.fail(
+          "running", "\(trouble) on \(node.name), \(within / 1_000_000_000) s after the last fault")
+      }
+    }
+  }
+
+  private func checkSame(_ role: String, _ method: String, _ within: Int64) {
+    var answers: [(node: String, answer: String)] = []
+    for node in world.nodes {
+      node.ask(.call(role: role, method: method, CallRequest(.words([])))) { [self] reply in
+        guard case .json(let json, status: _) = reply else {
+          return world.fail("same \(role).\(method)", "\(node.name) does not answer: \(reply)")
+        }
+        answers.append((node.name, json["value"].map { "\($0)" } ?? ""))
+        guard answers.count == world.nodes.count, Set(answers.map(\.answer)).count > 1 else { return }
+        let list = answers.map { "\($0.node): \($0.answer)" }.joined(separator: ", ")
+        world.fail("same \(role).\(method)", "\(list), \(within / 1_000_000_000) s after the last fault")
+      }
+    }
+  }
+
+  /// When all is over.
+  func checkHistories() {
+    for rule in rules {
+      guard case .linearizable(let read, let write) = rule, world.failure == nil else { continue }
+      checkLinearizable(read, write)
+    }
+  }
+
+  private func checkLinearizable(_ read: String, _ write: String) {}
+}

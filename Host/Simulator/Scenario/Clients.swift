@@ -1,0 +1,111 @@
+import HostCore
+import HostRuntime
+import NodeValues
+
+/// Something that a client has asked for, and what came of it.
+package struct ClientOperation: Sendable {
+  package enum Outcome: Sendable, Equatable {
+    case answered(String)
+    /// It may have happened, and may yet happen.
+    case unknown(String)
+  }
+
+  package var client: Int
+  package var node: Int
+  package var role: String
+  package var method: String
+  package var words: [String]
+  package var start: Int64
+  package var end: Int64?
+  package var outcome: Outcome
+
+  package var target: String { "\(role).\(method)" }
+}
+
+/// The clients of a scenario: each asks some node for something, waits for the answer, rests, and asks again.
+package final class Clients {
+  private unowned let world: World
+  private var dice: SeededNumbers
+  private let end: Int64
+  private var unique = 0
+  package private(set) var operations: [ClientOperation] = []
+
+  init(_ world: World, _ plans: [ClientPlan], seed: UInt64, until end: Int64) {
+    self.world = world
+    self.end = end
+    dice = SeededNumbers(seed: seed ^ 0xC11E_0000_0000_0007)
+    var number = 0
+    for plan in plans where !plan.requests.isEmpty {
+      for _ in 0..<plan.count {
+        rest(number, plan)
+        number += 1
+      }
+    }
+  }
+
+  private func rest(_ client: Int, _ plan: ClientPlan) {
+    let pause = Int64.random(in: plan.pause, using: &dice)
+    guard world.now + pause < end else { return }
+    world.after(pause) { [self] in ask(client, plan) }
+  }
+
+  private func ask(_ client: Int, _ plan: ClientPlan) {
+    let request = plan.requests[Int.random(in: 0..<plan.requests.count, using: &dice)]
+    let node = world.nodes[Int.random(in: 0..<world.nodes.count, using: &dice)]
+    let words = request.words.map(filled)
+    guard node.isUp else { return rest(client, plan) }
+    let number = operations.count
+    operations.append(
+      ClientOperation(
+        client: client, node: node.number, role: request.role, method: request.method, words: words, start: world.now,
+        end: nil, outcome: .unknown("no answer came")))
+    let text = "client \(client) calls \(request.role).\(request.method) \(words.joined(separator: " "))"
+    world.trace.note(.call, world.now, node.number, Trace.number(of: text), text)
+    let call = ControlRequest.call(
+      role: request.role, method: request.method,
+      CallRequest(.words(words), timeoutMilliseconds: max(1, plan.timeout / 1_000_000)))
+    var isOver = false
+    let over = { [self] (outcome: ClientOperation.Outcome) in
+      guard !isOver else { return }
+      isOver = true
+      ended(number, outcome)
+      rest(client, plan)
+    }
+    node.ask(call) { reply in over(Self.outcome(of: reply)) }
+    // The node may be gone, and nobody there to say so.
+    world.after(plan.timeout + 1_000_000_000) { over(.unknown("no answer came")) }
+  }
+
+  private func ended(_ number: Int, _ outcome: ClientOperation.Outcome) {
+    operations[number].outcome = outcome
+    if case .answered = outcome { operations[number].end = world.now }
+    world.trace.note(
+      .answer, world.now, operations[number].node, Trace.number(of: "\(outcome)"),
+      "client \(operations[number].client) gets \(outcome)")
+  }
+
+  private static func outcome(of reply: ControlReply) -> ClientOperation.Outcome {
+    switch reply {
+    case .json(let json, _): .answered(json["value"].map { $0.string ?? "\($0)" } ?? "")
+    case .failure(let failure): .unknown(failure.message)
+    default: .unknown("an answer that makes no sense")
+    }
+  }
+
+  private func filled(_ word: String) -> String {
+    guard let open = word.firstIndex(of: "{"), let close = word[open...].firstIndex(of: "}") else { return word }
+    let name = word[word.index(after: open)..<close]
+    let rest = filled(String(word[word.index(after: close)...]))
+    let value: String
+    let ends = name.split(separator: "..", maxSplits: 1).compactMap { Int($0) }
+    if name == "unique" {
+      unique += 1
+      value = "\(unique)"
+    } else if ends.count == 2, ends[0] <= ends[1] {
+      value = "\(Int.random(in: ends[0]...ends[1], using: &dice))"
+    } else {
+      value = "{\(name)}"
+    }
+    return word[..<open] + value + rest
+  }
+}

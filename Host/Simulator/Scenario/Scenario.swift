@@ -1,0 +1,60 @@
+/// What is simulated: a deployment, who asks it for what, what goes wrong, and what must hold all the same.
+package struct Scenario: Sendable, Equatable {
+  /// Path of a folder of manifests.
+  package var deployment: String
+  package var nodes: Int?
+  package var neighbours: Int?
+  package var minutes: Double = 1
+  package var faults: Set<FaultKind> = FaultKind.usual
+  package var clients: [ClientPlan] = []
+  package var steps: [Step] = []
+  package var rules: [Rule] = []
+
+  package init(deployment: String) { self.deployment = deployment }
+
+  package var duration: Int64 { Int64(minutes * 60_000_000_000) }
+}
+
+/// Clients that ask for the same things, each one thing at a time.
+package struct ClientPlan: Sendable, Equatable {
+  package struct Request: Sendable, Equatable {
+    package var role: String
+    package var method: String
+    /// `{1..3}` stands for a number between these, `{unique}` for one that is never there again.
+    package var words: [String]
+  }
+
+  package var count = 1
+  package var pause: ClosedRange<Int64> = 50_000_000...500_000_000
+  package var timeout: Int64 = 2_000_000_000
+  package var requests: [Request] = []
+}
+
+/// Something that is told to happen.
+package struct Step: Sendable, Equatable {
+  package enum Change: Sendable, Equatable {
+    case crash(String)
+    case partition([String])
+    case cut(from: String, to: String)
+    case swap(node: String, role: String)
+    case reload(String)
+  }
+
+  package var time: Int64
+  package var lasts: Int64
+  package var change: Change
+}
+
+/// What must hold.
+package enum Rule: Sendable, Equatable {
+  /// Clients' reads and writes look as if each had happened at one moment between its beginning and its end.
+  case linearizable(read: String, write: String)
+  /// Among all that is published of a topic, one value of a field goes with each value of another.
+  case one(field: String, per: String, topic: String)
+  /// A field of a topic never falls on any one node.
+  case rising(field: String, topic: String)
+  /// So long after the last fault every role runs on every node.
+  case running(within: Int64)
+  /// So long after the last fault all nodes give the same answer to a call.
+  case same(role: String, method: String, within: Int64)
+}
