@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -269,4 +270,10 @@ uint64_t csystem_retire_pages(void *library, int file, uint64_t file_end) {
   (void)library, (void)file;
 #endif
   return file_end;
+}
+
+int csystem_fix_addresses(void) {
+  int before = personality(0xffffffff);
+  if (before < 0 || before & ADDR_NO_RANDOMIZE) return 0;
+  return personality((unsigned long)before | ADDR_NO_RANDOMIZE) < 0 ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 import HostCore
 import HostRuntime
 
-/// One run of a scenario with one seed.
+/// Runs of one scenario.
 package struct Simulation {
   package struct Outcome: Sendable {
     package var seed: UInt64
@@ -14,35 +14,61 @@ package struct Simulation {
     package var virtualNanoseconds: Int64
   }
 
-  private let scenario: Scenario
-  private let deployment: Deployment
+  package let scenario: Scenario
+  package let deployment: Deployment
+  /// The faults that the scenario names itself.
+  private let steps: [Fault]
   private let catalogue: PluginCatalogue
 
-  package init(_ scenario: Scenario, _ deployment: Deployment, _ catalogue: PluginCatalogue) {
-    (self.scenario, self.deployment, self.catalogue) = (scenario, deployment, catalogue)
+  package init(_ scenario: Scenario, _ catalogue: PluginCatalogue) throws(Deployment.Problem) {
+    self.scenario = scenario
+    self.catalogue = catalogue
+    var deployment = try Deployment(scenario.deployment)
+    if let nodes = scenario.nodes { deployment.resize(to: nodes, neighbours: scenario.neighbours) }
+    let names = deployment.names
+    var steps: [Fault] = []
+    for step in scenario.steps {
+      do throws(Fault.Problem) { steps.append(try Fault(step.words, nodes: names)) } catch {
+        throw Deployment.Problem(text: "line \(step.line): \(error.message)")
+      }
+    }
+    self.steps = steps
+    self.deployment = deployment
+  }
+
+  /// The same with another scenario for the same deployment.
+  package func with(_ scenario: Scenario) throws(Deployment.Problem) -> Simulation {
+    try Simulation(scenario, catalogue)
   }
 
   /// At the end of each run so much time is free of faults, so that what should come right again can.
   private static let calm: Int64 = 20_000_000_000
   private static let begin: Int64 = 2_000_000_000
 
-  /// `plan`: other faults than those of the seed.
+  package func plan(_ seed: UInt64) -> FaultPlan {
+    let roles = deployment.plans.map { $0.manifest.roles.map(\.name) }
+    let end = max(Self.begin, min(scenario.duration - Self.calm, scenario.duration * 4 / 5))
+    var plan = FaultPlan(kinds: scenario.faults, roles: roles, from: Self.begin, until: end, seed: seed)
+    plan.faults += steps
+    plan.faults.sort { $0.start < $1.start }
+    return plan
+  }
+
+  /// `plan`: other faults than those of the seed and the scenario.
   package func run(
-    _ seed: UInt64, _ plan: FaultPlan? = nil, trace: Trace = Trace(), _ watchers: [any WorldWatcher] = []
+    _ seed: UInt64, _ plan: FaultPlan? = nil, trace: Trace = Trace(), watchers: [any WorldWatcher] = []
   ) -> Outcome {
+    let plan = plan ?? self.plan(seed)
     let world = World(seed: seed, catalogue: catalogue, trace: trace)
     defer { world.end() }
     for plan in deployment.plans { _ = world.add(plan) }
-    let plan = plan ?? self.plan(seed, world)
-    let duration = scenario.duration
     world.watchers = watchers
     let driver = FaultDriver(world, plan)
-    let clients = Clients(world, scenario.clients, seed: seed, until: duration)
+    let clients = Clients(world, scenario, seed: seed)
     let rules = RuleWatch(world, scenario.rules, clients, calmFrom: plan.calmFrom)
     for node in world.nodes { world.at(Int64.random(in: 0...50_000_000, using: &world.chance)) { node.start() } }
-    world.run(until: duration)
+    world.run(until: scenario.duration)
     rules.checkHistories()
-    world.observers = []
     return withExtendedLifetime(driver) {
       Outcome(
         seed: seed, failure: world.failure, plan: plan, events: trace.count, hash: trace.hash,
@@ -51,30 +77,18 @@ package struct Simulation {
     }
   }
 
-  private func plan(_ seed: UInt64, _ world: World) -> FaultPlan {
-    let roles = deployment.plans.map { $0.manifest.roles.map(\.name) }
-    let end = max(Self.begin, min(scenario.duration - Self.calm, scenario.duration * 4 / 5))
-    var plan = FaultPlan(kinds: scenario.faults, roles: roles, from: Self.begin, until: end, seed: seed)
-    plan.faults += scenario.steps.compactMap { fault($0, world) }
-    plan.faults.sort { $0.start < $1.start }
-    return plan
-  }
-
-  private func fault(_ step: Step, _ world: World) -> Fault? {
-    func number(_ name: String) -> Int? { world.nodes.firstIndex { $0.name == name } }
-    let change: Fault.Change
-    switch step.change {
-    case .crash(let name): change = .crash(node: number(name)!)
-    case .partition(let names): change = .partition(nodes: names.compactMap(number))
-    case .cut(let from, let to): change = .oneWay(from: number(from)!, to: number(to)!)
-    case .swap(let node, let role): change = .swap(node: number(node)!, role: role)
-    case .reload(let name): change = .reload(node: number(name)!)
+  /// Runs a seed twice, and tells where the two runs part; nil if they do not.
+  package func divergence(_ seed: UInt64) -> (number: Int, node: String, words: String)? {
+    let first = Trace()
+    first.hashes = []
+    _ = run(seed, trace: first)
+    let second = Trace()
+    second.expected = first.hashes
+    _ = run(seed, trace: second)
+    if let found = second.divergence {
+      return (found.number, found.node < 0 ? "the world" : deployment.names[found.node], found.words)
     }
-    let lasts: Int64 =
-      switch change {
-      case .swap, .reload: 0
-      default: step.lasts
-      }
-    return Fault(change, step.time, step.time + lasts)
+    guard second.count < first.count else { return nil }
+    return (second.count, "the world", "the second run ends here")
   }
 }

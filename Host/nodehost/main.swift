@@ -13,6 +13,8 @@ func run(_ words: [String]) -> ExitCode {
   }
   // Nor this: the process of one case of `check`.
   if words == ["check-case"] { CaseChild.run() }
+  // Nor this: a process of `simulate`.
+  if words.first == SimulationWorker.word { return SimulationWorker.run(Array(words.dropFirst())) }
   switch program.parse(CommandTable.completed(words)) {
   case .version: Console.write("nodehost \(HostVersion.text)\n")
   case .help(let command, let long):
@@ -31,7 +33,7 @@ func run(_ invocation: Invocation) -> ExitCode {
   case "validate": ValidateCommand.run(invocation)
   case "schema": SchemaCommand.run(invocation)
   case "check": CheckCommand.run(invocation)
-  case "simulate": SimulateCommand.run(invocation)
+  case "simulate": SimulateCommand.run(invocation, words: Array(CommandLine.arguments.dropFirst(2)))
   case "man": Console.show(CommandTable.program.manual)
   case "completions": completions(invocation.arguments[0])
   default: preconditionFailure("the table has a command that nobody does")

@@ -42,6 +42,8 @@ int csystem_next_signal(int signalfd);
  * library that includes it brings its own. */
 int csystem_start_thread(unsigned long *thread, size_t stack, void *(*body)(void *), void *context);
 void csystem_name_thread(const char *name);
+/* Lets the program that this process becomes next have the same addresses each time. 1 if that is new. */
+int csystem_fix_addresses(void);
 /* Room full of bytes fit for keys. 0, or -1 with errno. */
 int csystem_random(void *room, size_t length);
 /* Begins to write a part of a file to the disk, and does not wait. Only a hint. */

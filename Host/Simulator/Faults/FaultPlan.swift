@@ -22,7 +22,10 @@ package struct FaultPlan: Sendable, Equatable {
       time += Int64.random(in: 500_000_000...8_000_000_000, using: &dice)
       guard time < end else { return }
       let kind = kinds[Int.random(in: 0..<kinds.count, using: &dice)]
-      guard let fault = Self.fault(kind, roles, at: time, until: end, &dice) else { continue }
+      guard var fault = Self.fault(kind, roles, at: time, until: end, &dice) else { continue }
+      // In whole microseconds, as they are written.
+      fault.start -= fault.start % 1_000
+      fault.end = fault.change.isMoment ? fault.start : fault.end - fault.end % 1_000
       faults.append(fault)
     }
   }

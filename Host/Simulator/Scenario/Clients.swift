@@ -30,12 +30,16 @@ package final class Clients {
   private var unique = 0
   package private(set) var operations: [ClientOperation] = []
 
-  init(_ world: World, _ plans: [ClientPlan], seed: UInt64, until end: Int64) {
+  /// More are not asked for.
+  private let limit: Int
+
+  init(_ world: World, _ scenario: Scenario, seed: UInt64) {
     self.world = world
-    self.end = end
+    end = scenario.duration
+    limit = scenario.operations ?? .max
     dice = SeededNumbers(seed: seed ^ 0xC11E_0000_0000_0007)
     var number = 0
-    for plan in plans where !plan.requests.isEmpty {
+    for plan in scenario.clients where !plan.requests.isEmpty {
       for _ in 0..<plan.count {
         rest(number, plan)
         number += 1
@@ -53,6 +57,7 @@ package final class Clients {
     let request = plan.requests[Int.random(in: 0..<plan.requests.count, using: &dice)]
     let node = world.nodes[Int.random(in: 0..<world.nodes.count, using: &dice)]
     let words = request.words.map(filled)
+    guard operations.count < limit else { return }
     guard node.isUp else { return rest(client, plan) }
     let number = operations.count
     operations.append(

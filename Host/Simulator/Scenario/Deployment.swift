@@ -6,9 +6,11 @@ package import HostRuntime
 package struct Deployment: Sendable {
   package struct Problem: Error {
     package var text: String
+    package init(text: String) { self.text = text }
   }
 
   package var plans: [NodePlan]
+  package var names: [String] { plans.map(\.manifest.node.name) }
 
   /// Reads all `.yaml` files in a folder and those below it, or one file.
   package init(_ path: String) throws(Problem) {

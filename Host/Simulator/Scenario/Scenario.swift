@@ -5,6 +5,10 @@ package struct Scenario: Sendable, Equatable {
   package var nodes: Int?
   package var neighbours: Int?
   package var minutes: Double = 1
+  /// The seed if none is named.
+  package var seed: UInt64?
+  /// Clients ask for so many things at most, all together.
+  package var operations: Int?
   package var faults: Set<FaultKind> = FaultKind.usual
   package var clients: [ClientPlan] = []
   package var steps: [Step] = []
@@ -30,19 +34,10 @@ package struct ClientPlan: Sendable, Equatable {
   package var requests: [Request] = []
 }
 
-/// Something that is told to happen.
+/// A fault that is told to happen, as it stands in the scenario: `at 30s crash one for 5s`.
 package struct Step: Sendable, Equatable {
-  package enum Change: Sendable, Equatable {
-    case crash(String)
-    case partition([String])
-    case cut(from: String, to: String)
-    case swap(node: String, role: String)
-    case reload(String)
-  }
-
-  package var time: Int64
-  package var lasts: Int64
-  package var change: Change
+  package var line: Int
+  package var words: [String]
 }
 
 /// What must hold.

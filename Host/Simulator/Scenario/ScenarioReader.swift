@@ -14,8 +14,8 @@ package struct ScenarioReader {
     for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
       let words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace).map(String.init)
       guard let first = words.first else { continue }
-      do throws(Fault) {
-        try reader.take(first, Array(words.dropFirst()))
+      do throws(Flaw) {
+        try reader.take(first, Array(words.dropFirst()), number + 1)
       } catch {
         throw Problem(line: number + 1, message: error.message)
       }
@@ -26,7 +26,7 @@ package struct ScenarioReader {
     return reader.scenario
   }
 
-  private struct Fault: Error {
+  private struct Flaw: Error {
     var message: String
     init(_ message: String) { self.message = message }
   }
@@ -36,66 +36,58 @@ package struct ScenarioReader {
     scenario = Scenario(deployment: "")
   }
 
-  private mutating func take(_ keyword: String, _ words: [String]) throws(Fault) {
+  private mutating func take(_ keyword: String, _ words: [String], _ line: Int) throws(Flaw) {
     switch keyword {
     case "deployment": scenario.deployment = path(try one(words, "deployment FOLDER"))
     case "nodes": scenario.nodes = try Self.count(try one(words, "nodes COUNT"))
     case "neighbours": scenario.neighbours = try Self.count(try one(words, "neighbours COUNT"))
     case "minutes":
-      guard let minutes = Double(try one(words, "minutes NUMBER")), minutes > 0 else { throw Fault("minutes NUMBER") }
+      guard let minutes = Double(try one(words, "minutes NUMBER")), minutes > 0 else { throw Flaw("minutes NUMBER") }
       scenario.minutes = minutes
     case "faults":
       do throws(FaultListProblem) {
         scenario.faults = try Set(list: words.joined(separator: ","))
       } catch {
-        throw Fault(error.message)
+        throw Flaw(error.message)
       }
     case "clients": scenario.clients.append(try Self.clients(words))
     case "call": try addRequest(words)
-    case "at": scenario.steps.append(try Self.step(words))
+    case "at": scenario.steps.append(Step(line: line, words: words))
+    case "seed":
+      guard let seed = UInt64(try one(words, "seed NUMBER")) else { throw Flaw("a seed is a whole number") }
+      scenario.seed = seed
+    case "operations": scenario.operations = try Self.count(try one(words, "operations COUNT"))
     case "always", "within": scenario.rules.append(try Self.rule(keyword, words))
     default:
-      throw Fault(
-        "`\(keyword)` is not understood; lines begin with deployment, nodes, neighbours, minutes, faults, clients, "
-          + "call, at, always or within")
+      throw Flaw(
+        "`\(keyword)` is not understood; lines begin with deployment, nodes, neighbours, minutes, seed, faults, clients, "
+          + "call, operations, at, always or within")
     }
   }
 
   private func path(_ written: String) -> String { written.hasPrefix("/") ? written : "\(folder)/\(written)" }
 
-  private func one(_ words: [String], _ form: String) throws(Fault) -> String {
-    guard words.count == 1 else { throw Fault("one word is wanted here: \(form)") }
+  private func one(_ words: [String], _ form: String) throws(Flaw) -> String {
+    guard words.count == 1 else { throw Flaw("one word is wanted here: \(form)") }
     return words[0]
   }
 
-  private static func count(_ word: String) throws(Fault) -> Int {
+  private static func count(_ word: String) throws(Flaw) -> Int {
     guard let count = Int(word), (1...100_000).contains(count) else {
-      throw Fault("`\(word)` is no number from 1 to 100000")
+      throw Flaw("`\(word)` is no number from 1 to 100000")
     }
     return count
   }
 
-  /// `200ms`, `5s`, `1.5m`.
-  private static func duration(_ word: String) throws(Fault) -> Int64 {
-    let number = word.prefix { $0.isNumber || $0 == "." }
-    let factor: Double? =
-      switch word.dropFirst(number.count) {
-      case "us": 1e3
-      case "ms": 1e6
-      case "s": 1e9
-      case "m": 60e9
-      default: nil
-      }
-    guard let factor, let value = Double(number), value * factor < 1e18 else {
-      throw Fault("`\(word)` is no time; write 200ms, 5s or 1.5m")
-    }
-    return Int64(value * factor)
+  private static func duration(_ word: String) throws(Flaw) -> Int64 {
+    guard let time = TimeText.nanoseconds(word) else { throw Flaw("`\(word)` is no time; write 200ms, 5s or 1.5m") }
+    return time
   }
 
-  private static func range(_ word: String) throws(Fault) -> ClosedRange<Int64> {
+  private static func range(_ word: String) throws(Flaw) -> ClosedRange<Int64> {
     let ends = word.split(separator: "..", maxSplits: 1).map(String.init)
     let low = try duration(ends[0]), high = try ends.count == 2 ? duration(ends[1]) : low
-    guard low <= high else { throw Fault("`\(word)`: the shorter time comes first") }
+    guard low <= high else { throw Flaw("`\(word)`: the shorter time comes first") }
     return low...high
   }
 
@@ -103,59 +95,33 @@ package struct ScenarioReader {
 
   private static let clientsForm = "clients COUNT [pause 50ms..500ms] [timeout 2s]"
 
-  private static func clients(_ words: [String]) throws(Fault) -> ClientPlan {
+  private static func clients(_ words: [String]) throws(Flaw) -> ClientPlan {
     var plan = ClientPlan(), rest = words[...]
-    guard let count = rest.popFirst() else { throw Fault(clientsForm) }
+    guard let count = rest.popFirst() else { throw Flaw(clientsForm) }
     plan.count = try Self.count(count)
     while let word = rest.popFirst() {
-      guard let value = rest.popFirst() else { throw Fault(clientsForm) }
+      guard let value = rest.popFirst() else { throw Flaw(clientsForm) }
       switch word {
       case "pause": plan.pause = try range(value)
       case "timeout": plan.timeout = try duration(value)
-      default: throw Fault(clientsForm)
+      default: throw Flaw(clientsForm)
       }
     }
     return plan
   }
 
-  private mutating func addRequest(_ words: [String]) throws(Fault) {
-    guard !scenario.clients.isEmpty else { throw Fault("`call` belongs below `clients`") }
-    guard let target = words.first else { throw Fault("call ROLE.METHOD [WORD...]") }
+  private mutating func addRequest(_ words: [String]) throws(Flaw) {
+    guard !scenario.clients.isEmpty else { throw Flaw("`call` belongs below `clients`") }
+    guard let target = words.first else { throw Flaw("call ROLE.METHOD [WORD...]") }
     let (role, method) = try Self.method(target)
     scenario.clients[scenario.clients.count - 1].requests.append(
       .init(role: role, method: method, words: Array(words.dropFirst())))
   }
 
-  private static func method(_ word: String) throws(Fault) -> (String, String) {
+  private static func method(_ word: String) throws(Flaw) -> (String, String) {
     let parts = word.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else { throw Fault("`\(word)` is not ROLE.METHOD") }
+    guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else { throw Flaw("`\(word)` is not ROLE.METHOD") }
     return (parts[0], parts[1])
-  }
-
-  // MARK: Steps
-
-  private static let stepForm =
-    "at TIME crash NODE | partition NODE... | cut NODE NODE | swap NODE ROLE | reload NODE, and perhaps `for TIME`"
-
-  private static func step(_ words: [String]) throws(Fault) -> Step {
-    var words = words
-    var lasts: Int64 = 5_000_000_000
-    if words.count > 2, words[words.count - 2] == "for" {
-      lasts = try duration(words.removeLast())
-      words.removeLast()
-    }
-    guard words.count >= 3 else { throw Fault(stepForm) }
-    let time = try duration(words[0]), names = Array(words[2...])
-    let change: Step.Change
-    switch (words[1], names.count) {
-    case ("crash", 1): change = .crash(names[0])
-    case ("partition", _): change = .partition(names)
-    case ("cut", 2): change = .cut(from: names[0], to: names[1])
-    case ("swap", 2): change = .swap(node: names[0], role: names[1])
-    case ("reload", 1): change = .reload(names[0])
-    default: throw Fault(stepForm)
-    }
-    return Step(time: time, lasts: lasts, change: change)
   }
 
   // MARK: Rules
@@ -164,12 +130,12 @@ package struct ScenarioReader {
     "always linearizable ROLE.READ ROLE.WRITE | always one FIELD per FIELD in TOPIC | always rising FIELD in TOPIC | "
     + "within TIME running | within TIME same ROLE.METHOD"
 
-  private static func rule(_ keyword: String, _ words: [String]) throws(Fault) -> Rule {
+  private static func rule(_ keyword: String, _ words: [String]) throws(Flaw) -> Rule {
     if keyword == "within" {
-      guard words.count >= 2 else { throw Fault(ruleForm) }
+      guard words.count >= 2 else { throw Flaw(ruleForm) }
       let time = try duration(words[0])
       if words[1...] == ["running"] { return .running(within: time) }
-      guard words.count == 3, words[1] == "same" else { throw Fault(ruleForm) }
+      guard words.count == 3, words[1] == "same" else { throw Flaw(ruleForm) }
       let (role, method) = try method(words[2])
       return .same(role: role, method: method, within: time)
     }
@@ -178,7 +144,7 @@ package struct ScenarioReader {
     case "one" where words.count == 6 && words[2] == "per" && words[4] == "in":
       return .one(field: words[1], per: words[3], topic: words[5])
     case "rising" where words.count == 4 && words[2] == "in": return .rising(field: words[1], topic: words[3])
-    default: throw Fault(ruleForm)
+    default: throw Flaw(ruleForm)
     }
   }
 }

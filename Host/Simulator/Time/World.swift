@@ -95,6 +95,7 @@ package final class World: @unchecked Sendable {
   package func end() {
     for node in nodes { node.vanish() }
     watchers = []
+    observers = []
     queue = EventQueue()
   }
 }
@@ -109,4 +110,6 @@ package struct WorldFailure: Sendable, Equatable {
   package var rule: String
   package var words: String
   package var time: Int64
+
+  package init(rule: String, words: String, time: Int64) { (self.rule, self.words, self.time) = (rule, words, time) }
 }

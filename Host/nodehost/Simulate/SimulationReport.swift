@@ -1,0 +1,150 @@
+import Glibc
+import HostCore
+import HostRuntime
+import NodeValues
+
+/// What is said of the runs while they go on, and at their end.
+final class SimulationReport {
+  /// More failures are only counted.
+  private static let shownFailures = 5
+
+  private let invocation: Invocation
+  private let seeds: ClosedRange<UInt64>
+  private let minutes: Double
+  private let began = EventLoop.now()
+  private var done = 0, twice = 0, events = 0, operations = 0, answered = 0
+  private var failures: [JSON] = []
+  private var failureCount = 0
+  private var problem: String?
+  private var results: [JSON] = []
+  private let line = ProgressLine(isShown: true)
+
+  private var isJSON: Bool { invocation.has("json") }
+
+  init(_ invocation: Invocation, _ seeds: ClosedRange<UInt64>, minutes: Double) {
+    (self.invocation, self.seeds, self.minutes) = (invocation, seeds, minutes)
+  }
+
+  /// False when nothing more is wanted.
+  func take(_ answer: SimulationJobs.Answer) -> Bool {
+    switch answer {
+    case .died(let seed, let status):
+      done += 1
+      fail([
+        "seed": .string("\(seed)"), "rule": "no crash",
+        "words": .string("a role has taken its process along (signal \(status), \(String(cString: strsignal(status))))"),
+      ])
+    case .json(let json):
+      if let text = json["problem"]?.string {
+        problem = text
+        return false
+      }
+      if let tries = json["tries"]?.int {
+        line.show("\(tries) tries, \(json["faults"]?.int ?? 0) faults, \(json["operations"]?.int ?? 0) operations left")
+      } else if json["hash"] != nil {
+        take(result: json)
+      }
+    }
+    return true
+  }
+
+  private func take(result json: JSON) {
+    done += 1
+    if json["twice"]?.bool == true { twice += 1 }
+    events += Int(json["events"]?.int ?? 0)
+    operations += Int(json["operations"]?.int ?? 0)
+    answered += Int(json["answered"]?.int ?? 0)
+    if isJSON { results.append(json) }
+    if json["rule"] != nil { fail(json) }
+    showProgress()
+  }
+
+  private func fail(_ json: JSON) {
+    failureCount += 1
+    if failures.count < Self.shownFailures { failures.append(json) }
+    guard !isJSON, failureCount <= Self.shownFailures else { return }
+    line.clear()
+    Console.write(text(of: json))
+  }
+
+  private var elapsed: Double { Double(EventLoop.now() - began) / 1e9 }
+
+  private func showProgress() {
+    guard seeds.count > 1 else { return }
+    let perMinute = Double(done) / max(elapsed, 0.001) * 60
+    let left = Double(seeds.count - done) / max(perMinute, 0.001) * 60
+    let part = Double(done) / Double(seeds.count), width = 24
+    let filled = String(repeating: "█", count: Int(part * Double(width)))
+    let bar = filled + String(repeating: "░", count: width - filled.count)
+    line.show(
+      "\(bar) \(done) of \(seeds.count) seeds, \(failureCount) failed, \(Int(perMinute)) a minute, \(Int(left)) s left")
+  }
+
+  // MARK: Text
+
+  private func text(of json: JSON) -> String {
+    let seed = json["seed"]?.string ?? "?"
+    var text = "seed \(seed) fails: \(json["rule"]?.string ?? "")\n  \(json["words"]?.string ?? "")\n"
+    if let at = json["at_ms"]?.int, at > 0 {
+      text += "  at \(Double(at) / 1000) s of virtual time, after \(json["events"]?.int ?? 0) events\n"
+    }
+    let last = json["last"]?.array ?? []
+    if !last.isEmpty {
+      text += "  what came before:\n" + last.compactMap(\.string).map { "    \($0)\n" }.joined()
+    }
+    return text + "  again: \(command(seed))\n"
+  }
+
+  /// The one command that repeats a run.
+  private func command(_ seed: String) -> String {
+    var words = ["nodehost", "simulate", invocation.arguments[0], "--seed", seed]
+    for name in ["minutes", "nodes", "neighbours", "faults"] {
+      if let value = invocation.value(name) { words += ["--\(name)", value] }
+    }
+    return words.joined(separator: " ")
+  }
+
+  func end() -> ExitCode {
+    line.clear()
+    if let problem {
+      Console.complain("nodehost: \(problem)\n")
+      return .failure
+    }
+    if isJSON {
+      Console.write(json.pretty + "\n")
+    } else {
+      writeShrunk()
+      Console.write(summary)
+    }
+    return failureCount == 0 && done == seeds.count ? .success : .failure
+  }
+
+  private var json: JSON {
+    [
+      "runs": JSON(done), "failed": JSON(failureCount), "twice": JSON(twice), "events": JSON(events),
+      "operations": JSON(operations), "answered": JSON(answered), "seconds": .double(elapsed),
+      "results": .array(results),
+    ]
+  }
+
+  private var summary: String {
+    let virtual = Double(done) * minutes * 60 / max(elapsed, 0.001)
+    var text = "\(done) \(done == 1 ? "run" : "runs") of \(minutes) virtual minutes: \(failureCount) failed"
+    text += "; \(events) events, \(Int(virtual)) times faster than life"
+    if operations > 0 { text += "; \(answered) of \(operations) operations answered" }
+    if twice > 0 { text += "; \(twice) run twice" }
+    return text + "\n"
+  }
+
+  /// A shrunk run is a scenario of its own.
+  private func writeShrunk() {
+    guard invocation.has("shrink"), let failure = failures.first, let scenario = failure["scenario"]?.string else {
+      return
+    }
+    let path = "simulate-\(seeds.lowerBound).sim"
+    guard writeFile(path, Array(scenario.utf8), mode: 0o644) else {
+      return Console.complain("nodehost: \(path) cannot be written: \(systemError())\n")
+    }
+    Console.write("shrunk to \(path), which repeats it by `nodehost simulate \(path)`:\n\n\(scenario)\n")
+  }
+}
