@@ -98,8 +98,8 @@ typedef struct replica {
   const nh_timer_service *timers;
   const nh_random_service *random;
   uint32_t members;
-  /* Whether the store has been read. */
-  int is_ready;
+  /* Whether memory has what the store has; if not, whether the store must still be asked for it. */
+  int is_ready, must_read;
   /* Places that are free, as lists; OPERATIONS_MOST and COMMITS_MOST end them. */
   uint32_t free_operation, free_waiting;
   /* Where a message or a record is put together. */
@@ -191,6 +191,52 @@ static void send(replica *self, uint32_t node, header header, text key, text val
   copy(to + sizeof header + key.size, value.bytes, value.size);
   /* What is not taken, like what is lost, is asked for again. */
   self->peers->send(self->peers->ctx, node, nh_cstr(""), 0, NH_PEER_NORMAL, (nh_bytes){to, size});
+}
+
+/* The store, read whole */
+
+static int read_store(replica *self) {
+  self->must_read = 0;
+#ifdef BROKEN_FORGETS
+  return self->is_ready = 1;
+#else
+  nh_bytes all = {NULL, 0};
+  return self->store->scan(self->store->ctx, all, all, 0, SCAN) != 0;
+#endif
+}
+
+/*
+ * At the start of what a running role is called for. A role that is called after save was swapped, and came back: the
+ * build that had its place may have stored more, and acknowledged it.
+ */
+static void resume(replica *self) {
+  if (self->must_read && !read_store(self))
+    self->host->fail(self->host, NH_RESOURCE_EXHAUSTED, NH_STR("the store cannot be read now"));
+}
+
+static void remember(replica *self, const nh_reply *reply) {
+  const uint8_t *value = (const uint8_t *)(uintptr_t)reply->value.slot.lo;
+  uint64_t size = reply->value.slot.hi;
+  version version;
+  if (reply->key.len == 0 || reply->value.letter != 'b' || size < sizeof version) {
+    self->host->fail(self->host, NH_DATA_LOSS, NH_STR("the store has a record that is none of a register"));
+    return;
+  }
+  memcpy(&version, value, sizeof version);
+  entry *entry = entry_of(self, (const char *)reply->key.ptr + 1, reply->key.len - 1);
+  if (!entry || !take(entry, version, value + sizeof version, size - sizeof version)) {
+    self->host->fail(self->host, NH_RESOURCE_EXHAUSTED, NH_STR("there is no memory for what the store has"));
+    return;
+  }
+  if (is_newer(version, entry->durable)) entry->durable = version;
+}
+
+static void scanned(replica *self, const nh_reply *reply) {
+  if (reply->flags & NH_REPLY_MORE) remember(self, reply);
+  else if (reply->status == NH_OK) self->is_ready = !self->must_read;
+  /* A swap did not wait for it. */
+  else if (reply->status == NH_CANCELLED) self->must_read = 1;
+  else self->host->fail(self->host, reply->status, reply->message);
 }
 
 /* Operations */
@@ -285,6 +331,7 @@ static void count(replica *self, uint32_t node, const header *answer, text value
 }
 
 static void begin(replica *self, const nh_call *call, nh_str key, nh_str value, int is_write) {
+  resume(self);
   if (key.len > KEY_MOST || value.len > VALUE_MOST) {
     nh_reply_error(call, NH_INVALID_ARGUMENT, NH_STR("a key may have 1,000 bytes and a value 1 MiB; take less"));
     return;
@@ -373,9 +420,12 @@ static void committed(replica *self, const nh_reply *reply) {
 #endif
 }
 
+/* What comes */
+
 static void on_message(void *role, const nh_message *message) {
   replica *self = role;
   header head;
+  resume(self);
   if (message->payload.len < sizeof head) return;
   memcpy(&head, message->payload.ptr, sizeof head);
   uint64_t rest = message->payload.len - sizeof head;
@@ -388,34 +438,6 @@ static void on_message(void *role, const nh_message *message) {
   if (head.kind == STORE) keep(self, message->from_node, &head, key, value);
 }
 
-/* The store, read at the start */
-
-static void remember(replica *self, const nh_reply *reply) {
-  const uint8_t *value = (const uint8_t *)(uintptr_t)reply->value.slot.lo;
-  uint64_t size = reply->value.slot.hi;
-  version version;
-  if (reply->key.len == 0 || reply->value.letter != 'b' || size < sizeof version) {
-    self->host->fail(self->host, NH_DATA_LOSS, NH_STR("the store has a record that is none of a register"));
-    return;
-  }
-  memcpy(&version, value, sizeof version);
-  entry *entry = entry_of(self, (const char *)reply->key.ptr + 1, reply->key.len - 1);
-  if (!entry || !take(entry, version, value + sizeof version, size - sizeof version)) {
-    self->host->fail(self->host, NH_RESOURCE_EXHAUSTED, NH_STR("there is no memory for what the store has"));
-    return;
-  }
-  entry->durable = version;
-}
-
-static void scanned(replica *self, const nh_reply *reply) {
-  if (reply->status != NH_OK) return self->host->fail(self->host, reply->status, reply->message);
-  if (reply->flags & NH_REPLY_MORE) return remember(self, reply);
-  self->is_ready = 1;
-  /* Its own replica was silent until now. */
-  for (uint32_t i = 0; i < OPERATIONS_MOST; i++)
-    if (self->operations[i].id) ask(self, &self->operations[i]);
-}
-
 static void on_reply(void *role, const nh_reply *reply) {
   if (reply->token == SCAN) scanned(role, reply);
   else committed(role, reply);
@@ -424,6 +446,7 @@ static void on_reply(void *role, const nh_reply *reply) {
 static void on_timer(void *role, nh_handle timer, uint64_t token) {
   replica *self = role;
   (void)timer;
+  resume(self);
   if (token < OPERATIONS_MOST && self->operations[token].id) ask(self, &self->operations[token]);
 }
 
@@ -473,13 +496,8 @@ static nh_status start(void *role, nh_error *error) {
   self->random = host->get_service(host, NH_STR(NH_RANDOM_ID), NH_RANDOM_LAYOUT);
   if (!self->store || !self->peers || !self->timers || !self->random)
     return nh_fail(error, NH_UNAVAILABLE, NH_STR(""), NH_STR("a service is missing that the role needs"));
-#ifdef BROKEN_FORGETS
-  self->is_ready = 1;
-#else
-  nh_bytes all = {NULL, 0};
-  if (!self->store->scan(self->store->ctx, all, all, 0, SCAN))
+  if (!read_store(self))
     return nh_fail(error, NH_RESOURCE_EXHAUSTED, NH_STR(""), NH_STR("the store cannot be read now; start again"));
-#endif
   return NH_OK;
 }
 
@@ -503,7 +521,9 @@ static void destroy(void *role) {
 /* The store tells the next build everything; no operation is open when it takes over. */
 static nh_status save(void *role, const nh_sink *state, nh_error *error) {
   static const uint8_t mark = 'r';
-  (void)role;
+  replica *self = role;
+  self->must_read = 1;
+  self->is_ready = 0;
   nh_status status = state->write(state->ctx, (nh_bytes){&mark, 1});
   return status == NH_OK ? NH_OK : nh_fail(error, status, NH_STR(""), NH_STR("the state was not taken"));
 }
