@@ -66,5 +66,7 @@ extension ScriptedHost {
     for (handle, watch) in watches.elements where watch.owner !== role { watches.remove(handle) }
     for (handle, forward) in forwards.elements where forward.owner !== role { forwards.remove(handle) }
     for (handle, route) in routes.elements where route.owner !== role { routes.remove(handle) }
+    for (handle, request) in outgoing.elements where request.owner !== role { outgoing.remove(handle) }
+    unanswered.removeAll { outgoing[$0] == nil }
   }
 }

@@ -78,6 +78,7 @@ final class ScriptedHost: @unchecked Sendable {
 
   /// What the role has asked and got no answer to.
   struct Request {
+    unowned let owner: ScriptedRole
     var token: UInt64
     /// For a job of the pool: what to run, and with what.
     var job: (function: nh_work_function, job: UnsafeMutableRawPointer?)?

@@ -158,7 +158,7 @@ extension ScriptedRole {
   // MARK: Other roles
 
   func callRole(_ target: String, _ method: String, _ token: UInt64) -> nh_handle {
-    guard permits(.rolesCall), let handle = host.outgoing.insert(.init(token: token)) else { return 0 }
+    guard permits(.rolesCall), let handle = host.outgoing.insert(.init(owner: self, token: token)) else { return 0 }
     host.record("call \(target).\(method)")
     host.unanswered.append(handle)
     return handle
@@ -180,7 +180,7 @@ extension ScriptedRole {
   func submitWork(_ function: nh_function, _ job: UnsafeMutableRawPointer?, _ token: UInt64) -> nh_handle {
     let work = (unsafeBitCast(function, to: nh_work_function.self), job)
     guard permits(.submitWork), host.outgoing.elements.count(where: { $0.element.job != nil }) < ScriptedHost.jobLimit,
-      let handle = host.outgoing.insert(.init(token: token, job: work))
+      let handle = host.outgoing.insert(.init(owner: self, token: token, job: work))
     else { return 0 }
     host.record("submit a job")
     host.unanswered.append(handle)

@@ -95,7 +95,7 @@ extension ScriptedRole {
   private static func isKey(_ bytes: nh_bytes) -> Bool { bytes.len <= UInt64(StoreCommit.keyLimit) }
 
   private func ask(_ question: ScriptedStore.Question, _ token: UInt64) -> nh_handle {
-    guard let handle = host.outgoing.insert(.init(token: token, stored: question)) else { return 0 }
+    guard let handle = host.outgoing.insert(.init(owner: self, token: token, stored: question)) else { return 0 }
     host.record("ask the store: \(question)")
     host.unanswered.append(handle)
     return handle
