@@ -3,7 +3,7 @@ import HostRuntime
 
 /// The stores of one process.
 final class SimStores: RoleStores, @unchecked Sendable {
-  private unowned let node: SimNode
+  private unowned(unsafe) let node: SimNode
   private var open: [String: SimStore] = [:]
 
   init(_ node: SimNode) { self.node = node }
@@ -32,7 +32,7 @@ final class SimStore: RoleStore, @unchecked Sendable {
   private static let sliceEntries = 256
 
   let role: String
-  private unowned let node: SimNode
+  private unowned(unsafe) let node: SimNode
   private var waiting: [StoreRequest] = []
   /// The batch whose sync is under way.
   private var syncing: [StoreRequest] = []

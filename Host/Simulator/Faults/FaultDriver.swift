@@ -47,7 +47,7 @@ final class FaultDriver {
 
   /// What all that lasts amounts to together.
   private func apply() {
-    let network = world.network
+    let network: Network = world.network
     var factor: Int64 = 1
     (network.breakChance, network.duplicateChance, network.overtakeChance) = (0, 0, 0)
     for node in world.nodes { (node.disk.sync, node.disk.isFull, node.slowness) = (usualSync, false, 0) }

@@ -2,7 +2,7 @@ import HostRuntime
 
 /// All wires of a world: how long things take on them, which of them are cut, and what is on its way.
 package final class Network {
-  unowned var world: World!
+  unowned(unsafe) var world: World
   private var ends: [UInt32: SimLinks] = [:]
   private var nodes: [UInt32: SimNode] = [:]
   private var wires: [Pair: Wire] = [:]
@@ -18,6 +18,8 @@ package final class Network {
   package var duplicateChance = 0.0
   package var overtakeChance = 0.0
 
+  init(_ world: World) { self.world = world }
+
   struct Pair: Hashable {
     var low: UInt32, high: UInt32
     init(_ one: UInt32, _ other: UInt32) { (low, high) = (min(one, other), max(one, other)) }
@@ -27,7 +29,8 @@ package final class Network {
     var from: UInt32, to: UInt32
   }
 
-  func node(_ id: UInt32) -> SimNode? { nodes[id] ?? world.nodes.first { $0.id == id } }
+  func add(_ node: SimNode) { nodes[node.id] = node }
+  func node(_ id: UInt32) -> SimNode? { nodes[id] }
 
   func takes() -> Int64 { Int64.random(in: latency, using: &world.chance) }
 
@@ -85,15 +88,12 @@ package final class Network {
 
   // MARK: Parcels
 
-  func send(_ bytes: [UInt8], lane: Int, from: UInt32, to: UInt32) {
-    wires[Pair(from, to)]?.send(bytes, lane: lane, from: from)
-  }
-
-  func arrived(_ parcel: Parcel) { parcel.wire.arrived(parcel) }
+  func wire(_ one: UInt32, _ other: UInt32) -> Wire? { wires[Pair(one, other)] }
 }
 
 /// Some frames of one lane on their way.
 struct Parcel {
+  // The network keeps its wires as long as the world lasts.
   unowned(unsafe) let wire: Wire
   /// Of the link on which it was sent.
   let link: UInt64

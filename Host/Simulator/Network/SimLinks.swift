@@ -5,7 +5,7 @@ import HostRuntime
 /// The links of one process, as its node sees them.
 final class SimLinks: PeerLinks {
   private let services: NodeServices
-  private unowned let node: SimNode
+  private unowned(unsafe) let node: SimNode
   private let loop: EventLoop
   private var desks: [UInt32: PeerDesk] = [:]
   private var isGone = false
@@ -37,8 +37,8 @@ final class SimLinks: PeerLinks {
   // MARK: Out
 
   private func send(_ peer: UInt32) {
-    guard !isGone, let desk = desks[peer] else { return }
-    desk.pump { lane, bytes in network.send(bytes, lane: lane, from: id, to: peer) }
+    guard !isGone, let desk = desks[peer], let wire = network.wire(id, peer) else { return }
+    desk.pump { lane, bytes in wire.send(bytes, lane: lane, from: id) }
   }
 
   // MARK: In

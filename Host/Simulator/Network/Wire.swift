@@ -13,8 +13,10 @@ final class Wire {
   private static let firstPause: Int64 = 100_000_000, longestPause: Int64 = 5_000_000_000
 
   let pair: Network.Pair
-  private unowned let network: Network
-  private var world: World { network.world }
+  private unowned(unsafe) let network: Network
+  private unowned(unsafe) let world: World
+  private let low: SimNode?
+  private let high: SimNode?
   /// Counts the links there have been.
   private var link: UInt64 = 0
   private var isUp: (low: Bool, high: Bool) = (false, false)
@@ -26,7 +28,10 @@ final class Wire {
   private var heldUp: [Parcel] = []
   private var cuts: UInt64 = 0
 
-  init(_ pair: Network.Pair, _ network: Network) { (self.pair, self.network) = (pair, network) }
+  init(_ pair: Network.Pair, _ network: Network) {
+    (self.pair, self.network, world) = (pair, network, network.world)
+    (low, high) = (network.node(pair.low), network.node(pair.high))
+  }
 
   private func other(_ id: UInt32) -> UInt32 { id == pair.low ? pair.high : pair.low }
 
@@ -150,6 +155,6 @@ final class Wire {
     end.take(parcel)
   }
 
-  private func number(_ id: UInt32) -> Int { network.node(id)?.number ?? -1 }
-  private func name(_ id: UInt32) -> String { network.node(id)?.name ?? "\(id)" }
+  private func number(_ id: UInt32) -> Int { (id == pair.low ? low : high)?.number ?? -1 }
+  private func name(_ id: UInt32) -> String { (id == pair.low ? low : high)?.name ?? "\(id)" }
 }

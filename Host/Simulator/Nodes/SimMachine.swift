@@ -3,7 +3,7 @@ import HostRuntime
 
 /// What one process of a node stands on. It ends with the process; the disk does not.
 final class SimMachine: Machine, @unchecked Sendable {
-  private unowned let node: SimNode
+  private unowned(unsafe) let node: SimNode
   private var loops: [SimLoop] = []
   private var links: SimLinks?
   private let workers: SimWorkers

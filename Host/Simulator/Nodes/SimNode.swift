@@ -4,7 +4,7 @@ package import HostRuntime
 
 /// A node of the world: what outlives its process (disk, clocks), and the process while it runs.
 package final class SimNode {
-  unowned let world: World
+  unowned(unsafe) let world: World
   package private(set) var plan: NodePlan
   package let number: Int
   let disk = SimDisk()

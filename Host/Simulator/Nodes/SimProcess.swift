@@ -4,7 +4,7 @@ package import HostRuntime
 
 /// One process of a node, from its start to its end or death: the real node, on the machine that the world gives it.
 package final class SimProcess {
-  private unowned let owner: SimNode
+  private unowned(unsafe) let owner: SimNode
   private let machine: SimMachine
   package let node: Node
   private let control: EventLoop

@@ -7,7 +7,7 @@ final class SimWorkers: JobRunner, @unchecked Sendable {
   /// What a job costs, at least and at most.
   private static let cost: ClosedRange<Int64> = 500_000...20_000_000
 
-  private unowned let node: SimNode
+  private unowned(unsafe) let node: SimNode
   private var waiting: [WorkJob] = []
   private var isGone = false
 
@@ -42,7 +42,7 @@ final class SimWorkers: JobRunner, @unchecked Sendable {
 
 /// What roles' objects need of the disk.
 final class SimDisks: DiskRunner, @unchecked Sendable {
-  private unowned let node: SimNode
+  private unowned(unsafe) let node: SimNode
   private var isGone = false
 
   init(_ node: SimNode) { self.node = node }

@@ -2,8 +2,8 @@ import HostRuntime
 
 /// One loop of a node of the world, which has its turns when the world says so.
 final class SimLoop: LoopDriver {
-  unowned let world: World
-  unowned let node: SimNode
+  unowned(unsafe) let world: World
+  unowned(unsafe) let node: SimNode
   let index: Int
   private(set) var loop: EventLoop!
   /// When its next turn is; entries of the queue for any other time are out of date.

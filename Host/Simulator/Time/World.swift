@@ -12,7 +12,7 @@ package final class World: @unchecked Sendable {
   package private(set) var now: Int64 = 0
   package let trace: Trace
   package private(set) var nodes: [SimNode] = []
-  package let network: Network
+  package private(set) var network: Network!
   let catalogue: PluginCatalogue
   /// For what the world itself decides while it runs: latencies, costs.
   package var chance: SeededNumbers
@@ -26,10 +26,9 @@ package final class World: @unchecked Sendable {
     self.catalogue = catalogue
     self.trace = trace
     chance = SeededNumbers(seed: seed ^ 0x5EED_0000_0000_0001)
-    network = Network()
     VirtualTime.isOn = true
     VirtualTime.random = SeededNumbers(seed: seed)
-    network.world = self
+    network = Network(self)
   }
 
   deinit { VirtualTime.isOn = false }
@@ -37,6 +36,7 @@ package final class World: @unchecked Sendable {
   package func add(_ plan: NodePlan) -> SimNode {
     let node = SimNode(plan, number: nodes.count, in: self)
     nodes.append(node)
+    network.add(node)
     return node
   }
 
@@ -78,10 +78,10 @@ package final class World: @unchecked Sendable {
     case .turn(let loop):
       guard loop.scheduled == time else { return }
       loop.takeTurn()
-    case .parcel(let parcel): network.arrived(parcel)
+    case .parcel(let parcel): parcel.wire.arrived(parcel)
     case .other(let work): work()
     }
-    for watcher in watchers { watcher.worldMoved(self) }
+    if !watchers.isEmpty { for watcher in watchers { watcher.worldMoved(self) } }
   }
 
   /// The first failure ends the run.
