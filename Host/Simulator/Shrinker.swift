@@ -102,7 +102,7 @@ extension Fault {
     case .crash(let node), .slowDisk(let node), .fullDisk(let node), .failingSync(let node), .drift(let node, _),
       .clockJump(let node, _), .slowNode(let node, _), .swap(let node, _), .reload(let node):
       [node]
-    case .partition(let nodes): nodes
+    case .partition(let nodes), .blackout(let nodes): nodes
     case .oneWay(let from, let to): [from, to]
     case .slowNetwork, .breakingLinks, .duplicates, .reordering: []
     }

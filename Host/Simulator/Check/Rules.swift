@@ -96,5 +96,21 @@ final class RuleWatch {
     }
   }
 
-  private func checkLinearizable(_ read: String, _ write: String) {}
+  private func checkLinearizable(_ read: String, _ write: String) {
+    var history = History(), places: [Int: Int] = [:]
+    for (number, isEnd) in clients.moments {
+      let operation = clients.operations[number]
+      guard operation.target == read || operation.target == write, let key = operation.words.first else { continue }
+      let isRead = operation.target == read
+      if isEnd {
+        guard case .answered(let answer) = operation.outcome, let place = places[number] else { continue }
+        history.end(place, answer: isRead ? answer : nil, at: operation.end ?? world.now)
+      } else {
+        let request: History.Request = isRead ? .read : .write(operation.words.dropFirst().first ?? "")
+        places[number] = history.begin(operation.client, request, key: key, at: operation.start)
+      }
+    }
+    guard case .broken(let explanation) = Linearizability.check(history) else { return }
+    world.fail("linearizable \(read) \(write)", "\(explanation)")
+  }
 }

@@ -5,7 +5,7 @@ extension Fault {
   }
 
   package static let forms = """
-    crash NODE | partition NODE... | cut NODE NODE | slow-network FACTOR | break-links CHANCE | duplicate CHANCE | \
+    crash NODE | blackout NODE... | partition NODE... | cut NODE NODE | slow-network FACTOR | break-links CHANCE | duplicate CHANCE | \
     reorder CHANCE | slow-disk NODE | full-disk NODE | fail-sync NODE | drift NODE PPM | jump NODE TIME | \
     slow NODE TIME | swap NODE ROLE | reload NODE
     """
@@ -64,10 +64,10 @@ extension Fault.Change {
     }
     switch name {
     case "crash": self = .crash(node: try node(0))
-    case "partition":
+    case "partition", "blackout":
       var some: [Int] = []
       for place in words.indices { some.append(try node(place)) }
-      self = .partition(nodes: some.sorted())
+      self = name == "blackout" ? .blackout(nodes: some.sorted()) : .partition(nodes: some.sorted())
     case "cut": self = .oneWay(from: try node(0), to: try node(1))
     case "slow-network": self = .slowNetwork(factor: Int64(try number(0)))
     case "break-links": self = .breakingLinks(chance: try number(0))
@@ -91,6 +91,7 @@ extension Fault.Change {
     func time(_ by: Int64) -> String { by < 0 ? "-\(TimeText.text(-by))" : TimeText.text(by) }
     return switch self {
     case .crash(let node): "crash \(nodes[node])"
+    case .blackout(let some): "blackout \(some.map { nodes[$0] }.joined(separator: " "))"
     case .partition(let some): "partition \(some.map { nodes[$0] }.joined(separator: " "))"
     case .oneWay(let from, let to): "cut \(nodes[from]) \(nodes[to])"
     case .slowNetwork(let factor): "slow-network \(factor)"

@@ -3,6 +3,8 @@ package struct Fault: Sendable, Equatable {
   package enum Change: Sendable, Equatable {
     /// The process ends; the same node starts again at the fault's end.
     case crash(node: Int)
+    /// These lose their power at one moment, and start again at different ones.
+    case blackout(nodes: [Int])
     /// These hear nothing from the others, nor the others from them.
     case partition(nodes: [Int])
     /// Nothing gets from one to the other.
@@ -36,6 +38,7 @@ extension Fault {
     func name(_ node: Int) -> String { world.nodes[node].name }
     return switch change {
     case .crash(let node): "\(name(node)) crashes"
+    case .blackout(let nodes): "\(nodes.map(name).joined(separator: ", ")) lose their power"
     case .partition(let nodes): "\(nodes.map(name).joined(separator: ", ")) cut off from the others"
     case .oneWay(let from, let to): "nothing gets from \(name(from)) to \(name(to))"
     case .slowNetwork(let factor): "the network is \(factor) times slower"

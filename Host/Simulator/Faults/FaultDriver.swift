@@ -22,6 +22,7 @@ final class FaultDriver {
     active.append(fault)
     switch fault.change {
     case .crash(let node): world.nodes[node].crash()
+    case .blackout(let nodes): for node in nodes { world.nodes[node].crash("loses its power") }
     case .failingSync(let node): world.nodes[node].disk.fails = true
     case .clockJump(let node, let by): world.nodes[node].clock.wallError += by
     case .drift(let node, let by): world.nodes[node].clock.setDrift(by, at: world.now)
@@ -37,12 +38,24 @@ final class FaultDriver {
     world.trace.note(.fault, world.now, -1, 2, "no longer: \(fault.words(world))")
     if let place = active.firstIndex(of: fault) { active.remove(at: place) }
     switch fault.change {
-    case .crash(let node):
-      let isDown = active.contains { $0.change == fault.change }
-      if !isDown { world.nodes[node].start() }
+    case .crash(let node): start(node)
+    case .blackout(let nodes):
+      for node in nodes { world.after(Int64.random(in: 0...500_000_000, using: &world.chance)) { [self] in start(node) } }
     case .drift(let node, _): world.nodes[node].clock.setDrift(0, at: world.now)
     default: apply()
     }
+  }
+
+  /// Unless another fault keeps it down.
+  private func start(_ node: Int) {
+    let isDown = active.contains {
+      switch $0.change {
+      case .crash(let other): other == node
+      case .blackout(let nodes): nodes.contains(node)
+      default: false
+      }
+    }
+    if !isDown { world.nodes[node].start() }
   }
 
   /// What all that lasts amounts to together.

@@ -41,6 +41,9 @@ package struct FaultPlan: Sendable, Equatable {
     case .partitions: return partition(roles.count, time, long, &dice)
     case .crashes:
       let back = min(end, time + Int64.random(in: 50_000_000...8_000_000_000, using: &dice))
+      if roles.count > 1, Int.random(in: 0..<3, using: &dice) == 0 {
+        return Fault(.blackout(nodes: some(of: roles.count, atLeast: 2, atMost: roles.count, &dice)), time, back)
+      }
       return Fault(.crash(node: node), time, back)
     case .disks:
       switch Int.random(in: 0..<5, using: &dice) {
@@ -71,7 +74,10 @@ package struct FaultPlan: Sendable, Equatable {
       let to = (from + Int.random(in: 1..<count, using: &dice)) % count
       return Fault(.oneWay(from: from, to: to), time, end)
     }
-    let some = (0..<count).shuffled(using: &dice).prefix(Int.random(in: 1...max(1, count / 2), using: &dice))
-    return Fault(.partition(nodes: some.sorted()), time, end)
+    return Fault(.partition(nodes: some(of: count, atLeast: 1, atMost: max(1, count / 2), &dice)), time, end)
+  }
+
+  private static func some(of count: Int, atLeast: Int, atMost: Int, _ dice: inout SeededNumbers) -> [Int] {
+    (0..<count).shuffled(using: &dice).prefix(Int.random(in: atLeast...atMost, using: &dice)).sorted()
   }
 }

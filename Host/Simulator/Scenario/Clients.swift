@@ -29,6 +29,8 @@ package final class Clients {
   private let end: Int64
   private var unique = 0
   package private(set) var operations: [ClientOperation] = []
+  /// Their beginnings and ends by number, in the order in which they came.
+  private(set) var moments: [(operation: Int, isEnd: Bool)] = []
 
   /// More are not asked for.
   private let limit: Int
@@ -64,6 +66,7 @@ package final class Clients {
       ClientOperation(
         client: client, node: node.number, role: request.role, method: request.method, words: words, start: world.now,
         end: nil, outcome: .unknown("no answer came")))
+    moments.append((number, false))
     let text = "client \(client) calls \(request.role).\(request.method) \(words.joined(separator: " "))"
     world.trace.note(.call, world.now, node.number, Trace.number(of: text), text)
     let call = ControlRequest.call(
@@ -83,7 +86,10 @@ package final class Clients {
 
   private func ended(_ number: Int, _ outcome: ClientOperation.Outcome) {
     operations[number].outcome = outcome
-    if case .answered = outcome { operations[number].end = world.now }
+    if case .answered = outcome {
+      operations[number].end = world.now
+      moments.append((number, true))
+    }
     world.trace.note(
       .answer, world.now, operations[number].node, Trace.number(of: "\(outcome)"),
       "client \(operations[number].client) gets \(outcome)")
