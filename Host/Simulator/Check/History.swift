@@ -56,9 +56,10 @@ package struct History: Sendable {
 }
 
 extension History.Operation {
-  /// "client 2's read (10 to 25), answered `a`"
+  /// "client 2's read (1.010 to 1.025 s), answered `a`"
   package var words: String {
-    let span = end.map { "\(start) to \($0)" } ?? "\(start), never answered"
+    let begin = TimeText.seconds(start)
+    let span = end.map { "\(begin) to \(TimeText.seconds($0)) s" } ?? "\(begin) s, never answered"
     switch request {
     case .write(let value): return "client \(client)'s write of `\(value)` (\(span))"
     case .read: return "client \(client)'s read (\(span))" + (answer.map { ", answered `\($0)`" } ?? "")

@@ -97,8 +97,30 @@ final class RuleWatch {
   }
 
   private func checkLinearizable(_ read: String, _ write: String) {
+    let moments = clients.moments
+    guard case .broken = Linearizability.check(history(of: moments[...], read, write)) else { return }
+    // What is wrong stays wrong, whatever comes after it: looks for the moment at which it became so.
+    var right = 0, wrong = moments.count
+    while wrong - right > 1 {
+      let middle = (right + wrong) / 2
+      if case .broken = Linearizability.check(history(of: moments[..<middle], read, write)) {
+        wrong = middle
+      } else {
+        right = middle
+      }
+    }
+    guard case .broken(let explanation) = Linearizability.check(history(of: moments[..<wrong], read, write)) else {
+      return
+    }
+    let last = clients.operations[moments[wrong - 1].operation]
+    world.fail("linearizable \(read) \(write)", "\(explanation)", at: last.end ?? last.start)
+  }
+
+  private func history(of moments: ArraySlice<(operation: Int, isEnd: Bool)>, _ read: String, _ write: String)
+    -> History
+  {
     var history = History(), places: [Int: Int] = [:]
-    for (number, isEnd) in clients.moments {
+    for (number, isEnd) in moments {
       let operation = clients.operations[number]
       guard operation.target == read || operation.target == write, let key = operation.words.first else { continue }
       let isRead = operation.target == read
@@ -110,7 +132,6 @@ final class RuleWatch {
         places[number] = history.begin(operation.client, request, key: key, at: operation.start)
       }
     }
-    guard case .broken(let explanation) = Linearizability.check(history) else { return }
-    world.fail("linearizable \(read) \(write)", "\(explanation)")
+    return history
   }
 }

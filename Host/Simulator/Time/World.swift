@@ -85,9 +85,9 @@ package final class World: @unchecked Sendable {
   }
 
   /// The first failure ends the run.
-  package func fail(_ rule: String, _ words: String) {
+  package func fail(_ rule: String, _ words: String, at time: Int64? = nil) {
     guard failure == nil else { return }
-    failure = WorldFailure(rule: rule, words: words, time: now)
+    failure = WorldFailure(rule: rule, words: words, time: time ?? now)
     trace.note(.failure, now, -1, 0, "\(rule): \(words)")
   }
 

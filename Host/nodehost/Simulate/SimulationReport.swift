@@ -84,7 +84,8 @@ final class SimulationReport {
 
   private func text(of json: JSON) -> String {
     let seed = json["seed"]?.string ?? "?"
-    var text = "seed \(seed) fails: \(json["rule"]?.string ?? "")\n  \(json["words"]?.string ?? "")\n"
+    let words = (json["words"]?.string ?? "").split(separator: "\n").map { "  \($0)\n" }.joined()
+    var text = "seed \(seed) fails: \(json["rule"]?.string ?? "")\n\(words)"
     if let at = json["at_ms"]?.int, at > 0 {
       text += "  at \(Double(at) / 1000) s of virtual time, after \(json["events"]?.int ?? 0) events\n"
     }

@@ -71,7 +71,7 @@ struct SimulationWorker {
     if let failure = outcome.failure {
       members += [
         ("rule", .string(failure.rule)), ("words", .string(failure.words)),
-        ("at_ms", JSON(failure.time / 1_000_000)), ("last", .array(lastEvents(outcome.seed).map(JSON.string))),
+        ("at_ms", JSON(failure.time / 1_000_000)), ("last", .array(lastEvents(outcome).map(JSON.string))),
       ]
     }
     return .object(JSONObject(members))
@@ -87,14 +87,16 @@ struct SimulationWorker {
     return simulation.run(seed, trace: trace)
   }
 
-  private func lastEvents(_ seed: UInt64) -> [String] {
+  private func lastEvents(_ outcome: Simulation.Outcome) -> [String] {
+    let end = outcome.failure?.time ?? outcome.virtualNanoseconds
     let trace = Trace(), names = simulation.deployment.names
     var lines: [String] = []
     trace.reader = { time, node, words in
+      guard time <= end else { return }
       lines.append(TraceText.line(time, node, words, names))
       if lines.count > 4 * Self.lastEvents { lines.removeFirst(3 * Self.lastEvents) }
     }
-    _ = simulation.run(seed, trace: trace)
+    _ = simulation.run(outcome.seed, outcome.plan, trace: trace)
     return lines.suffix(Self.lastEvents)
   }
 
@@ -116,8 +118,7 @@ struct SimulationWorker {
 /// An event as a line.
 enum TraceText {
   static func line(_ time: Int64, _ node: Int, _ words: String, _ names: [String]) -> String {
-    let rest = String(time / 1_000 % 1_000_000)
-    let clock = "\(time / 1_000_000_000).\(String(repeating: "0", count: 6 - rest.count))\(rest)"
+    let clock = TimeText.seconds(time)
     let indent = String(repeating: " ", count: max(0, 11 - clock.count))
     return "\(indent)\(clock)  \(node < 0 ? "world" : names[node])  \(TextLayout.harmless(words))"
   }
