@@ -34,6 +34,7 @@ package struct Simulation {
     }
     self.steps = steps
     self.deployment = deployment
+    try catalogue.open(deployment)
   }
 
   /// The same with another scenario for the same deployment.

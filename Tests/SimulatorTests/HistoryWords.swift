@@ -1,6 +1,6 @@
 import Simulator
 
-/// A history as a drawing: a line for each client, in which each operation spans its columns.
+/// A history as a drawing: a line for each client, in which each operation spans its columns, of a second each.
 ///
 ///     w1 begins where its letter stands and ends at the `]` behind it; `w1 ...` without one is never answered.
 ///
@@ -25,9 +25,9 @@ extension History {
     for event in events.sorted(by: { ($0.column, $0.isEnd ? 1 : 0) < ($1.column, $1.isEnd ? 1 : 0) }) {
       let isRead = event.text.hasPrefix("r"), value = String(event.text.dropFirst())
       if event.isEnd {
-        end(open[event.client]!, answer: isRead ? value : nil, at: Int64(event.column))
+        end(open[event.client]!, answer: isRead ? value : nil, at: Int64(event.column) * 1_000_000_000)
       } else {
-        open[event.client] = begin(event.client, isRead ? .read : .write(value), at: Int64(event.column))
+        open[event.client] = begin(event.client, isRead ? .read : .write(value), at: Int64(event.column) * 1_000_000_000)
       }
     }
   }

@@ -108,12 +108,12 @@ import Testing
   @Test func oneWrongAnswerInALongHistoryIsFound() {
     var maker = Maker(chance: Chance(state: 9), clients: 4, values: .max, lies: 0, losses: 1)
     var history = maker.make(5000)
-    let write = history.begin(1, .write("last"), at: 100_000)
-    history.end(write, at: 100_001)
-    let read = history.begin(2, .read, at: 100_002)
-    history.end(read, answer: "1", at: 100_003)
+    let write = history.begin(1, .write("last"), at: 100_000_000_000)
+    history.end(write, at: 100_001_000_000)
+    let read = history.begin(2, .read, at: 100_002_000_000)
+    history.end(read, answer: "1", at: 100_003_000_000)
     guard case .broken(let why) = Linearizability.check(history) else { return #expect(Bool(false), "not found") }
-    #expect(why.culprit == "client 2's read (100002 to 100003), answered `1`")
+    #expect(why.culprit == "client 2's read (100.002000 to 100.003000 s), answered `1`")
     #expect(why.possible == ["last"])
   }
 }

@@ -41,24 +41,24 @@ import Testing
     let why = try broken("[w1] [w2]", "          [r1]")
     #expect(
       why.description == """
-        client 1's read (10 to 13), answered `1`: whatever the order of the others, the value was `2`
-          client 0's write of `1` (0 to 3), before it
-          client 0's write of `2` (5 to 8), before it
+        client 1's read (10.000000 to 13.000000 s), answered `1`: whatever the order of the others, the value was `2`
+          client 0's write of `1` (0.000000 to 3.000000 s), before it
+          client 0's write of `2` (5.000000 to 8.000000 s), before it
         """)
   }
 
   @Test func aLostWriteIsFound() throws {
     let why = try broken("[w1] [r]")
-    #expect(why.culprit == "client 0's read (5 to 7), answered ``")
+    #expect(why.culprit == "client 0's read (5.000000 to 7.000000 s), answered ``")
     #expect(why.possible == ["1"])
   }
 
   /// The second reader goes back behind what the first one saw.
   @Test func aReadInversionIsFound() throws {
     let why = try broken("[w1] [w2              ]", "      [r2]", "            [r1]")
-    #expect(why.culprit == "client 2's read (12 to 15), answered `1`")
-    #expect(why.others.contains("client 1's read (6 to 9), answered `2`, before it"))
-    #expect(why.others.contains("client 0's write of `2` (5 to 22), at the same time"))
+    #expect(why.culprit == "client 2's read (12.000000 to 15.000000 s), answered `1`")
+    #expect(why.others.contains("client 1's read (6.000000 to 9.000000 s), answered `2`, before it"))
+    #expect(why.others.contains("client 0's write of `2` (5.000000 to 22.000000 s), at the same time"))
   }
 
   @Test func twoReadersThatSeeTwoOrdersAreFound() throws {
@@ -115,7 +115,7 @@ import Testing
     }
     guard case .broken(let why) = Linearizability.check(history) else { return #expect(Bool(false), "b has an a") }
     #expect(why.key == "b")
-    #expect(why.description.hasPrefix("key `b`: client 2's read (3 to 4), answered `a`: nobody had begun to write that"))
+    #expect(why.description.hasPrefix("key `b`: client 2's read (3.000000 to 4.000000 s), answered `a`: nobody had begun to write that"))
   }
 
   @Test func anotherInitialValueCounts() {

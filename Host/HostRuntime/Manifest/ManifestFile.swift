@@ -14,9 +14,10 @@ package enum ManifestFile {
   /// How long a file named by `${file:…}` may be: far longer than a key or a list of certificates.
   package static let insertedFileLimit = 64 << 10
 
+  /// `absent`: what stands for a file that is not here, such as another machine's secret.
   package static func read(
     path: String, overrides: ManifestOverrides = ManifestOverrides(),
-    environment: @escaping (String) -> String? = ManifestFile.environment
+    environment: @escaping (String) -> String? = ManifestFile.environment, absent: ((String) -> String)? = nil
   ) throws(ManifestProblems) -> LoadedManifest {
     let bytes: [UInt8]
     do throws(Interpolation.FileProblem) {
@@ -26,7 +27,12 @@ package enum ManifestFile {
     }
     let folder = PathText.folder(of: path)
     let values = Interpolation(variable: environment) { name in
-      Result { () throws(Interpolation.FileProblem) in try text(of: PathText.resolve(name, in: folder)) }
+      Result { () throws(Interpolation.FileProblem) in
+        do throws(Interpolation.FileProblem) { return try text(of: PathText.resolve(name, in: folder)) } catch {
+          guard let absent else { throw error }
+          return absent(name)
+        }
+      }
     }
     return try parse(bytes, named: path, overrides: overrides, values: values)
   }

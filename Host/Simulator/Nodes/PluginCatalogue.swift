@@ -13,6 +13,20 @@ package final class PluginCatalogue {
     self.executable = executable
   }
 
+  /// Opens all that the deployment names, so that what is missing is said before anything runs.
+  func open(_ deployment: Deployment) throws(Deployment.Problem) {
+    for plan in deployment.plans {
+      let loader = loader(folders: plan.manifest.plugins.folders)
+      for role in plan.manifest.roles {
+        do throws(PluginRefusal) {
+          _ = try loader.load(role, allow: plan.manifest.plugins.allow, PluginLoader.Wish())
+        } catch {
+          throw Deployment.Problem(text: "\(error.reason(for: role))")
+        }
+      }
+    }
+  }
+
   func loader(folders: [String]) -> any RoleLoader {
     if let known = loaders[folders] { return known }
     let loader = SimLoader(
@@ -41,8 +55,9 @@ private final class SimLoader: RoleLoader, @unchecked Sendable {
     let asked = Asked(role: "\(role.role) \(role.plugin) \(role.config.map(\.rendered) ?? "")", source: "\(wish.source)")
     if let loaded = known[asked] { return loaded }
     // Time stands still for what the real machine does.
+    let isInWorld = VirtualTime.isOn
     VirtualTime.isOn = false
-    defer { VirtualTime.isOn = true }
+    defer { VirtualTime.isOn = isInWorld }
     let loaded = try loader.load(role, allow: allow, PluginLoader.Wish(source: wish.source))
     known[asked] = loaded
     return loaded

@@ -7,6 +7,7 @@ import NodeValues
 final class SimulationReport {
   /// More failures are only counted.
   private static let shownFailures = 5
+  private static let lineWidth = 160
 
   private let invocation: Invocation
   private let seeds: ClosedRange<UInt64>
@@ -91,7 +92,7 @@ final class SimulationReport {
     }
     let last = json["last"]?.array ?? []
     if !last.isEmpty {
-      text += "  what came before:\n" + last.compactMap(\.string).map { "    \($0)\n" }.joined()
+      text += "  what came before:\n" + last.compactMap(\.string).map { "    \(TextLayout.clip($0, to: Self.lineWidth))\n" }.joined()
     }
     return text + "  again: \(command(seed))\n"
   }
