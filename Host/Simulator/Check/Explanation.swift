@@ -65,7 +65,7 @@ package struct Explanation: Sendable, Equatable, CustomStringConvertible {
     let kinds = [
       rest.filter { $0.written == read.answer },
       earlier.filter { possible.contains($0.written ?? $0.answer ?? "") },
-      rest.filter { !$0.isOver(by: read.startPlace) },
+      rest.filter { !$0.isOver(by: read.startPlace) && ($0.written ?? $0.answer) != nil },
     ]
     return Set(kinds.flatMap { $0.suffix(mostOfAKind).map(\.startPlace) })
   }
