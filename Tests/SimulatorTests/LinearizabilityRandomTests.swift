@@ -84,7 +84,7 @@ import Testing
   @Test(arguments: [2, 3, 5], [3, Int.max]) func aSmallHistoryIsJudgedAsByTryingAll(_ clients: Int, _ values: Int) {
     var seen = [true: 0, false: 0]
     var chance = Chance(state: UInt64(clients))
-    for number in 0..<2000 {
+    for number in 0..<1000 {
       let count = 4 + chance.below(5), lies = chance.below(40), losses = chance.below(30)
       var maker = Maker(chance: chance, clients: clients, values: values, lies: lies, losses: losses)
       let history = maker.make(count)
@@ -96,11 +96,12 @@ import Testing
       }
       seen[expected]! += 1
     }
-    #expect(seen[true]! > 400 && seen[false]! > 400, "\(seen)")
+    #expect(seen[true]! > 100 && seen[false]! > 100, "\(seen)")
   }
 
   /// Also with clients that give up and go on, whose writes stay open for ever.
-  @Test(arguments: [(1, 0), (4, 0), (8, 2), (100, 1)]) func aLongHistoryOfARegisterHolds(_ clients: Int, _ losses: Int) {
+  @Test(arguments: [(1, 0), (4, 0), (8, 2), (100, 1)]) func aLongHistoryOfARegisterHolds(_ clients: Int, _ losses: Int)
+  {
     var maker = Maker(chance: Chance(state: 7), clients: clients, values: .max, lies: 0, losses: losses)
     #expect(Linearizability.check(maker.make(5000)) == .holds)
   }

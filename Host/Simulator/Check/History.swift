@@ -17,12 +17,12 @@ package struct History: Sendable {
     package var request: Request
     package var start: Int64
     /// Nil if the answer never came: it may have happened at any time since, or never.
-    package fileprivate(set) var end: Int64?
+    package internal(set) var end: Int64?
     /// What a read was answered.
-    package fileprivate(set) var answer: String?
+    package internal(set) var answer: String?
     /// The places of its two ends among all ends of all operations.
     package let startPlace: Int
-    package fileprivate(set) var endPlace: Int?
+    package internal(set) var endPlace: Int?
     package fileprivate(set) var isWithdrawn = false
   }
 

@@ -14,11 +14,10 @@ package enum Linearizability: Sendable, Equatable {
   ) -> Linearizability {
     var undecided: String?
     for (key, operations) in history.byKey {
-      let register = RegisterHistory(operations, initial: initial)
-      var search = LinearizationSearch(register, stepLimit: stepLimit)
+      var search = LinearizationSearch(RegisterHistory(operations, initial: initial), stepLimit: stepLimit)
       switch search.run() {
       case true: continue
-      case false: return .broken(Explanation(key, register, stuck: search.stuck!, initial: initial))
+      case false: return .broken(Explanation(key, operations, initial: initial, stepLimit: stepLimit))
       case nil: undecided = undecided ?? key
       }
     }

@@ -14,8 +14,6 @@ struct RegisterHistory {
 
   /// In the order of their starts.
   private(set) var items: [Item] = []
-  /// For each item what it was made from.
-  private(set) var sources: [History.Operation] = []
   /// The items that were answered, in the order of their ends.
   private(set) var ends: [Int32] = []
   /// The number of each value; the initial one is 0.
@@ -25,7 +23,6 @@ struct RegisterHistory {
     values[initial] = 0
     let answers = Set(operations.lazy.compactMap(\.answer))
     for operation in operations where operation.endPlace != nil || Self.isSeen(operation, answers) {
-      sources.append(operation)
       let isRead = operation.request == .read
       let value = if case .write(let written) = operation.request { written } else { operation.answer! }
       let item = Item(
