@@ -82,10 +82,11 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   private var connections: [any ServerConnection] = []
   private(set) var isClosing = false
   private var timer: UInt64?
-  private var dateText: [UInt8] = []
+  private let dateText = UnsafeMutableRawBufferPointer.allocate(byteCount: HTTPDate.length, alignment: 1)
   private var dateSecond: Int64 = -1
   private var whenClosed: (() -> Void)?
-  let counts: ServerCounts
+  private let counts: ServerCounts
+  private let requests: MetricSeries
   /// For answers that are there as a whole.
   private(set) lazy var compressor = ResponseCompressor(.whole)
 
@@ -93,12 +94,15 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
     self.listener = listener
     self.loop = loop
     counts = listener.counts
+    requests = counts.requests.part()
     acceptor = Acceptor(socket, on: loop) { [unowned self] descriptor, from in
       accept(descriptor, from)
     } troubled: { [unowned listener] in
       listener.trouble($0)
     }
   }
+
+  deinit { dateText.deallocate() }
 
   var limits: ServerLimits { listener.limits }
 
@@ -169,9 +173,9 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
     let head = exchange.head
     switch routes.table.find(head) {
     case .found(let target, let captures):
-      exchange.captures = captures
+      if !captures.isEmpty { exchange.captures = captures }
       let target = routes.targets[target]
-      if let home = target.home, home !== loop, exchange.follow(to: home) { return }
+      if let home = target.home(awayFrom: loop), exchange.follow(to: home) { return }
       target.begin(exchange)
     case .wrongMethod where exchange.isCall, .nothing where exchange.isCall: refuseCall(exchange)
     case .wrongMethod(let methods):
@@ -196,20 +200,20 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
 
   /// An exchange has come to its end.
   func ended(_ exchange: ServerExchange) {
-    counts.requests.addFromAnyThread(1)
+    requests.add(1)
     if exchange.status >= 500 || exchange.answer == .broken { counts.failures.addFromAnyThread(1) }
     listener.accessLog?.note(exchange, listener.name)
   }
 
-  /// What "date" says now.
-  func date() -> [UInt8] {
+  /// What "date" says now. Changes with the next second.
+  func date() -> UnsafeRawBufferPointer {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME_COARSE, &time)
     if Int64(time.tv_sec) != dateSecond {
       dateSecond = Int64(time.tv_sec)
-      dateText = HTTPDate.text(time.tv_sec)
+      dateText.copyBytes(from: HTTPDate.text(time.tv_sec))
     }
-    return dateText
+    return UnsafeRawBufferPointer(dateText)
   }
 
   // MARK: The end

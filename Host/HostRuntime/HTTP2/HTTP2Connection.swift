@@ -114,8 +114,8 @@ class HTTP2Connection: StreamOwner {
     case NGHTTP2_DATA.rawValue:
       if header.flags & HTTP2.endStream == 0 {
         if header.length == 0 { countEmptyFrame() }
-      } else if let flow = flow(header.stream_id) {
-        streamEnds(flow)
+      } else {
+        _ = withFlow(header.stream_id) { streamEnds($0) }
       }
     case NGHTTP2_SETTINGS.rawValue: settingsCame()
     case NGHTTP2_GOAWAY.rawValue: goingAway(frame.goaway.last_stream_id, frame.goaway.error_code)
@@ -123,8 +123,12 @@ class HTTP2Connection: StreamOwner {
     }
   }
 
-  final func flow(_ id: Int32) -> HTTP2Flow? {
-    nghttp2_session_get_stream_user_data(session, id).map { Unmanaged<HTTP2Flow>.fromOpaque($0).takeUnretainedValue() }
+  /// False if there is no such stream any more. The flow is its exchange's, and that is the connection's.
+  @inline(__always)
+  final func withFlow(_ id: Int32, _ body: (HTTP2Flow) -> Void) -> Bool {
+    guard let found = nghttp2_session_get_stream_user_data(session, id) else { return false }
+    Unmanaged<HTTP2Flow>.fromOpaque(found)._withUnsafeGuaranteedRef(body)
+    return true
   }
 
   /// So much of the body has been used, and as much more of all streams together may come.
@@ -171,9 +175,11 @@ class HTTP2Connection: StreamOwner {
 
   fileprivate func frameSent(_ header: nghttp2_frame_hd) {
     let isHead = header.type == NGHTTP2_HEADERS.rawValue, ends = header.flags & HTTP2.endStream != 0
-    guard isHead || (ends && header.type == NGHTTP2_DATA.rawValue), let flow = flow(header.stream_id) else { return }
-    flow.hasBegun = true
-    if ends { sent(flow) }
+    guard isHead || (ends && header.type == NGHTTP2_DATA.rawValue) else { return }
+    _ = withFlow(header.stream_id) { flow in
+      flow.hasBegun = true
+      if ends { sent(flow) }
+    }
   }
 
   final func reset(_ flow: HTTP2Flow, _ code: nghttp2_error_code) {
@@ -181,7 +187,7 @@ class HTTP2Connection: StreamOwner {
     stream.wantsToGather()
   }
 
-  final func forget(_ flow: HTTP2Flow) { drained.removeAll { $0 === flow } }
+  final func forget(_ flow: HTTP2Flow) { if !drained.isEmpty { drained.removeAll { $0 === flow } } }
 
   // MARK: The end
 
@@ -277,7 +283,7 @@ private enum HTTP2Callbacks {
       return HTTP2.success
     }
     nghttp2_session_callbacks_set_on_stream_close_callback(table) { session, id, code, own in
-      HTTP2Callbacks.with(own) { connection in if let flow = connection.flow(id) { connection.closed(flow, code) } }
+      HTTP2Callbacks.with(own) { connection in _ = connection.withFlow(id) { connection.closed($0, code) } }
       return HTTP2.success
     }
     return table!
@@ -306,7 +312,7 @@ private enum HTTP2Callbacks {
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table) { _, _, id, bytes, length, own in
       HTTP2Callbacks.with(own) { connection in
         let piece = UnsafeRawBufferPointer(start: bytes, count: length)
-        if let flow = connection.flow(id) { connection.data(flow, piece) } else { connection.used(length) }
+        if !connection.withFlow(id, { connection.data($0, piece) }) { connection.used(length) }
       }
       return HTTP2.success
     }

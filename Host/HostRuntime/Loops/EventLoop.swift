@@ -162,7 +162,7 @@ package final class EventLoop: @unchecked Sendable {
   private func endTurn() {
     guard !endingTurn.isEmpty else { return }
     swap(&endingTurn, &endedTurn)
-    for target in endedTurn { target.turnEnded() }
+    for place in endedTurn.indices { endedTurn[place].turnEnded() }
     endedTurn.removeAll(keepingCapacity: true)
   }
 

@@ -11,7 +11,7 @@ protocol StreamOwner: AnyObject {
   var wantsInput: Bool { get }
   /// The other side will send no more, and what it sent is used or not enough. It may still be listening.
   func streamFinished()
-  /// What was written is about to leave: the last chance to add to it in this turn.
+  /// It has asked for that, and what was written is about to leave: the last chance to add to it in this turn.
   func streamGathers()
   /// Writing is sensible again after `isFull`.
   func streamDrained()
@@ -58,6 +58,8 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   private var isFinishing = false
   private var wasFull = false
   private var asksForTurnEnd = false
+  private var asksToGather = false
+  private var isGathering = false
   private var move: (loop: EventLoop, arrived: @Sendable () -> Void)?
   private var lingerTimer: UInt64?
   private var unused = ByteQueue()
@@ -126,11 +128,15 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
 
   private func noteOutput() {
     if isFull { wasFull = true }
-    askForTurnEnd()
+    // What is gathered is sent in the same breath.
+    if !isGathering { askForTurnEnd() }
   }
 
   /// The owner has something to add at the end of this turn.
-  func wantsToGather() { askForTurnEnd() }
+  func wantsToGather() {
+    asksToGather = true
+    askForTurnEnd()
+  }
 
   /// Closes once all that was written has been sent.
   func finish() {
@@ -191,20 +197,27 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   private func askForTurnEnd() {
     guard !asksForTurnEnd else { return }
     asksForTurnEnd = true
-    loop.atTurnEnd(self)
+    uncounted(loop) { $0.atTurnEnd(self) }
   }
 
   private func advance() {
     if state == .connecting { connected() }
     if state == .handshaking { shakeHands() }
     if state == .open {
-      owner?.streamGathers()
+      if asksToGather { gather() }
       flush()
       if state == .open { receive() }
     } else if state == .lingering {
       throwAway()
     }
     if state == .moving { leave() }
+  }
+
+  private func gather() {
+    asksToGather = false
+    isGathering = true
+    owner?.streamGathers()
+    isGathering = false
   }
 
   // MARK: From loop to loop

@@ -134,7 +134,7 @@ extension RoleInstance {
     let request = exchange.exchange
     HTTPEvent.lend(
       NH_HTTP_REQUEST, exchange: exchange.handle, token: exchange.token, head: request.head,
-      captures: request.captures, remote: request.remote, isSecure: request.isSecure,
+      captures: request.captures, remote: request.remote.lent, isSecure: request.isSecure,
       ends: request.head.framing == .none
     ) { deliver($0) }
   }
