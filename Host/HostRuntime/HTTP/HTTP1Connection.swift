@@ -56,6 +56,8 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
     watch.note(shard.loop.turnBegan)
   }
 
+  private var turnBegan: Int64 { uncounted(shard) { $0.loop.turnBegan } }
+
   func streamOpened() {
     if stream.tls?.chosenProtocol == TLSContext.http2 { becomeHTTP2() }
   }
@@ -68,7 +70,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
   // MARK: In
 
   func streamReceived(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
-    watch.note(bytes.count, shard.loop.turnBegan)
+    watch.note(bytes.count, turnBegan)
     var used = 0
     if isFirst {
       switch Self.isPreface(bytes) {
@@ -112,15 +114,18 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
   private func readHead(_ bytes: UnsafeMutableRawBufferPointer) throws(HTTPRefusal) -> Int? {
     if case .idle = state {
       takeFreshExchange()
-      headBegan = shard.loop.turnBegan
+      headBegan = turnBegan
       state = .head
     }
     let read = try uncounted(exchange.head) { head throws(HTTPRefusal) in try reader.read(bytes, into: head) }
     guard let read else { return nil }
     bodySize = 0
-    watch.note(shard.loop.turnBegan)
-    let framing = exchange.head.framing
-    exchange.requestHasEnded = framing == .none
+    watch.note(turnBegan)
+    let framing = uncounted(exchange) { exchange in
+      let framing = exchange.head.framing
+      exchange.requestHasEnded = framing == .none
+      return framing
+    }
     if framing == .none {
       state = .answering
     } else {
@@ -237,7 +242,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
   }
 
   func answered(_ exchange: HTTP1Exchange, staysOpen: Bool) {
-    watch.note(shard.loop.turnBegan)
+    watch.note(turnBegan)
     guard staysOpen else { return end() }
     if case .body = state, !body.hasEnded { state = .discarding(Self.discardLimit) } else { becomeIdle() }
     stream.reoffer()
@@ -355,11 +360,13 @@ final class HTTP1Exchange: ServerExchange, @unchecked Sendable {
       staysOpen = connection.staysOpen(after: self, isWhole: ends)
       framing = frame(response, ends: ends)
       let date = uncounted(shard) { $0.date() }
-      HTTP1ResponseWriter.head(response, framing, persistence, date: date, to: connection.stream)
+      uncounted(connection.stream) {
+        HTTP1ResponseWriter.head(response, framing, persistence, date: date, to: $0)
+      }
     }
     if case .length(let length) = framing { left = length }
     if body.count > 0 { sendBody(body) }
-    if ends, case .chunked = framing { sendEnd(nh_pair_list()) }
+    if ends, case .chunked = framing { sendEnd(nh_pair_list(), areOwn: true) }
   }
 
   override func sendForwardedHead(_ head: MessageHead, _ leftOut: FieldSet) {
@@ -367,8 +374,9 @@ final class HTTP1Exchange: ServerExchange, @unchecked Sendable {
       staysOpen = connection.staysOpen(after: self, isWhole: false)
       framing = frame(head)
       if case .length(let length) = framing { left = length }
-      HTTP1ResponseWriter.head(
-        head, leavingOut: leftOut, framing, hasNoBody: isToHead, persistence, to: connection.stream)
+      uncounted(connection.stream) {
+        HTTP1ResponseWriter.head(head, leavingOut: leftOut, framing, hasNoBody: isToHead, persistence, to: $0)
+      }
     }
   }
 
@@ -414,7 +422,7 @@ final class HTTP1Exchange: ServerExchange, @unchecked Sendable {
     }
   }
 
-  override func sendEnd(_ trailers: nh_pair_list) {
+  override func sendEnd(_ trailers: nh_pair_list, areOwn: Bool) {
     guard !isToHead else { return }
     if case .chunked = framing, let stream { HTTP1ResponseWriter.lastChunk(trailers, to: stream) }
     // Shorter than announced: only the end of the connection can tell.

@@ -63,12 +63,18 @@ struct ProgressWatch {
   func isOlder(than limit: Int64, _ now: Int64) -> Bool { now - last > limit }
 }
 
-/// A listener's routes; the table's numbers are places among the targets.
-struct Routes: Sendable {
+/// A listener's routes; the table's numbers are places among the targets. Never change.
+final class Routes: Sendable {
   /// Counts up.
-  var number: UInt64 = 0
-  var table = RouteTable()
-  var targets: [any RequestTarget] = []
+  let number: UInt64
+  let table: RouteTable
+  let targets: [any RequestTarget]
+
+  init(number: UInt64 = 0, table: RouteTable = RouteTable(), targets: [any RequestTarget] = []) {
+    self.number = number
+    self.table = table
+    self.targets = targets
+  }
 }
 
 /// The share of a listener that lives on one loop: its socket and its connections.
@@ -170,8 +176,8 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   // MARK: Requests
 
   func dispatch(_ exchange: ServerExchange) {
-    let head = exchange.head
-    switch routes.table.find(head) {
+    let routes = routes
+    switch uncounted(exchange.head, { routes.table.find($0) }) {
     case .found(let target, let captures):
       if !captures.isEmpty { exchange.captures = captures }
       let target = routes.targets[target]
@@ -180,7 +186,8 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
     case .wrongMethod where exchange.isCall, .nothing where exchange.isCall: refuseCall(exchange)
     case .wrongMethod(let methods):
       let allowed = Array(Set(methods)).sorted().joined(separator: ", ")
-      exchange.refuse(405, "\(head.string(head.path)) has only: \(allowed)", headers: [("allow", allowed)])
+      let path = exchange.head.string(exchange.head.path)
+      exchange.refuse(405, "\(path) has only: \(allowed)", headers: [("allow", allowed)])
     case .nothing:
       listener.isReady.load(ordering: .relaxed)
         ? exchange.refuse(404, "nothing is here")

@@ -10,6 +10,8 @@ struct ResponseHead {
   let length: Int?
   let hasDate: Bool
   let hasServer: Bool
+  /// The headers are constants of the host's, in lower case.
+  let areOwn: Bool
 
   static let fieldLimit = 256
 
@@ -19,6 +21,7 @@ struct ResponseHead {
     _ status: Int, _ headers: nh_pair_list, ends: Bool, bodyCount: Int, isToHead: Bool, areOwn: Bool = false
   ) {
     guard areOwn || Self.areFit(headers) else { return nil }
+    self.areOwn = areOwn
     self.status = status
     self.headers = headers
     var given: Int?

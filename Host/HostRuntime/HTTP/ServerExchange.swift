@@ -235,7 +235,7 @@ class ServerExchange: @unchecked Sendable {
         sendBody($0)
       }
     }
-    sendEnd(trailers)
+    sendEnd(trailers, areOwn: areOwn)
     complete()
     return NH_OK
   }
@@ -311,7 +311,7 @@ class ServerExchange: @unchecked Sendable {
     }
   }
   func sendBody(_ body: UnsafeRawBufferPointer) { fatalError("the wire's") }
-  func sendEnd(_ trailers: nh_pair_list) { fatalError("the wire's") }
+  func sendEnd(_ trailers: nh_pair_list, areOwn: Bool) { fatalError("the wire's") }
   func breakOff() { fatalError("the wire's") }
   /// More of the request's body may come.
   func grant(_ bytes: Int) { fatalError("the wire's") }

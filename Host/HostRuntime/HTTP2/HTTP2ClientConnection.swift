@@ -286,7 +286,7 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
   func tick(_ now: Int64) {
     guard isAlive(now) else { return stream.close(NetworkFailure("it answers no ping")) }
     guard open.isEmpty else { return }
-    stream.trim()
+    trim()
     if isGoing || now - idleSince > origin.limits.idle {
       origin.unlist(self)
       announceEnd()

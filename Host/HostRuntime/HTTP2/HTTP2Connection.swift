@@ -22,6 +22,7 @@ class HTTP2Connection: StreamOwner {
   static let pingTimeout: Int64 = 20_000_000_000
 
   let stream: Stream
+  private let memory = HTTP2Memory()
   private(set) var session: OpaquePointer!
   private var emptyFrames = 0
   private var resets = 0
@@ -41,10 +42,11 @@ class HTTP2Connection: StreamOwner {
 
   func begin(isServer: Bool, _ settings: [(nghttp2_settings_id, Int)]) {
     let own = Unmanaged.passUnretained(self).toOpaque()
+    var functions = memory.functions
     let outcome =
       isServer
-      ? nghttp2_session_server_new2(&session, HTTP2Callbacks.table, own, HTTP2Callbacks.options)
-      : nghttp2_session_client_new2(&session, HTTP2Callbacks.table, own, HTTP2Callbacks.options)
+      ? nghttp2_session_server_new3(&session, HTTP2Callbacks.table, own, HTTP2Callbacks.options, &functions)
+      : nghttp2_session_client_new3(&session, HTTP2Callbacks.table, own, HTTP2Callbacks.options, &functions)
     precondition(outcome == 0, "no memory for an HTTP/2 session")
     var entries = settings.map { nghttp2_settings_entry(settings_id: Int32($0.0.rawValue), value: UInt32($0.1)) }
     nghttp2_submit_settings(session, HTTP2.noFlags, &entries, entries.count)
@@ -145,6 +147,9 @@ class HTTP2Connection: StreamOwner {
 
   // MARK: Out
 
+  /// Something new is to be sent.
+  final func wantsToGather() { stream.wantsToGather() }
+
   final func streamGathers() {
     while !stream.isFull, !stream.isClosed {
       var bytes: UnsafePointer<UInt8>?
@@ -218,6 +223,12 @@ class HTTP2Connection: StreamOwner {
   }
 
   // MARK: Time
+
+  /// Nothing is under way: gives back memory that is not needed now.
+  final func trim() {
+    stream.trim()
+    memory.trim()
+  }
 
   /// Once a second. False if the other side is not there any more.
   final func isAlive(_ now: Int64) -> Bool {

@@ -209,14 +209,14 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     let isEmpty = isToHead || response.status == 204 || response.status == 304 || (ends && body.isEmpty)
     if !isEmpty {
       flow.write(body, to: connection.session)
-      if ends { flow.end(nh_pair_list(), to: connection.session) }
+      if ends { flow.end(nh_pair_list(), areOwn: true, to: connection.session) }
     }
     HTTP2Fields.with(Int(response.headers.count) + 4) { fields in
       withUnsafeTemporaryAllocation(byteCount: 32, alignment: 1) { room in
         fields.add(":status", HTTP2Fields.digits(response.status, room.baseAddress!))
         if !isLongLived { addUsual(response, room.baseAddress! + 4, to: &fields) }
         for pair in ResponseHead.pairs(response.headers) where !ResponseHead.isTheHosts(pair.name) {
-          fields.add(ResponseHead.bytes(pair.name), ResponseHead.bytes(pair.value))
+          fields.add(ResponseHead.bytes(pair.name), ResponseHead.bytes(pair.value), areOwn: response.areOwn)
         }
         submit(fields.all, connection, hasBody: !isEmpty)
       }
@@ -241,21 +241,21 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     } else {
       nghttp2_submit_response(connection.session, flow.id, fields.baseAddress, fields.count, nil)
     }
-    connection.stream.wantsToGather()
+    connection.wantsToGather()
   }
 
   override func sendBody(_ body: UnsafeRawBufferPointer) {
     guard !isToHead else { return }
     withConnection {
       flow.write(body, to: $0.session)
-      $0.stream.wantsToGather()
+      $0.wantsToGather()
     }
   }
 
-  override func sendEnd(_ trailers: nh_pair_list) {
+  override func sendEnd(_ trailers: nh_pair_list, areOwn: Bool) {
     withConnection {
-      flow.end(trailers, to: $0.session)
-      $0.stream.wantsToGather()
+      flow.end(trailers, areOwn: areOwn, to: $0.session)
+      $0.wantsToGather()
     }
   }
 

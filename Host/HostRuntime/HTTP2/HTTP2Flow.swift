@@ -23,6 +23,8 @@ final class HTTP2Flow {
   var place = 0
   var output = ByteQueue()
   private(set) var trailers: MessageHead?
+  /// Those that are constants of the host's.
+  private var ownTrailers = nh_pair_list()
   private(set) var hasEnded = false
   /// nghttp2 has asked for bytes and there were none: it has to be told when there are.
   private(set) var isDeferred = false
@@ -36,6 +38,7 @@ final class HTTP2Flow {
     output.removeAll()
     output.shrink(to: ByteQueue.leastCapacity)
     if trailers != nil { uncounted(trailers!) { $0.reset() } }
+    ownTrailers = nh_pair_list()
     hasEnded = false
     isDeferred = false
     hasBegun = false
@@ -49,8 +52,8 @@ final class HTTP2Flow {
     wake(session)
   }
 
-  func end(_ trailers: nh_pair_list, to session: OpaquePointer) {
-    if trailers.count > 0 { keep(trailers) }
+  func end(_ trailers: nh_pair_list, areOwn: Bool = false, to session: OpaquePointer) {
+    if areOwn { ownTrailers = trailers } else if trailers.count > 0 { keep(trailers) }
     hasEnded = true
     wake(session)
   }
@@ -89,13 +92,13 @@ final class HTTP2Flow {
     flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
     guard hasEnded, count == output.count else { return count }
     flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-    if trailers != nil { uncounted(trailers!) { offer($0, session, flags) } }
+    if ownTrailers.count > 0 {
+      flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+      _ = HTTP2Fields.with(own: ownTrailers) { nghttp2_submit_trailer(session, id, $0.baseAddress, $0.count) }
+    } else if let trailers, !trailers.fields.isEmpty {
+      flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+      _ = HTTP2Fields.with(trailers) { nghttp2_submit_trailer(session, id, $0.baseAddress, $0.count) }
+    }
     return count
-  }
-
-  private func offer(_ trailers: MessageHead, _ session: OpaquePointer, _ flags: UnsafeMutablePointer<UInt32>) {
-    guard !trailers.fields.isEmpty else { return }
-    flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-    _ = HTTP2Fields.with(trailers) { nghttp2_submit_trailer(session, id, $0.baseAddress, $0.count) }
   }
 }

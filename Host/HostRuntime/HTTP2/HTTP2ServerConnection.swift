@@ -171,7 +171,7 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
       uncounted(open[place]) { $0.flow.place = place }
     }
     if spare.count < Self.spareLimit, isKnownUniquelyReferenced(&ended) {
-      spare.append(ended)
+      spare.append(consume ended)
     } else {
       ended.connection = nil
     }
@@ -219,7 +219,7 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
     if let noticeAt, now - max(noticeAt, 0) >= Self.noticeNanoseconds { announceEnd() }
     if isEnding, open.isEmpty { return finish() }
     if open.isEmpty {
-      stream.trim()
+      trim()
       if now - restsSince > limits.idle { announceEnd() }
     }
     for exchange in open.reversed() where exchange.flow.place < open.count { exchange.tick(now, limits) }

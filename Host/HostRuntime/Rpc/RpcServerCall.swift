@@ -181,7 +181,7 @@ final class RpcServerCall: RpcCall, ExchangeHandler, TimerTarget, @unchecked Sen
   private func putFramed(_ message: UnsafeRawBufferPointer, isCompressed: Bool) -> nh_status {
     withUnsafeTemporaryAllocation(byteCount: GrpcFraming.prefixSize, alignment: 1) { prefix in
       GrpcFraming.writePrefix(message.count, isCompressed: isCompressed, at: prefix.baseAddress!)
-      return exchange.write(UnsafeRawBufferPointer(prefix), message)
+      return uncounted(exchange) { $0.write(UnsafeRawBufferPointer(prefix), message) }
     }
   }
 
