@@ -1,8 +1,8 @@
 import CHttp2
 import Glibc
 
-/// Memory for what nghttp2 notes about streams and frames. A request takes a dozen small pieces and gives them all back;
-/// those that were given back are kept here by size, and taking one is a few instructions. A connection's own, so only
+/// Memory for what nghttp2 notes about streams and frames. A request takes eight small pieces and gives them all back;
+/// what was given back is kept here by its size, and taking it again is a few instructions. A connection's own, so only
 /// one thread at a time is in it.
 final class HTTP2Memory {
   /// Sizes are rounded up to a multiple of this.

@@ -285,7 +285,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   /// How many bytes the socket took.
   private func send(_ bytes: UnsafeRawBufferPointer) -> Int {
     guard let tls else {
-      let count = Glibc.send(descriptor, bytes.baseAddress!, bytes.count, Int32(MSG_NOSIGNAL))
+      let count = csystem_send(descriptor, bytes.baseAddress!, bytes.count)
       if count == bytes.count { return count }
       if count >= 0 || errno == EAGAIN || errno == EINTR {
         canWrite = count < 0 && errno == EINTR
@@ -381,7 +381,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   /// Nil if nothing came, for whatever reason.
   private func read(into room: UnsafeMutableRawBufferPointer) -> Int? {
     if let tls { return read(into: room, tls) }
-    let count = Glibc.read(descriptor, room.baseAddress!, room.count)
+    let count = csystem_receive(descriptor, room.baseAddress!, room.count)
     if count > 0 {
       if count < room.count, !hungUp { canRead = false }
       return count
