@@ -1,6 +1,5 @@
 import CNodeABI
 import CSystem
-import Glibc
 import HostCore
 
 /// This node's side of the link to one peer: keeps it up, or tries to. The links' loop.
@@ -337,15 +336,15 @@ final class PeerLink: TimerTarget {
       counts.messagesSent += UInt64(parcels)
     }
     swap(&frames, &taken)
+    current.stream.push()
   }
 
   // MARK: In
 
-  /// All that came at once has been taken; of it, this was not for the link's own sake.
+  /// This came, and was not for the link's own sake.
   func received(_ counted: PeerCounts) {
     counts.bytesReceived += counted.bytesReceived
     counts.messagesReceived += counted.messagesReceived
-    intake.handOver()
   }
 }
 
