@@ -29,8 +29,8 @@ final class PeerProof: @unchecked Sendable {
 
   /// Taken from a link's socket at once. More saves calls when much comes; each link holds so much memory.
   private static let readAhead = 64 << 10
-  /// Records that leave a link in one call of the system, while more waits: the eight that the system may hold unsent.
-  /// More saves calls, and makes what is urgent wait longer.
+  /// What leaves a link in one call of the system while more waits: eight TLS records, as much as the system may hold
+  /// unsent. More saves calls, and makes what is urgent wait longer.
   private static let gatherLimit = 8 * ((16 << 10) + 64)
 
   private let identity: Identity
