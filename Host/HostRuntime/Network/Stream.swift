@@ -7,6 +7,8 @@ protocol StreamOwner: AnyObject {
   func streamOpened()
   /// Bytes came, valid during the call. Returns how many it has used; the rest comes again, together with what follows.
   func streamReceived(_ bytes: UnsafeMutableRawBufferPointer) -> Int
+  /// All that could be read for now has been handed to it: the time to hand on what was gathered.
+  func streamRests()
   /// Whether it waits for bytes: not while it is busy with those that it has.
   var wantsInput: Bool { get }
   /// The other side will send no more, and what it sent is used or not enough. It may still be listening.
@@ -21,6 +23,7 @@ protocol StreamOwner: AnyObject {
 
 extension StreamOwner {
   func streamGathers() {}
+  func streamRests() {}
 }
 
 /// One connected socket, plain or through TLS, on its loop. What is written in a turn of the loop leaves together at
@@ -99,7 +102,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     return sentCount
   }
 
-  /// With `atOnce` it is not kept for the turn's end: for who has gathered already.
+  /// With `atOnce` it is not kept for the turn's end: for who has gathered already, and ends with `push`.
   func write(_ bytes: UnsafeRawBufferPointer, atOnce: Bool = false) {
     guard !isClosed else { return }
     var bytes = bytes
@@ -275,7 +278,9 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
       output.removeFirst(sent)
       sentCount += sent
     }
-    if output.isEmpty, isFinishing { return linger() }
+    push()
+    guard state == .open else { return }
+    if output.isEmpty, isFinishing, tls?.hasGathered != true { return linger() }
     if wasFull, output.count <= Self.lowWater {
       wasFull = false
       owner?.streamDrained()
@@ -301,6 +306,17 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     case .failed(let failure): close(failure)
     }
     return 0
+  }
+
+  /// Sends what TLS has gathered. Otherwise that waits for the turn's end.
+  func push() {
+    guard let tls, tls.hasGathered, canWrite, state == .open else { return }
+    switch tls.push() {
+    case .bytes: break
+    case .wait: canWrite = false
+    case .ended: close(NetworkFailure("the other side hung up"))
+    case .failed(let failure): close(failure)
+    }
   }
 
   private func linger() {
@@ -332,9 +348,13 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     var budget = Self.readBudget
     if !isPaused, !unused.isEmpty { offerUnused() }
     while canRead, !isPaused, state == .open, !isFinishing, unused.count < Self.unusedLimit {
-      guard budget > 0 else { return askForTurnEnd() }
+      guard budget > 0 else {
+        askForTurnEnd()
+        break
+      }
       budget -= unused.isEmpty ? readFresh() : readMore()
     }
+    owner?.streamRests()
     tellEnd()
   }
 
