@@ -5,8 +5,8 @@ import Testing
 /// A program that a test has started, with what it prints in files. Whatever comes of the test, the
 /// program does not outlive it.
 final class Child {
-  /// Nothing here takes longer, unless it hangs.
-  static let patienceMilliseconds = 10_000
+  /// Nothing here takes longer, unless it hangs: not under a sanitizer either, nor on a machine that does much else.
+  static let patienceMilliseconds = 30_000
 
   let process: pid_t
   private let outputPath: String
