@@ -81,7 +81,7 @@ import Testing
   @Test func atTheLimitIdempotentCallsAreMadeAgainAndOthersEnd() throws {
     let live = plugin.node("limits: { swap_ms: 50, call_timeout_ms: 5000 }")
     plugin.build(2, "-DLATER_FLAGS=NH_METHOD_IDEMPOTENT")
-    let lost = live.send("later", [.int(2_000)])
+    let lost = live.send("later", [.int(20_000)])
     usleep(20_000)
     _ = try live.swap(["b"]).get()
     guard case .error(NH_UNAVAILABLE, let reason) = lost.outcome() else { return #expect(Bool(false)) }
