@@ -126,9 +126,9 @@ final class LiveNode {
   }
 
   /// Calls a method as another role or the control server would, and waits for the outcome.
-  func call(_ method: String, _ values: [Value] = [], timeoutMilliseconds: Int64 = callMilliseconds, on name: String = "b") throws
-    -> CallOutcome
-  {
+  func call(
+    _ method: String, _ values: [Value] = [], timeoutMilliseconds: Int64 = callMilliseconds, on name: String = "b"
+  ) throws -> CallOutcome {
     let outcome = Holder<CallOutcome>()
     let done = Flag()
     let instance = try instance(name)

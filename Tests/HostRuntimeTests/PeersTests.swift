@@ -171,7 +171,9 @@ import Testing
   @Test func calls() throws {
     let nodes = LinkedNodes([1, 2])
     nodes.linked((1, 2))
-    func ask(_ node: String, _ target: String, _ method: String, _ milliseconds: Int64 = callMilliseconds) throws -> CallOutcome {
+    func ask(_ node: String, _ target: String, _ method: String, _ milliseconds: Int64 = callMilliseconds) throws
+      -> CallOutcome
+    {
       try nodes[1].call(
         "ask", [.text(node), .text(target), .text(method), .int(21), .int(milliseconds)], on: "mail")
     }
