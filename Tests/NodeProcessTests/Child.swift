@@ -39,10 +39,11 @@ final class Child {
     process = started
   }
 
-  /// What Tests/sanitize sets, for the children too; nothing otherwise. Leaks are looked for in the tests' own
-  /// process, where nodes come and go: the one node of a process holds on to itself until the process ends.
+  /// What Tests/sanitize sets, for the children too (Swift's own crash report would be a fault to a sanitizer); nothing
+  /// otherwise. Leaks are looked for in the tests' own process, where nodes come and go: the one node of a process holds
+  /// on to itself until the process ends.
   private static var sanitizing: [String] {
-    ["LD_PRELOAD", "TSAN_OPTIONS", "ASAN_OPTIONS"].compactMap { (name: String) in
+    ["LD_PRELOAD", "TSAN_OPTIONS", "ASAN_OPTIONS", "SWIFT_BACKTRACE"].compactMap { (name: String) in
       getenv(name).map { "\(name)=\(String(cString: $0))" + (name == "ASAN_OPTIONS" ? ":detect_leaks=0" : "") }
     }
   }
