@@ -40,7 +40,7 @@ final class Child {
   }
 
   /// What Tests/sanitize sets, for the children too (Swift's own crash report would be a fault to a sanitizer); nothing
-  /// otherwise. Leaks are looked for in the tests' own process, where nodes come and go: the one node of a process holds
+  /// What Tests/sanitize sets, for the children too: to a sanitizer, Swift's own crash report would be a fault. Nothing
   /// on to itself until the process ends.
   private static var sanitizing: [String] {
     ["LD_PRELOAD", "TSAN_OPTIONS", "ASAN_OPTIONS", "SWIFT_BACKTRACE"].compactMap { (name: String) in
