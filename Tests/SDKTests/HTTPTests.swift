@@ -208,8 +208,8 @@ import Testing
     let host = try host()
     _ = host.request("GET", "/kept")
     _ = host.request("GET", "/stream", room: 1)
-    weak var role = host.role(as: Notes.self)
-    weak var poured = role?.poured
+    weak let role = host.role(as: Notes.self)
+    weak let poured = role?.poured
     #expect(role != nil && poured != nil)
     host.destroy()
     #expect(role == nil && poured == nil)

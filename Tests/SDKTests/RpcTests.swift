@@ -176,8 +176,8 @@ import Testing
     let host = try host()
     _ = host.rpc("/hello.Greeter/Kept", "")
     let sum = host.openRpc("/hello.Greeter/Sum")
-    weak var role = host.role(as: Greeter.self)
-    weak var summed = role?.summed
+    weak let role = host.role(as: Greeter.self)
+    weak let summed = role?.summed
     #expect(role != nil && summed != nil)
     host.destroy()
     #expect(role == nil && summed == nil)
