@@ -209,6 +209,9 @@ public final class HTTPRequest {
     waiting = nil
   }
 
+  /// The role is going: nobody is told any more.
+  func abandon() { finished() }
+
   /// The host's memory goes now.
   func callbackEnds(_ what: String) {
     guard state != .ended else { return }

@@ -153,6 +153,17 @@ package final class EventLoop: @unchecked Sendable {
       turns.add(fireTimers() + mailbox.runAll() + count, ordering: .relaxed)
       endTurn()
     }
+    letGo()
+  }
+
+  /// Nobody is told any more. Who still waits, for nothing now, may hold the loop, and must not be held by it.
+  private func letGo() {
+    // They go once nothing here is being changed: some come back to the loop as they end.
+    withExtendedLifetime((endingTurn, watchers, timers)) {
+      endingTurn = []
+      watchers = Watchers()
+      timers = TimerQueue(limit: EventLoop.timerLimit)
+    }
   }
 
   private func wait(_ ready: UnsafeMutablePointer<csystem_ready>) -> Int {
