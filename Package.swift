@@ -155,7 +155,7 @@ let package = Package(
     tests("HostctlTests", ["NodeValues", "HostCore"]),
     tests(
       "HostRuntimeTests",
-      ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "FuzzSupport"]),
+      ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "CHttp2", "FuzzSupport"]),
     tests("PluginCheckTests", ["NodeValues", "HostCore", "HostRuntime", "PluginCheck"]),
     tests("SimulatorTests", ["Simulator"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),

@@ -21,6 +21,23 @@ static inline void ctls_read_ahead(SSL_CTX *context, size_t bytes) {
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_default_read_buffer_len(context, bytes);
 }
+/* What is written gathers in room for `bytes`, and leaves for the socket when that is full, or by `ctls_push`. The
+ * session has its socket already. */
+static inline int ctls_gather(SSL *session, size_t bytes) {
+  BIO *gatherer = BIO_new(BIO_f_buffer());
+  if (!gatherer) return 0;
+  if (BIO_set_write_buffer_size(gatherer, (long)bytes) != 1) {
+    BIO_free(gatherer);
+    return 0;
+  }
+  BIO *socket = SSL_get_wbio(session);
+  BIO_up_ref(socket);
+  SSL_set0_wbio(session, BIO_push(gatherer, socket));
+  return 1;
+}
+/* 1 when all has left. */
+static inline int ctls_push(SSL *session) { return BIO_flush(SSL_get_wbio(session)); }
+static inline int ctls_push_may_be_tried_again(SSL *session) { return BIO_should_retry(SSL_get_wbio(session)); }
 /* What belongs to a context or session beside OpenSSL's own, for its callbacks. */
 static inline void ctls_set_context_data(SSL_CTX *context, void *data) { SSL_CTX_set_app_data(context, data); }
 static inline void *ctls_context_data(SSL *session) { return SSL_CTX_get_app_data(SSL_get_SSL_CTX(session)); }

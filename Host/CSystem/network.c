@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(struct sockaddr_in6) <= sizeof(((csystem_address *)0)->bytes), "room for both families");
@@ -92,6 +93,14 @@ int csystem_connect(const csystem_address *address) {
   csystem_no_delay(descriptor);
   if (connect(descriptor, view(address), address->length) != 0 && errno != EINPROGRESS) return given_up(descriptor);
   return descriptor;
+}
+
+ssize_t csystem_send(int descriptor, const void *bytes, size_t count) {
+  return syscall(SYS_sendto, descriptor, bytes, count, MSG_NOSIGNAL, NULL, 0);
+}
+
+ssize_t csystem_receive(int descriptor, void *room, size_t count) {
+  return syscall(SYS_recvfrom, descriptor, room, count, 0, NULL, NULL);
 }
 
 int csystem_socket_error(int descriptor) {

@@ -51,10 +51,16 @@ public struct HTTPRoute {
   }
 }
 
-struct RouteEntry {
+/// A class, so that a request counts one reference to it and none to its parts.
+final class RouteEntry {
   var handle: nh_handle = 0
-  var what: String
-  var body: (HTTPRequest) throws -> Void
+  let what: String
+  let body: (HTTPRequest) throws -> Void
+
+  init(what: String, body: @escaping (HTTPRequest) throws -> Void) {
+    self.what = what
+    self.body = body
+  }
 }
 
 extension HostLink {

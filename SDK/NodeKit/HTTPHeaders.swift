@@ -52,14 +52,25 @@ extension HTTPHeaders: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral
 extension HTTPHeaders {
   /// Lends them as the host takes them, with a content type before them if there is one.
   func lend<R>(type: String? = nil, _ body: (nh_pair_list) -> R) -> R {
-    var size = type.map { $0.utf8.count + LentPairs.contentType.utf8CodeUnitCount } ?? 0
-    for header in self { size += header.name.utf8.count + header.value.utf8.count }
+    if fields.isEmpty { return Self.lend(onlyType: type, body) }
+    var size = type?.utf8.count ?? 0
+    for header in fields { size += header.name.utf8.count + header.value.utf8.count }
     return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Swift.max(1, size)) { text in
       withUnsafeTemporaryAllocation(of: nh_pair.self, capacity: count + 1) { pairs in
         var lent = LentPairs(text: text, pairs: pairs)
         if let type { lent.add(contentType: type) }
-        for header in self { lent.add(header) }
+        for header in fields { lent.add(header) }
         return body(nh_pair_list(items: pairs.baseAddress, count: UInt64(lent.count)))
+      }
+    }
+  }
+
+  /// As most answers have it: nothing is copied.
+  private static func lend<R>(onlyType type: String?, _ body: (nh_pair_list) -> R) -> R {
+    guard let type else { return body(nh_pair_list(items: nil, count: 0)) }
+    return type.lend { value in
+      withUnsafePointer(to: nh_pair(name: LentPairs.contentType, value: value)) {
+        body(nh_pair_list(items: $0, count: 1))
       }
     }
   }
@@ -67,7 +78,11 @@ extension HTTPHeaders {
 
 /// Fields on their way to the host, in memory that is there anyway.
 private struct LentPairs {
-  static let contentType: StaticString = "content-type"
+  static var contentType: nh_str {
+    let name: StaticString = "content-type"
+    return nh_str(
+      ptr: UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self), len: UInt64(name.utf8CodeUnitCount))
+  }
 
   let text: UnsafeMutableBufferPointer<UInt8>
   let pairs: UnsafeMutableBufferPointer<nh_pair>
@@ -80,10 +95,7 @@ private struct LentPairs {
   }
 
   mutating func add(contentType type: String) {
-    let name = nh_str(
-      ptr: UnsafeRawPointer(Self.contentType.utf8Start).assumingMemoryBound(to: CChar.self),
-      len: UInt64(Self.contentType.utf8CodeUnitCount))
-    add(nh_pair(name: name, value: copy(type)))
+    add(nh_pair(name: Self.contentType, value: copy(type)))
   }
 
   mutating func add(_ header: HTTPHeader) {

@@ -152,6 +152,8 @@ public final class HTTPRequest {
     guard state == .open, link.isServing else {
       throw RoleError(.failedPrecondition, "the request has been answered, or its role has ended")
     }
+    // Named here, so that the closures need not hold this object.
+    let service = service, exchange = exchange
     let outcome = headers.lend(type: type) { pairs in
       body.lend { service.pointee.respond(service.pointee.ctx, exchange, UInt32(status), pairs, $0, ends ? 1 : 0) }
     }
@@ -206,6 +208,9 @@ public final class HTTPRequest {
     if link.exchanges[exchange] != nil { link.exchanges[exchange] = nil }
     waiting = nil
   }
+
+  /// The role is going: nobody is told any more.
+  func abandon() { finished() }
 
   /// The host's memory goes now.
   func callbackEnds(_ what: String) {

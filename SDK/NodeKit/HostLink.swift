@@ -60,6 +60,7 @@ final class HostLink {
     servesRole = false
     let held = (timers, subscriptions, calls, routes, forwards, exchanges, clientRequests, whenMessage, whenLink)
     let heldOthers = (rpcMethods, rpcCalls, descriptors)
+    let requests = exchanges.values.map(\.request), rpcs = rpcCalls.values.map(\.call)
     descriptors = CallbackTable()
     clientRequests = CallbackTable()
     rpcMethods = CallbackTable()
@@ -72,8 +73,10 @@ final class HostLink {
     timers = CallbackTable()
     subscriptions = CallbackTable()
     calls = CallbackTable()
-    // The host has answered these; what waits for their cancellation may hold the role too.
+    // The host has ended all of these. What waits for news of them may hold the role too, and themselves.
     for open in openReplies.values.map(\.reply) { open.abandon() }
+    for request in requests { request.abandon() }
+    for call in rpcs { call.abandon() }
     // What the closures held may use this link as it goes, so it goes last.
     withExtendedLifetime((held, heldOthers)) {}
   }

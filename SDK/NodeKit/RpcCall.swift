@@ -136,6 +136,9 @@ public class RpcCall {
     link.rpcCalls[handle] = nil
   }
 
+  /// The role is going: nobody is told any more.
+  func abandon() { over() }
+
   // The sides' own.
   func metadataCame(_ metadata: RpcMetadata) {}
   func ended(_ ending: RpcEnding) {}

@@ -79,6 +79,11 @@ public final class RpcServerCall: RpcCall {
     over()
   }
 
+  override func abandon() {
+    over()
+    whenEnded = nil
+  }
+
   override func ended(_ ending: RpcEnding) {
     hasFinished = true
     let body = whenEnded
@@ -143,6 +148,11 @@ public final class RpcClientCall: RpcCall {
     let body = whenBegun
     whenBegun = nil
     attempt { try body?(metadata) }
+  }
+
+  override func abandon() {
+    over()
+    (whenBegun, whenDone) = (nil, nil)
   }
 
   override func ended(_ ending: RpcEnding) {

@@ -190,10 +190,12 @@ static void write_measured(keeper *self) {
   self->store->commit(self->store->ctx, (nh_store_operation_list){&one, 1}, MEASURED);
 }
 
-/* Writes `count` times with `depth` commits waiting, and answers when all are acknowledged with how many failed. */
+/* Writes `count` times with `depth` commits waiting, and answers when all are acknowledged with how many failed. Goes
+ * on among the keys where the last time ended. */
 static void measure(void *role, const nh_call *call, int64_t count, int64_t depth) {
   keeper *self = role;
-  self->measured = (measured){*call, count, 0, 1};
+  const uint64_t random = self->measured.random;
+  self->measured = (measured){*call, count, 0, random ? random : 1};
   self->answered = 0;
   for (int64_t i = 0; i < depth; i++) write_measured(self);
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 NH_PLUGIN_NOTE("mailer", NH_LANGUAGE_C, NH_NOTE_MAY_UNLOAD);
 
@@ -141,11 +141,12 @@ static void up(void *role, const nh_call *call, uint32_t node) {
   nh_reply_bool(call, self->peers->is_up(self->peers->ctx, node) != 0);
 }
 
-static void hold(void *role, const nh_call *call, int64_t milliseconds) {
+/* Says at a socket that it is busy, and is so until it hears something from there. */
+static void hold(void *role, const nh_call *call, int64_t socket) {
   (void)role;
-  struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
-  nanosleep(&time, NULL);
-  nh_reply_int(call, 0);
+  char byte = 0;
+  int64_t said = write((int)socket, &byte, 1);
+  nh_reply_int(call, said == 1 ? read((int)socket, &byte, 1) : said);
 }
 
 static void twice(void *role, const nh_call *call, int64_t number) {
@@ -201,7 +202,7 @@ static const nh_method methods[] = {
     {NH_INIT("seen"), NH_INIT(""), NH_INIT("j()"), NH_INIT(""), (nh_function)seen, NH_NATIVE, 0},
     {NH_INIT("nodes"), NH_INIT(""), NH_INIT("j()"), NH_INIT(""), (nh_function)nodes, NH_NATIVE, 0},
     {NH_INIT("up"), NH_INIT(""), NH_INIT("z(I)"), NH_INIT("node"), (nh_function)up, NH_NATIVE, 0},
-    {NH_INIT("hold"), NH_INIT(""), NH_INIT("l(l)"), NH_INIT("milliseconds"), (nh_function)hold, NH_NATIVE, 0},
+    {NH_INIT("hold"), NH_INIT(""), NH_INIT("l(l)"), NH_INIT("socket"), (nh_function)hold, NH_NATIVE, 0},
     {NH_INIT("twice"), NH_INIT(""), NH_INIT("l(l)"), NH_INIT("number"), (nh_function)twice, NH_NATIVE, 0},
     {NH_INIT("never"), NH_INIT(""), NH_INIT("l(l)"), NH_INIT("number"), (nh_function)never, NH_NATIVE, 0},
     {NH_INIT("ask"), NH_INIT(""), NH_INIT("l(sssll)"), NH_INIT("node,target,method,number,milliseconds"),

@@ -20,7 +20,7 @@ let firstRoles = ["hello-swift", "hello-c", "hello-rust"].filter {
   @Test(arguments: firstRoles)
   func answersAndFailsAsItsMethodsSay(_ name: String) throws {
     let live = live([name])
-    func call(_ method: String, _ values: [Value], timeout: Int64 = 2000) throws -> CallOutcome {
+    func call(_ method: String, _ values: [Value], timeout: Int64 = callMilliseconds) throws -> CallOutcome {
       try live.call(method, values, timeoutMilliseconds: timeout, on: name)
     }
     #expect(try call("add", [.int(2), .int(40)]) == .value(.int(42)))

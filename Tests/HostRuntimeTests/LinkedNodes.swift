@@ -99,7 +99,7 @@ final class LinkedNodes {
     let values: [Value] = [
       .unsigned(UInt64(to)), .text(""), .unsigned(priority), .int(Int64(count)), .int(Int64(size)),
     ]
-    guard case .value(.int(let taken)) = try self[from].call("flood", values, timeoutMilliseconds: 9_000, on: "mail")
+    guard case .value(.int(let taken)) = try self[from].call("flood", values, on: "mail")
     else { return -1 }
     return Int(taken)
   }

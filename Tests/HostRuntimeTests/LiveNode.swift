@@ -126,9 +126,9 @@ final class LiveNode {
   }
 
   /// Calls a method as another role or the control server would, and waits for the outcome.
-  func call(_ method: String, _ values: [Value] = [], timeoutMilliseconds: Int64 = 2000, on name: String = "b") throws
-    -> CallOutcome
-  {
+  func call(
+    _ method: String, _ values: [Value] = [], timeoutMilliseconds: Int64 = callMilliseconds, on name: String = "b"
+  ) throws -> CallOutcome {
     let outcome = Holder<CallOutcome>()
     let done = Flag()
     let instance = try instance(name)
@@ -157,23 +157,34 @@ final class Holder<Content: Sendable>: Sendable {
   func take() -> Content? { content.withLock { $0 } }
 }
 
-/// Raised once by somebody, waited for by the test, for at most ten seconds.
+/// How long a test waits for what must come. Only a test that fails waits so long: under a sanitizer, on a machine that
+/// does much else, a tenth of it may be needed.
+let patienceMilliseconds: Int64 = 60_000
+/// A call has less, so that the test still sees how it failed.
+let callMilliseconds = patienceMilliseconds / 2
+
+/// Whether the condition comes true while a test has patience.
+func comesTrue(_ condition: () -> Bool) -> Bool {
+  let deadline = EventLoop.now() + patienceMilliseconds * 1_000_000
+  while !condition() {
+    if EventLoop.now() > deadline { return false }
+    usleep(1000)
+  }
+  return true
+}
+
+/// Raised once by somebody, waited for by the test.
 final class Flag: Sendable {
   private let raised = Atomic<Bool>(false)
   func raise() { raised.store(true, ordering: .releasing) }
 
   func wait(_ what: String, place: SourceLocation = #_sourceLocation) {
-    for _ in 0..<10_000 where !raised.load(ordering: .acquiring) { usleep(1000) }
-    let wasRaised = raised.load(ordering: .acquiring)
+    let wasRaised = comesTrue { raised.load(ordering: .acquiring) }
     #expect(wasRaised, "\(what)", sourceLocation: place)
   }
 }
 
-/// Waits until something is true, for at most ten seconds.
+/// Waits until something is true.
 func eventually(_ what: String, place: SourceLocation = #_sourceLocation, _ condition: () -> Bool) {
-  for _ in 0..<2000 {
-    if condition() { return }
-    usleep(5000)
-  }
-  Issue.record("\(what) never happened", sourceLocation: place)
+  if !comesTrue(condition) { Issue.record("\(what) never happened", sourceLocation: place) }
 }

@@ -54,6 +54,17 @@ import Testing
     #expect(handles.take() == [0, 1])
   }
 
+  @Test func aCounterIsTheSumOfItsParts() {
+    let registry = MetricRegistry()
+    let whole = registry.series(.counter, "asked", help: "", labels: [("loop", "all")], bounds: [])!
+    let parts = [whole.part(), whole.part()]
+    whole.add(1)
+    for _ in 0..<2 { parts[0].add(1) }
+    for _ in 0..<3 { parts[1].add(10) }
+    #expect(whole.read() == 33 && parts[1].read() == 30)
+    #expect(registry.text().contains("asked{loop=\"all\"} 33"))
+  }
+
   @Test func textInMetricsStaysOnItsLine() {
     let registry = MetricRegistry()
     let label = (name: "l", value: "a\r\n\"b\\")

@@ -190,6 +190,23 @@ import Testing
     #expect(status.st_size < 2 * StoreDatabase.logPageLimit * 4096 + 4 << 20, "\(status.st_size)")
   }
 
+  @Test func theLogHasRoomAheadAndIsReadOnlyAsFarAsItWasWritten() throws {
+    var status = stat()
+    // Most of it is room after the first commit, and less than a step of it after the last.
+    for number in 0..<600 { _ = bench.put("a\(number % 50)", "\(number)") }
+    // The log is looked after behind the answer.
+    #expect(bench.prepare() == nil)
+    #expect(stat("\(bench.store.path)-wal", &status) == 0)
+    let pages = Int(status.st_size) / (4096 + 24)
+    #expect(pages >= 600 + StoreDatabase.logStep / 4 && pages <= 600 + 2 * StoreDatabase.logStep, "\(pages)")
+    // As after a kill: what was written is there, and what is only room is nothing.
+    run(["cp", "-r", bench.folder, "\(bench.folder).copy"])
+    let copy = StoreBench(folder: "\(bench.folder).copy")
+    #expect(copy.prepare() == nil)
+    #expect(copy.scan().entries.count == 50)
+    for number in 550..<600 { #expect(copy.get("a\(number % 50)").bytes == Array("\(number)".utf8)) }
+  }
+
   // MARK: Damage
 
   private func damage(at offset: Int, _ bytes: [UInt8]) {

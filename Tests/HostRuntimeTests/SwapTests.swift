@@ -67,9 +67,9 @@ import Testing
 
   @Test func callsUnderWayEndOnTheOldBuildAndNewOnesWaitForTheNew() throws {
     let live = plugin.node()
+    plugin.build(2)
     let slow = live.send("later", [.int(200)])
     usleep(20_000)
-    plugin.build(2)
     let swap = live.beginSwap(["b"])
     usleep(100_000)
     let waiting = live.send("build")
@@ -80,24 +80,24 @@ import Testing
 
   @Test func atTheLimitIdempotentCallsAreMadeAgainAndOthersEnd() throws {
     let live = plugin.node("limits: { swap_ms: 50, call_timeout_ms: 5000 }")
-    let lost = live.send("later", [.int(2_000)])
-    usleep(20_000)
     plugin.build(2, "-DLATER_FLAGS=NH_METHOD_IDEMPOTENT")
+    let lost = live.send("later", [.int(20_000)])
+    usleep(20_000)
     _ = try live.swap(["b"]).get()
     guard case .error(NH_UNAVAILABLE, let reason) = lost.outcome() else { return #expect(Bool(false)) }
     #expect(reason.contains("was swapped before it answered"))
-    let again = live.send("later", [.int(1_500)])
-    usleep(20_000)
     plugin.build(3)
+    let again = live.send("later", [.int(2_000)])
+    usleep(20_000)
     _ = try live.swap(["b"]).get()
     #expect(again.outcome() == .value(.int(3)), "made again on the new build")
   }
 
   @Test func callsBetweenRolesSurviveASwapOfEitherSide() throws {
     let live = plugin.node(others: ["c"])
+    plugin.build(2)
     let asked = live.send("ask", [.text("c"), .int(150)])
     usleep(20_000)
-    plugin.build(2)
     _ = try live.swap(["c"]).get()
     #expect(asked.outcome() == .value(.int(1)), "c ended it on its old build")
     let asking = live.send("ask", [.text("c"), .int(150)])
@@ -315,7 +315,7 @@ extension LiveNode {
 
   func send(_ instance: RoleInstance, _ method: String, _ values: [Value] = []) -> Pending<CallOutcome> {
     let pending = Pending<CallOutcome>()
-    let deadline = EventLoop.now() + 5_000_000_000
+    let deadline = EventLoop.now() + callMilliseconds * 1_000_000
     RoleCall(instance, instance.method(method)!, PackedValues(values), deadline: deadline) { pending.end($0) }.send()
     return pending
   }
@@ -328,12 +328,8 @@ extension LiveNode {
     return pending.outcome()
   }
 
-  /// Waits until it holds, for at most five seconds.
+  /// Waits until it holds.
   func waits(_ condition: @escaping @Sendable (Node) -> Bool, place: SourceLocation = #_sourceLocation) {
-    for _ in 0..<500 {
-      if onControl(condition) { return }
-      usleep(10_000)
-    }
-    Issue.record("it never came to that", sourceLocation: place)
+    if !comesTrue({ onControl(condition) }) { Issue.record("it never came to that", sourceLocation: place) }
   }
 }

@@ -55,12 +55,11 @@ final class WebNode {
 
   func connect(_ listener: String = "data") -> RawClient { RawClient(port(listener)) }
 
-  /// Sends the bytes on a connection of their own, and returns all that comes until it is closed or nothing comes for
-  /// half a second.
-  func exchange(_ text: String, seconds: Double = 0.5) -> String {
+  /// Sends the bytes on a connection of their own, and returns all that comes until it is closed.
+  func exchange(_ text: String) -> String {
     let client = connect()
     client.send(text)
-    return client.receive(seconds: seconds).text
+    return client.receive().text
   }
 
   /// How many exchanges the role still knows of.
@@ -109,37 +108,29 @@ final class RawClient {
   /// No more will come from here.
   func finish() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-  /// What comes, up to `count` bytes, until the end or a pause of so long.
-  func receive(_ count: Int = .max, seconds: Double = 2) -> (text: String, isClosed: Bool) {
-    let (bytes, isClosed) = receiveSome(count, seconds)
+  /// All that comes until the end.
+  func receive() -> (text: String, isClosed: Bool) {
+    let (bytes, isClosed) = receiveBytes { _ in false }
     return (String(decoding: bytes, as: UTF8.self), isClosed)
-  }
-
-  /// All bytes that come until the end or a pause of so many seconds.
-  func receiveBytes(until pause: Double) -> [UInt8] { receiveSome(.max, pause).bytes }
-
-  private func receiveSome(_ count: Int, _ seconds: Double) -> (bytes: [UInt8], isClosed: Bool) {
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 65_536)
-    while bytes.count < count {
-      var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      guard poll(&poller, 1, Int32(seconds * 1000)) > 0 else { return (bytes, false) }
-      let got = recv(descriptor, &chunk, min(chunk.count, count - bytes.count), 0)
-      guard got > 0 else { return (bytes, true) }
-      bytes += chunk[..<got]
-    }
-    return (bytes, false)
   }
 
   /// Waits for an answer that ends so.
   func receive(endingIn end: String) -> String {
-    var text = ""
-    while !text.hasSuffix(end) {
-      let (more, isClosed) = receive(1, seconds: 5)
-      text += more
-      if isClosed || more.isEmpty { break }
+    String(decoding: receiveBytes { $0.hasSuffix(end.utf8) }.bytes, as: UTF8.self)
+  }
+
+  /// What comes until it is enough, or until the end.
+  func receiveBytes(until isEnough: ([UInt8]) -> Bool) -> (bytes: [UInt8], isClosed: Bool) {
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    while !isEnough(bytes) {
+      var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      guard poll(&poller, 1, Int32(patienceMilliseconds)) > 0 else { return (bytes, false) }
+      let got = recv(descriptor, &chunk, chunk.count, 0)
+      guard got > 0 else { return (bytes, true) }
+      bytes += chunk[..<got]
     }
-    return text
+    return (bytes, false)
   }
 }
 
@@ -149,6 +140,10 @@ func statuses(_ text: String) -> [Int] {
     guard let place = line.range(of: "HTTP/1.1 ") else { return nil }
     return Int(line[place.upperBound...].prefix(3))
   }
+}
+
+extension [UInt8] {
+  func hasSuffix(_ end: some BidirectionalCollection<UInt8>) -> Bool { suffix(end.count).elementsEqual(end) }
 }
 
 extension Substring {

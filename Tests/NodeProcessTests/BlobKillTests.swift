@@ -39,7 +39,7 @@ import Testing
   private func begin(_ number: Int) throws -> Wish {
     let size = [1, 70_000, 400_000, 3_000_000][number % 4]
     let body = #"{"words": ["upload-\#(number)", "\#(size)", "\#(number)"], "timeout_ms": 60000}"#
-    let call = try OpenCall(machine.socket, "/v1/roles/attic/call/make", body, closes: true)
+    let call = try OpenCall(machine.socket, "/v1/roles/attic/call/make", body)
     return Wish(number: number, size: size, call: call)
   }
 

@@ -1,5 +1,6 @@
 import Glibc
 import HostCore
+import HostRuntime
 import NodeValues
 import Testing
 
@@ -109,7 +110,8 @@ final class Cluster {
   func eventually(
     _ what: String, place: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool
   ) rethrows {
-    for _ in 0..<300 {
+    let deadline = EventLoop.now() + Int64(Child.patienceMilliseconds) * 1_000_000
+    while EventLoop.now() < deadline {
       if try condition() { return }
       usleep(50_000)
     }

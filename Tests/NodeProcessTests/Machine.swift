@@ -161,8 +161,7 @@ final class Machine {
 final class OpenCall {
   private let descriptor: Int32
 
-  /// `closes`: the node is asked to close the connection when it has answered.
-  init(_ path: String, _ target: String, _ body: String, closes: Bool = false) throws {
+  init(_ path: String, _ target: String, _ body: String) throws {
     descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -172,9 +171,8 @@ final class OpenCall {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
     }
     try #require(status == 0, "nobody answers at \(path)")
-    let more = closes ? "Connection: close\r\n" : ""
-    let request =
-      "POST \(target) HTTP/1.1\r\nHost: node\r\n\(more)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    let head = "POST \(target) HTTP/1.1\r\nHost: node\r\nConnection: close\r\n"
+    let request = "\(head)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
     let sent = send(descriptor, request, request.utf8.count, Int32(MSG_NOSIGNAL))
     try #require(sent == request.utf8.count)
   }
@@ -187,12 +185,12 @@ final class OpenCall {
     return poll(&waited, 1, 0) > 0
   }
 
-  /// All that comes until the node closes the connection or, for a while, sends no more.
+  /// All that comes until the node closes the connection, which it does behind its answer.
   func answer() -> String {
     var answer: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 4096)
     var waited = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    while poll(&waited, 1, answer.isEmpty ? Int32(Child.patienceMilliseconds) : 50) > 0 {
+    while poll(&waited, 1, Int32(Child.patienceMilliseconds)) > 0 {
       let count = read(descriptor, &chunk, chunk.count)
       guard count > 0 else { break }
       answer += chunk[..<count]

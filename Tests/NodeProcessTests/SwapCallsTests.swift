@@ -87,7 +87,7 @@ private final class Caller: Sendable {
     while goesOn.load(ordering: .relaxed) {
       let arguments = words.map { "\"\($0)\"" }.joined(separator: ",")
       let body = "{\"words\":[\(arguments)],\"timeout_ms\":20000}"
-      guard let call = try? OpenCall(socket, "/v1/roles/swapper/call/\(method)", body, closes: true) else {
+      guard let call = try? OpenCall(socket, "/v1/roles/swapper/call/\(method)", body) else {
         findings.withLock { $0.failures.append("no connection") }
         continue
       }

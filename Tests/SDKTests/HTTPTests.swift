@@ -11,6 +11,7 @@ import Testing
     private(set) var failures: [String] = []
     private(set) var kept: [HTTPRequest] = []
     private(set) var removable: HTTPRoute?
+    private(set) weak var poured: HTTPRequest?
     init(_ context: RoleContext, _ config: NoConfig) { self.context = context }
 
     func start() throws {
@@ -48,7 +49,8 @@ import Testing
         } then: { _ in
         }
       }
-      try http.route("GET", "/stream") { request in
+      try http.route("GET", "/stream") { [unowned self] request in
+        poured = request
         try request.begin(type: "text/plain")
         try Self.pour(request, from: 0)
       }
@@ -199,6 +201,18 @@ import Testing
     host.destroy()
     #expect(kept.status == 503 && slow.state == .broken)
     #expect(host.misuse.isEmpty)
+  }
+
+  /// Closures that wait for something hold the role and the request.
+  @Test func anEndedRoleGoesWithWhatIsOpen() throws {
+    let host = try host()
+    _ = host.request("GET", "/kept")
+    _ = host.request("GET", "/stream", room: 1)
+    weak let role = host.role(as: Notes.self)
+    weak let poured = role?.poured
+    #expect(role != nil && poured != nil)
+    host.destroy()
+    #expect(role == nil && poured == nil)
   }
 }
 

@@ -13,6 +13,7 @@ import Testing
     private(set) var removable: RpcMethod?
     private(set) var said: [String] = []
     private(set) var call: RpcClientCall?
+    private(set) weak var summed: RpcServerCall?
     init(_ context: RoleContext, _ config: NoConfig) { self.context = context }
 
     func start() throws {
@@ -44,8 +45,9 @@ import Testing
       try rpc.stream("/hello.Greeter/Count") { call in
         call.receive { try Self.pour(call, from: 0, to: Int($0.first ?? 0)) }
       }
-      try rpc.stream("/hello.Greeter/Sum") { call in
+      try rpc.stream("/hello.Greeter/Sum") { [unowned self] call in
         var sum = 0
+        summed = call
         call.receive {
           sum += Int($0.first ?? 0)
         } last: {
@@ -167,6 +169,19 @@ import Testing
     #expect(call.ending?.metadata.bytes("x-raw-bin") == [0, 255])
     #expect(host.role(as: Greeter.self)?.said == ["3.0 seconds"])
     #expect(host.misuse.isEmpty)
+  }
+
+  /// Closures that wait for something hold the role and the call.
+  @Test func anEndedRoleGoesWithWhatIsOpen() throws {
+    let host = try host()
+    _ = host.rpc("/hello.Greeter/Kept", "")
+    let sum = host.openRpc("/hello.Greeter/Sum")
+    weak let role = host.role(as: Greeter.self)
+    weak let summed = role?.summed
+    #expect(role != nil && summed != nil)
+    host.destroy()
+    #expect(role == nil && summed == nil)
+    withExtendedLifetime(sum) {}
   }
 
   @Test func streamsGoOneWayAndTheOther() throws {

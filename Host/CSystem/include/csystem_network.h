@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* An IPv4 or IPv6 address with its port, as the system keeps it. */
 typedef struct csystem_address {
@@ -28,6 +29,10 @@ int csystem_listen(const csystem_address *address, int backlog, int shared);
 int csystem_accept_from(int listener, csystem_address *peer);
 /* Begins to connect; the socket is writable when that has ended. The descriptor, or -1 with errno. */
 int csystem_connect(const csystem_address *address);
+/* As send and recv do, without SIGPIPE and without asking first whether the thread is to be cancelled, which costs two
+ * atomic operations each and is never so. */
+ssize_t csystem_send(int descriptor, const void *bytes, size_t count);
+ssize_t csystem_receive(int descriptor, void *room, size_t count);
 /* What went wrong on a socket since it was last asked: an errno, or 0. */
 int csystem_socket_error(int descriptor);
 /* Whether small pieces are sent at once rather than gathered. */

@@ -8,6 +8,18 @@ enum HTTP1Bytes {
   /// 1 for what may stand in a value.
   nonisolated(unsafe) static let value: UnsafePointer<UInt8> = table { HTTPByte.isText($0) ? 1 : 0 }
 
+  /// For each byte of a target what it means for the whole.
+  nonisolated(unsafe) static let inTarget: UnsafePointer<UInt8> = table { byte in
+    switch byte {
+    case 0...0x20, 0x7F...0xFF, UInt8(ascii: "#"): neverInTarget
+    case UInt8(ascii: "%"): decodedInTarget
+    default: 0
+    }
+  }
+  static let neverInTarget: UInt8 = 1
+  /// Perhaps its path is not to be taken as it stands.
+  static let decodedInTarget: UInt8 = 2
+
   private static func table(_ entry: (UInt8) -> UInt8) -> UnsafePointer<UInt8> {
     let room = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
     for byte in 0...255 { room[byte] = entry(UInt8(byte)) }

@@ -61,7 +61,8 @@ extension MessageHead {
 
   private func gatherMeaning() throws(HTTPRefusal) -> Meaning {
     var meaning = Meaning()
-    for field in fields {
+    for place in fields.indices {
+      let field = fields[place]
       switch field.name.count {
       case 4 where equals(field.name, "host"):
         meaning.hosts += 1

@@ -4,7 +4,16 @@ extension MessageHead {
   package func understandTarget() throws(HTTPRefusal) {
     var start = Int(target.start)
     let end = start + Int(target.count)
-    for place in start..<end where text[place] <= 0x20 || text[place] >= 0x7F || text[place] == UInt8(ascii: "#") {
+    let kinds = HTTP1Bytes.inTarget
+    var seen: UInt8 = 0
+    var previous: UInt8 = 0
+    for place in start..<end {
+      let byte = text[place]
+      seen |= kinds[Int(byte)]
+      if byte == UInt8(ascii: "."), previous == UInt8(ascii: "/") { seen |= HTTP1Bytes.decodedInTarget }
+      previous = byte
+    }
+    guard seen & HTTP1Bytes.neverInTarget == 0 else {
       throw HTTPRefusal(400, "the target has a character that must be escaped")
     }
     if equals(method, "CONNECT") { throw HTTPRefusal(501, "this is no proxy to connect through") }
@@ -17,7 +26,7 @@ extension MessageHead {
     while questionMark < end, text[questionMark] != UInt8(ascii: "?") { questionMark += 1 }
     if questionMark < end { query = Part(questionMark + 1, end - questionMark - 1) }
     path = Part(start, questionMark - start)
-    if needsDecoding(path) { try decodePath() }
+    if seen & HTTP1Bytes.decodedInTarget != 0, needsDecoding(path) { try decodePath() }
   }
 
   /// `http://host` before the path: it counts, and not the Host header. Returns where the path begins.

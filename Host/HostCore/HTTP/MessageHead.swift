@@ -103,13 +103,18 @@ package final class MessageHead: @unchecked Sendable {
   /// Adds text that comes from elsewhere.
   @discardableResult
   package func add(_ bytes: UnsafeRawBufferPointer) -> Part {
-    let start = used
-    reserve(bytes.count)
+    if capacity - used < bytes.count { reserve(bytes.count) }
+    return append(bytes)
+  }
+
+  /// There is room for it.
+  @inline(__always)
+  private func append(_ bytes: UnsafeRawBufferPointer) -> Part {
     if let source = bytes.baseAddress {
       UnsafeMutableRawPointer(text + used).copyMemory(from: source, byteCount: bytes.count)
     }
     used += bytes.count
-    return Part(start, bytes.count)
+    return Part(used - bytes.count, bytes.count)
   }
 
   package func add(_ words: String) -> Part {
@@ -138,7 +143,8 @@ package final class MessageHead: @unchecked Sendable {
 
   /// The same for a name that has none.
   package func addField(lowercase name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-    addField(add(name), add(value))
+    if capacity - used < name.count + value.count { reserve(name.count + value.count) }
+    fields.append(Field(name: append(name), value: append(value)))
   }
 
   package func addField(_ name: StaticString, _ value: String) { addField(add(name), add(value)) }
@@ -184,7 +190,8 @@ package final class MessageHead: @unchecked Sendable {
 
   /// The value of the first field of that name.
   package func value(_ name: StaticString) -> Part? {
-    for field in fields where equals(field.name, name) { return field.value }
+    // By places, as an iterator would count the array's references.
+    for place in fields.indices where equals(fields[place].name, name) { return fields[place].value }
     return nil
   }
 

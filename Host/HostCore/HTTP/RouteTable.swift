@@ -79,8 +79,8 @@ package struct RouteTable: Sendable {
   package func find(_ head: MessageHead) -> Match {
     let start = Int(head.path.start), end = start + Int(head.path.count)
     guard start < end, head.text[start] == UInt8(ascii: "/") else { return .nothing }
-    var search = Search(head: head)
-    guard let leaf = walk(0, start + 1, end, &search) else {
+    var search = Search()
+    guard let leaf = walk(0, start + 1, end, head, &search) else {
       return search.allowed.isEmpty ? .nothing : .wrongMethod(search.allowed)
     }
     guard !search.caught.isEmpty else { return .found(leaves[leaf].target, captures: []) }
@@ -90,7 +90,6 @@ package struct RouteTable: Sendable {
   }
 
   private struct Search {
-    let head: MessageHead
     var caught: [MessageHead.Part] = []
     var allowed: [String] = []
   }
@@ -98,21 +97,21 @@ package struct RouteTable: Sendable {
   // By places throughout: copying a node or a leaf would count the references in it up and down.
 
   /// The leaf for the path from `start`, where a segment begins; `end + 1` if there is none left.
-  private func walk(_ at: Int, _ start: Int, _ end: Int, _ search: inout Search) -> Int? {
-    if start > end { return choose(nodes[at].here, &search) }
-    let text = search.head.text
+  private func walk(_ at: Int, _ start: Int, _ end: Int, _ head: MessageHead, _ search: inout Search) -> Int? {
+    if start > end { return choose(nodes[at].here, head, &search) }
+    let text = head.text
     var next = start
     while next < end, text[next] != UInt8(ascii: "/") { next += 1 }
     for place in nodes[at].words.indices where equal(nodes[at].words[place].text, text + start, next - start) {
-      if let found = walk(nodes[at].words[place].node, next + 1, end, &search) { return found }
+      if let found = walk(nodes[at].words[place].node, next + 1, end, head, &search) { return found }
     }
     if let any = nodes[at].any, next > start {
       search.caught.append(MessageHead.Part(start, next - start))
-      if let found = walk(any, next + 1, end, &search) { return found }
+      if let found = walk(any, next + 1, end, head, &search) { return found }
       search.caught.removeLast()
     }
     guard !nodes[at].rest.isEmpty else { return nil }
-    guard let found = choose(nodes[at].rest, &search) else { return nil }
+    guard let found = choose(nodes[at].rest, head, &search) else { return nil }
     // A prefix catches nothing, and needs no memory for it.
     if !leaves[found].names.isEmpty { search.caught.append(MessageHead.Part(start, end - start)) }
     return found
@@ -126,17 +125,17 @@ package struct RouteTable: Sendable {
   }
 
   /// The leaf of the request's own method, else of any, else for HEAD that of GET.
-  private func choose(_ here: [Int], _ search: inout Search) -> Int? {
-    let method = search.head.method
+  private func choose(_ here: [Int], _ head: MessageHead, _ search: inout Search) -> Int? {
+    let method = head.method
     var any: Int?
     var get: Int?
     for leaf in here {
-      if equal(leaves[leaf].method, search.head.text + Int(method.start), Int(method.count)) { return leaf }
+      if equal(leaves[leaf].method, head.text + Int(method.start), Int(method.count)) { return leaf }
       if leaves[leaf].method.isEmpty { any = leaf }
       if leaves[leaf].method.elementsEqual("GET".utf8) { get = leaf }
     }
     if let any { return any }
-    if let get, search.head.equals(method, "HEAD") { return get }
+    if let get, head.equals(method, "HEAD") { return get }
     search.allowed += here.map { String(decoding: leaves[$0].method, as: UTF8.self) }
     return nil
   }

@@ -52,9 +52,11 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
     self.remote = remote
     reader = HTTP1HeadReader(.request, limits: shard.limits.head)
     exchange = HTTP1Exchange(shard, remote: remote, isSecure: stream.tls != nil)
-    exchange.connection = self
+    exchange.connection = .passUnretained(self)
     watch.note(shard.loop.turnBegan)
   }
+
+  private var turnBegan: Int64 { uncounted(shard) { $0.loop.turnBegan } }
 
   func streamOpened() {
     if stream.tls?.chosenProtocol == TLSContext.http2 { becomeHTTP2() }
@@ -68,7 +70,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
   // MARK: In
 
   func streamReceived(_ bytes: UnsafeMutableRawBufferPointer) -> Int {
-    watch.note(bytes.count, shard.loop.turnBegan)
+    watch.note(bytes.count, turnBegan)
     var used = 0
     if isFirst {
       switch Self.isPreface(bytes) {
@@ -112,27 +114,37 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
   private func readHead(_ bytes: UnsafeMutableRawBufferPointer) throws(HTTPRefusal) -> Int? {
     if case .idle = state {
       takeFreshExchange()
-      headBegan = shard.loop.turnBegan
+      headBegan = turnBegan
       state = .head
     }
-    guard let count = try reader.read(bytes, into: exchange.head) else { return nil }
+    let read = try uncounted(exchange.head) { head throws(HTTPRefusal) in try reader.read(bytes, into: head) }
+    guard let read else { return nil }
     bodySize = 0
-    watch.note(shard.loop.turnBegan)
-    let framing = exchange.head.framing
-    if case .length(let length) = framing, length > shard.limits.body { throw tooLarge }
-    body = BodyReader(framing, limits: shard.limits.head)
-    exchange.requestHasEnded = framing == .none
-    state = framing == .none ? .answering : .body
+    watch.note(turnBegan)
+    let framing = uncounted(exchange) { exchange in
+      let framing = exchange.head.framing
+      exchange.requestHasEnded = framing == .none
+      return framing
+    }
+    if framing == .none {
+      state = .answering
+    } else {
+      if case .length(let length) = framing, length > shard.limits.body { throw tooLarge }
+      body = BodyReader(framing, limits: shard.limits.head)
+      state = .body
+    }
     requests += 1
     begin()
-    return count
+    return read
   }
 
   private func begin() {
-    let exchange = exchange
-    exchange.dispatch()
-    guard stream.isOpen, exchange.head.expectsContinue, exchange.answer == .none else { return }
-    stream.write("HTTP/1.1 100 Continue\r\n\r\n")
+    // The next one takes its place only when more is read.
+    uncounted(exchange) { exchange in
+      exchange.dispatch()
+      guard exchange.head.expectsContinue, exchange.answer == .none, stream.isOpen else { return }
+      stream.write("HTTP/1.1 100 Continue\r\n\r\n")
+    }
   }
 
   /// The request that was just read is for a role on another loop. False: it goes there alone.
@@ -156,11 +168,11 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
   /// The last one, unless somebody still has it.
   private func takeFreshExchange() {
     if isKnownUniquelyReferenced(&exchange) {
-      exchange.reset()
+      uncounted(exchange) { $0.reset() }
     } else {
       exchange.connection = nil
       exchange = HTTP1Exchange(shard, remote: remote, isSecure: stream.tls != nil)
-      exchange.connection = self
+      exchange.connection = .passUnretained(self)
     }
   }
 
@@ -230,7 +242,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
   }
 
   func answered(_ exchange: HTTP1Exchange, staysOpen: Bool) {
-    watch.note(shard.loop.turnBegan)
+    watch.note(turnBegan)
     guard staysOpen else { return end() }
     if case .body = state, !body.hasEnded { state = .discarding(Self.discardLimit) } else { becomeIdle() }
     stream.reoffer()
@@ -331,12 +343,12 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
 /// A request on a connection of HTTP/1.1.
 final class HTTP1Exchange: ServerExchange, @unchecked Sendable {
   /// Nil once the connection has gone on or away.
-  unowned(unsafe) var connection: HTTP1Connection?
+  var connection: Unmanaged<HTTP1Connection>?
   private var framing = HTTP1ResponseWriter.Framing.none
   private var left = 0
   private var staysOpen = true
 
-  override var canWrite: Bool { connection.map { !$0.stream.isFull } ?? false }
+  override var canWrite: Bool { connection?._withUnsafeGuaranteedRef { !$0.stream.isFull } ?? false }
 
   override func bodyFits(_ count: Int) -> Bool {
     if case .length = framing { return count <= left }
@@ -344,22 +356,28 @@ final class HTTP1Exchange: ServerExchange, @unchecked Sendable {
   }
 
   override func sendHead(_ response: ResponseHead, _ body: UnsafeRawBufferPointer, ends: Bool) {
-    guard let connection else { return }
-    staysOpen = connection.staysOpen(after: self, isWhole: ends)
-    framing = frame(response, ends: ends)
-    HTTP1ResponseWriter.head(response, framing, persistence, date: shard.date(), to: connection.stream)
+    connection?._withUnsafeGuaranteedRef { connection in
+      staysOpen = connection.staysOpen(after: self, isWhole: ends)
+      framing = frame(response, ends: ends)
+      let date = uncounted(shard) { $0.date() }
+      uncounted(connection.stream) {
+        HTTP1ResponseWriter.head(response, framing, persistence, date: date, to: $0)
+      }
+    }
     if case .length(let length) = framing { left = length }
     if body.count > 0 { sendBody(body) }
-    if ends, case .chunked = framing { HTTP1ResponseWriter.lastChunk(nh_pair_list(), to: connection.stream) }
+    if ends, case .chunked = framing { sendEnd(nh_pair_list(), areOwn: true) }
   }
 
   override func sendForwardedHead(_ head: MessageHead, _ leftOut: FieldSet) {
-    guard let connection else { return }
-    staysOpen = connection.staysOpen(after: self, isWhole: false)
-    framing = frame(head)
-    if case .length(let length) = framing { left = length }
-    HTTP1ResponseWriter.head(
-      head, leavingOut: leftOut, framing, hasNoBody: isToHead, persistence, to: connection.stream)
+    connection?._withUnsafeGuaranteedRef { connection in
+      staysOpen = connection.staysOpen(after: self, isWhole: false)
+      framing = frame(head)
+      if case .length(let length) = framing { left = length }
+      uncounted(connection.stream) {
+        HTTP1ResponseWriter.head(head, leavingOut: leftOut, framing, hasNoBody: isToHead, persistence, to: $0)
+      }
+    }
   }
 
   private var persistence: HTTP1ResponseWriter.Persistence {
@@ -387,8 +405,12 @@ final class HTTP1Exchange: ServerExchange, @unchecked Sendable {
     return .chunked
   }
 
+  /// Counted, as writing much may find that the other side has gone, and end all.
+  @inline(__always)
+  private var stream: Stream? { connection?._withUnsafeGuaranteedRef(\.stream) }
+
   override func sendBody(_ body: UnsafeRawBufferPointer) {
-    guard let stream = connection?.stream, !isToHead else { return }
+    guard let stream, !isToHead else { return }
     switch framing {
     case .none: break
     case .chunked: HTTP1ResponseWriter.chunk(body, to: stream)
@@ -400,21 +422,23 @@ final class HTTP1Exchange: ServerExchange, @unchecked Sendable {
     }
   }
 
-  override func sendEnd(_ trailers: nh_pair_list) {
-    guard let stream = connection?.stream, !isToHead else { return }
-    if case .chunked = framing { HTTP1ResponseWriter.lastChunk(trailers, to: stream) }
+  override func sendEnd(_ trailers: nh_pair_list, areOwn: Bool) {
+    guard !isToHead else { return }
+    if case .chunked = framing, let stream { HTTP1ResponseWriter.lastChunk(trailers, to: stream) }
     // Shorter than announced: only the end of the connection can tell.
     if case .length = framing, left > 0 { staysOpen = false }
   }
 
-  override func follow(to home: EventLoop) -> Bool { connection?.follow(to: home) ?? false }
+  override func follow(to home: EventLoop) -> Bool {
+    connection?._withUnsafeGuaranteedRef { $0.follow(to: home) } ?? false
+  }
 
-  override func breakOff() { connection?.breakOff() }
+  override func breakOff() { connection?.takeUnretainedValue().breakOff() }
 
   override func grant(_ bytes: Int) {
     credit += bytes
-    connection?.wantsMore()
+    connection?._withUnsafeGuaranteedRef { $0.wantsMore() }
   }
 
-  override func answered() { connection?.answered(self, staysOpen: staysOpen) }
+  override func answered() { connection?._withUnsafeGuaranteedRef { $0.answered(self, staysOpen: staysOpen) } }
 }

@@ -21,7 +21,8 @@ enum HTTP1ResponseWriter {
   }
 
   static func head(
-    _ response: ResponseHead, _ framing: Framing, _ persistence: Persistence, date: [UInt8], to stream: Stream
+    _ response: ResponseHead, _ framing: Framing, _ persistence: Persistence, date: UnsafeRawBufferPointer,
+    to stream: Stream
   ) {
     var room = 160
     for pair in ResponseHead.pairs(response.headers) { room += Int(pair.name.len + pair.value.len) + 4 }
@@ -34,7 +35,7 @@ enum HTTP1ResponseWriter {
       writer.add("\r\n")
       if !response.hasDate {
         writer.add("date: ")
-        date.withUnsafeBytes { writer.add($0) }
+        writer.add(date)
         writer.add("\r\n")
       }
       if !response.hasServer { writer.add("server: nodehost\r\n") }

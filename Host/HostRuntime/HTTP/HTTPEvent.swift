@@ -28,7 +28,7 @@ enum HTTPEvent {
   /// A head: of a request, with what surrounds it, of a response, or of trailers.
   static func lend(
     _ kind: UInt32, exchange: UInt64, token: UInt64, head: MessageHead, captures: [RouteTable.Capture] = [],
-    remote: Remote? = nil, isSecure: Bool = false, ends: Bool = false,
+    remote: nh_str = nh_str(ptr: nil, len: 0), isSecure: Bool = false, ends: Bool = false,
     _ callback: (UnsafeMutablePointer<nh_http_event>) -> Void
   ) {
     var lent = nh_http_head()
@@ -39,6 +39,7 @@ enum HTTPEvent {
     lent.path = head.borrowed(head.path)
     lent.query = head.borrowed(head.query)
     lent.status = UInt32(head.status)
+    lent.remote = remote
     lent.ends = ends ? 1 : 0
     let scheme: StaticString = isSecure ? "https" : "http"
     lent.scheme = nh_str(
@@ -48,26 +49,17 @@ enum HTTPEvent {
       lent.headers = headers
       withCaptures(head, captures) { captures in
         lent.captures = captures
-        withText(of: remote) { remote in
-          lent.remote = remote
-          withUnsafePointer(to: lent) { lent in
-            lend(kind, exchange: exchange, token: token) { event in
-              event.pointee.head = lent
-              callback(event)
-            }
+        withUnsafePointer(to: lent) { lent in
+          lend(kind, exchange: exchange, token: token) { event in
+            event.pointee.head = lent
+            callback(event)
           }
         }
       }
     }
   }
 
-  private static func withText(of remote: Remote?, _ body: (nh_str) -> Void) {
-    guard let remote else { return body(nh_str(ptr: nil, len: 0)) }
-    remote.text.withUnsafeBytes {
-      body(nh_str(ptr: $0.baseAddress?.assumingMemoryBound(to: CChar.self), len: UInt64($0.count)))
-    }
-  }
-
+  @inline(__always)
   private static func withCaptures(
     _ head: MessageHead, _ captures: [RouteTable.Capture], _ body: (nh_pair_list) -> Void
   ) {

@@ -111,12 +111,11 @@ final class HTTPListener: @unchecked Sendable {
 
   /// Nil if two are at the same place.
   private static func routes(_ entries: [Entry], number: UInt64) -> Routes? {
-    var routes = Routes(number: number)
-    for entry in entries {
-      guard routes.table.insert(method: entry.method, entry.pattern, routes.targets.count) else { return nil }
-      routes.targets.append(entry.target)
+    var table = RouteTable()
+    for (place, entry) in entries.enumerated() {
+      guard table.insert(method: entry.method, entry.pattern, place) else { return nil }
     }
-    return routes
+    return Routes(number: number, table: table, targets: entries.map(\.target))
   }
 
   /// Each loop has its own copy, which it reads without asking anybody.

@@ -63,12 +63,18 @@ struct ProgressWatch {
   func isOlder(than limit: Int64, _ now: Int64) -> Bool { now - last > limit }
 }
 
-/// A listener's routes; the table's numbers are places among the targets.
-struct Routes: Sendable {
+/// A listener's routes; the table's numbers are places among the targets. Never change.
+final class Routes: Sendable {
   /// Counts up.
-  var number: UInt64 = 0
-  var table = RouteTable()
-  var targets: [any RequestTarget] = []
+  let number: UInt64
+  let table: RouteTable
+  let targets: [any RequestTarget]
+
+  init(number: UInt64 = 0, table: RouteTable = RouteTable(), targets: [any RequestTarget] = []) {
+    self.number = number
+    self.table = table
+    self.targets = targets
+  }
 }
 
 /// The share of a listener that lives on one loop: its socket and its connections.
@@ -82,10 +88,11 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   private var connections: [any ServerConnection] = []
   private(set) var isClosing = false
   private var timer: UInt64?
-  private var dateText: [UInt8] = []
+  private let dateText = UnsafeMutableRawBufferPointer.allocate(byteCount: HTTPDate.length, alignment: 1)
   private var dateSecond: Int64 = -1
   private var whenClosed: (() -> Void)?
-  let counts: ServerCounts
+  private let counts: ServerCounts
+  private let requests: MetricSeries
   /// For answers that are there as a whole.
   private(set) lazy var compressor = ResponseCompressor(.whole)
 
@@ -93,12 +100,15 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
     self.listener = listener
     self.loop = loop
     counts = listener.counts
+    requests = counts.requests.part()
     acceptor = Acceptor(socket, on: loop) { [unowned self] descriptor, from in
       accept(descriptor, from)
     } troubled: { [unowned listener] in
       listener.trouble($0)
     }
   }
+
+  deinit { dateText.deallocate() }
 
   var limits: ServerLimits { listener.limits }
 
@@ -166,17 +176,18 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   // MARK: Requests
 
   func dispatch(_ exchange: ServerExchange) {
-    let head = exchange.head
-    switch routes.table.find(head) {
+    let routes = routes
+    switch uncounted(exchange.head, { routes.table.find($0) }) {
     case .found(let target, let captures):
-      exchange.captures = captures
+      if !captures.isEmpty { exchange.captures = captures }
       let target = routes.targets[target]
-      if let home = target.home, home !== loop, exchange.follow(to: home) { return }
+      if let home = target.home(awayFrom: loop), exchange.follow(to: home) { return }
       target.begin(exchange)
     case .wrongMethod where exchange.isCall, .nothing where exchange.isCall: refuseCall(exchange)
     case .wrongMethod(let methods):
       let allowed = Array(Set(methods)).sorted().joined(separator: ", ")
-      exchange.refuse(405, "\(head.string(head.path)) has only: \(allowed)", headers: [("allow", allowed)])
+      let path = exchange.head.string(exchange.head.path)
+      exchange.refuse(405, "\(path) has only: \(allowed)", headers: [("allow", allowed)])
     case .nothing:
       listener.isReady.load(ordering: .relaxed)
         ? exchange.refuse(404, "nothing is here")
@@ -196,20 +207,20 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
 
   /// An exchange has come to its end.
   func ended(_ exchange: ServerExchange) {
-    counts.requests.addFromAnyThread(1)
+    requests.add(1)
     if exchange.status >= 500 || exchange.answer == .broken { counts.failures.addFromAnyThread(1) }
     listener.accessLog?.note(exchange, listener.name)
   }
 
-  /// What "date" says now.
-  func date() -> [UInt8] {
+  /// What "date" says now. Changes with the next second.
+  func date() -> UnsafeRawBufferPointer {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME_COARSE, &time)
     if Int64(time.tv_sec) != dateSecond {
       dateSecond = Int64(time.tv_sec)
-      dateText = HTTPDate.text(time.tv_sec)
+      dateText.copyBytes(from: HTTPDate.text(time.tv_sec))
     }
-    return dateText
+    return UnsafeRawBufferPointer(dateText)
   }
 
   // MARK: The end

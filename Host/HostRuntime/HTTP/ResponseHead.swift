@@ -10,12 +10,18 @@ struct ResponseHead {
   let length: Int?
   let hasDate: Bool
   let hasServer: Bool
+  /// The headers are constants of the host's, in lower case.
+  let areOwn: Bool
 
   static let fieldLimit = 256
 
-  /// Nil if a name or value could not be sent, or the length is not a number or not that of the body.
-  init?(_ status: Int, _ headers: nh_pair_list, ends: Bool, bodyCount: Int, isToHead: Bool) {
-    guard Self.areFit(headers) else { return nil }
+  /// Nil if a name or value could not be sent, or the length is not a number or not that of the body. With `areOwn`
+  /// they are constants of the host's, which need no look.
+  init?(
+    _ status: Int, _ headers: nh_pair_list, ends: Bool, bodyCount: Int, isToHead: Bool, areOwn: Bool = false
+  ) {
+    guard areOwn || Self.areFit(headers) else { return nil }
+    self.areOwn = areOwn
     self.status = status
     self.headers = headers
     var given: Int?

@@ -3,8 +3,8 @@ import HostCore
 
 /// Takes the requests that a route leads to, on the loops of their connections.
 protocol RequestTarget: AnyObject, Sendable {
-  /// Where it does so, if it is the same loop each time.
-  var home: EventLoop? { get }
+  /// Where it does so, if that is not this loop but always the same other one.
+  func home(awayFrom loop: EventLoop) -> EventLoop?
   /// Answers the exchange here and now, or becomes or names its handler.
   func begin(_ exchange: ServerExchange)
 }
@@ -55,7 +55,9 @@ class ServerExchange: @unchecked Sendable {
     self.isSecure = isSecure
   }
 
-  var loop: EventLoop { shard.loop }
+  final var loop: EventLoop { shard.loop }
+  /// The time, as far as the loop knows it without asking.
+  final var turnBegan: Int64 { uncounted(shard) { $0.loop.turnBegan } }
   var speaksHTTP2: Bool { false }
   var isOver: Bool { answer == .whole || answer == .broken }
   /// Whether it speaks gRPC, and can be answered so.
@@ -71,7 +73,7 @@ class ServerExchange: @unchecked Sendable {
   /// For the next request.
   func reset() {
     head.reset()
-    captures.removeAll(keepingCapacity: true)
+    if !captures.isEmpty { captures.removeAll(keepingCapacity: true) }
     handler = nil
     credit = Self.firstCredit
     answer = .none
@@ -86,8 +88,8 @@ class ServerExchange: @unchecked Sendable {
 
   /// The head is there: finds who takes it.
   final func dispatch() {
-    began = loop.turnBegan
-    shard.dispatch(self)
+    began = turnBegan
+    uncounted(shard) { $0.dispatch(self) }
   }
 
   /// Its connection now lives on another loop, with another share of the listener.
@@ -104,11 +106,13 @@ class ServerExchange: @unchecked Sendable {
   // MARK: The answer
 
   /// Status, headers and a first piece of the body; with `ends` all of it.
-  final func respond(_ status: Int, _ headers: nh_pair_list, _ body: UnsafeRawBufferPointer, ends: Bool) -> nh_status {
+  final func respond(
+    _ status: Int, _ headers: nh_pair_list, _ body: UnsafeRawBufferPointer, ends: Bool, areOwn: Bool = false
+  ) -> nh_status {
     guard answer == .none, (200...599).contains(status) else { return NH_FAILED_PRECONDITION }
-    guard let response = ResponseHead(status, headers, ends: ends, bodyCount: body.count, isToHead: isToHead) else {
-      return NH_INVALID_ARGUMENT
-    }
+    let response = ResponseHead(
+      status, headers, ends: ends, bodyCount: body.count, isToHead: isToHead, areOwn: areOwn)
+    guard let response else { return NH_INVALID_ARGUMENT }
     self.status = status
     answer = .open
     if let least = shard.limits.compressFrom {
@@ -217,9 +221,9 @@ class ServerExchange: @unchecked Sendable {
     return NH_OK
   }
 
-  final func finish(_ trailers: nh_pair_list) -> nh_status {
+  final func finish(_ trailers: nh_pair_list, areOwn: Bool = false) -> nh_status {
     guard answer == .open else { return answer == .none ? NH_FAILED_PRECONDITION : NH_UNAVAILABLE }
-    guard ResponseHead.areFit(trailers) else { return NH_INVALID_ARGUMENT }
+    guard areOwn || ResponseHead.areFit(trailers) else { return NH_INVALID_ARGUMENT }
     if let (compressor, left) = compression {
       // Shorter than announced, which chunks do not tell.
       guard left ?? 0 == 0 else {
@@ -231,7 +235,7 @@ class ServerExchange: @unchecked Sendable {
         sendBody($0)
       }
     }
-    sendEnd(trailers)
+    sendEnd(trailers, areOwn: areOwn)
     complete()
     return NH_OK
   }
@@ -273,8 +277,8 @@ class ServerExchange: @unchecked Sendable {
   private func complete() {
     answer = .whole
     handler = nil
-    compression = nil
-    shard.ended(self)
+    if compression != nil { compression = nil }
+    uncounted(shard) { $0.ended(self) }
     answered()
   }
 
@@ -307,7 +311,7 @@ class ServerExchange: @unchecked Sendable {
     }
   }
   func sendBody(_ body: UnsafeRawBufferPointer) { fatalError("the wire's") }
-  func sendEnd(_ trailers: nh_pair_list) { fatalError("the wire's") }
+  func sendEnd(_ trailers: nh_pair_list, areOwn: Bool) { fatalError("the wire's") }
   func breakOff() { fatalError("the wire's") }
   /// More of the request's body may come.
   func grant(_ bytes: Int) { fatalError("the wire's") }

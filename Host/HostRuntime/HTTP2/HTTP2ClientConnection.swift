@@ -15,7 +15,7 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
     var readsTrailers = false
     var fieldBytes = 0
 
-    init() { flow.exchange = self }
+    init() { flow.exchange = .passUnretained(self) }
   }
 
   private static let spareLimit = 64
@@ -142,11 +142,14 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
   // MARK: In
 
   @inline(__always)
-  private func of(_ flow: HTTP2Flow) -> OpenStream { unsafeDowncast(flow.exchange, to: OpenStream.self) }
+  private func of(_ flow: HTTP2Flow) -> OpenStream {
+    unsafeDowncast(flow.exchange.takeUnretainedValue(), to: OpenStream.self)
+  }
 
   override func headBegins(_ id: Int32, _ kind: nghttp2_headers_category) -> Int32 {
     guard !stream.isClosed else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
-    reading = flow(id).map(of)
+    reading = nil
+    _ = withFlow(id) { reading = of($0) }
     reading?.readsTrailers = reading?.exchange?.isAnswered ?? true
     reading?.fieldBytes = 0
     return HTTP2.success
@@ -283,7 +286,7 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
   func tick(_ now: Int64) {
     guard isAlive(now) else { return stream.close(NetworkFailure("it answers no ping")) }
     guard open.isEmpty else { return }
-    stream.trim()
+    trim()
     if isGoing || now - idleSince > origin.limits.idle {
       origin.unlist(self)
       announceEnd()

@@ -22,6 +22,7 @@ class HTTP2Connection: StreamOwner {
   static let pingTimeout: Int64 = 20_000_000_000
 
   let stream: Stream
+  private let memory = HTTP2Memory()
   private(set) var session: OpaquePointer!
   private var emptyFrames = 0
   private var resets = 0
@@ -41,10 +42,11 @@ class HTTP2Connection: StreamOwner {
 
   func begin(isServer: Bool, _ settings: [(nghttp2_settings_id, Int)]) {
     let own = Unmanaged.passUnretained(self).toOpaque()
+    var functions = memory.functions
     let outcome =
       isServer
-      ? nghttp2_session_server_new2(&session, HTTP2Callbacks.table, own, HTTP2Callbacks.options)
-      : nghttp2_session_client_new2(&session, HTTP2Callbacks.table, own, HTTP2Callbacks.options)
+      ? nghttp2_session_server_new3(&session, HTTP2Callbacks.table, own, HTTP2Callbacks.options, &functions)
+      : nghttp2_session_client_new3(&session, HTTP2Callbacks.table, own, HTTP2Callbacks.options, &functions)
     precondition(outcome == 0, "no memory for an HTTP/2 session")
     var entries = settings.map { nghttp2_settings_entry(settings_id: Int32($0.0.rawValue), value: UInt32($0.1)) }
     nghttp2_submit_settings(session, HTTP2.noFlags, &entries, entries.count)
@@ -114,8 +116,8 @@ class HTTP2Connection: StreamOwner {
     case NGHTTP2_DATA.rawValue:
       if header.flags & HTTP2.endStream == 0 {
         if header.length == 0 { countEmptyFrame() }
-      } else if let flow = flow(header.stream_id) {
-        streamEnds(flow)
+      } else {
+        _ = withFlow(header.stream_id) { streamEnds($0) }
       }
     case NGHTTP2_SETTINGS.rawValue: settingsCame()
     case NGHTTP2_GOAWAY.rawValue: goingAway(frame.goaway.last_stream_id, frame.goaway.error_code)
@@ -123,8 +125,12 @@ class HTTP2Connection: StreamOwner {
     }
   }
 
-  final func flow(_ id: Int32) -> HTTP2Flow? {
-    nghttp2_session_get_stream_user_data(session, id).map { Unmanaged<HTTP2Flow>.fromOpaque($0).takeUnretainedValue() }
+  /// False if there is no such stream any more. The flow is its exchange's, and that is the connection's.
+  @inline(__always)
+  final func withFlow(_ id: Int32, _ body: (HTTP2Flow) -> Void) -> Bool {
+    guard let found = nghttp2_session_get_stream_user_data(session, id) else { return false }
+    Unmanaged<HTTP2Flow>.fromOpaque(found)._withUnsafeGuaranteedRef(body)
+    return true
   }
 
   /// So much of the body has been used, and as much more of all streams together may come.
@@ -140,6 +146,9 @@ class HTTP2Connection: StreamOwner {
   }
 
   // MARK: Out
+
+  /// Something new is to be sent.
+  final func wantsToGather() { stream.wantsToGather() }
 
   final func streamGathers() {
     while !stream.isFull, !stream.isClosed {
@@ -171,9 +180,11 @@ class HTTP2Connection: StreamOwner {
 
   fileprivate func frameSent(_ header: nghttp2_frame_hd) {
     let isHead = header.type == NGHTTP2_HEADERS.rawValue, ends = header.flags & HTTP2.endStream != 0
-    guard isHead || (ends && header.type == NGHTTP2_DATA.rawValue), let flow = flow(header.stream_id) else { return }
-    flow.hasBegun = true
-    if ends { sent(flow) }
+    guard isHead || (ends && header.type == NGHTTP2_DATA.rawValue) else { return }
+    _ = withFlow(header.stream_id) { flow in
+      flow.hasBegun = true
+      if ends { sent(flow) }
+    }
   }
 
   final func reset(_ flow: HTTP2Flow, _ code: nghttp2_error_code) {
@@ -181,7 +192,7 @@ class HTTP2Connection: StreamOwner {
     stream.wantsToGather()
   }
 
-  final func forget(_ flow: HTTP2Flow) { drained.removeAll { $0 === flow } }
+  final func forget(_ flow: HTTP2Flow) { if !drained.isEmpty { drained.removeAll { $0 === flow } } }
 
   // MARK: The end
 
@@ -212,6 +223,12 @@ class HTTP2Connection: StreamOwner {
   }
 
   // MARK: Time
+
+  /// Nothing is under way: gives back memory that is not needed now.
+  final func trim() {
+    stream.trim()
+    memory.trim()
+  }
 
   /// Once a second. False if the other side is not there any more.
   final func isAlive(_ now: Int64) -> Bool {
@@ -277,7 +294,7 @@ private enum HTTP2Callbacks {
       return HTTP2.success
     }
     nghttp2_session_callbacks_set_on_stream_close_callback(table) { session, id, code, own in
-      HTTP2Callbacks.with(own) { connection in if let flow = connection.flow(id) { connection.closed(flow, code) } }
+      HTTP2Callbacks.with(own) { connection in _ = connection.withFlow(id) { connection.closed($0, code) } }
       return HTTP2.success
     }
     return table!
@@ -306,7 +323,7 @@ private enum HTTP2Callbacks {
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table) { _, _, id, bytes, length, own in
       HTTP2Callbacks.with(own) { connection in
         let piece = UnsafeRawBufferPointer(start: bytes, count: length)
-        if let flow = connection.flow(id) { connection.data(flow, piece) } else { connection.used(length) }
+        if !connection.withFlow(id, { connection.data($0, piece) }) { connection.used(length) }
       }
       return HTTP2.success
     }

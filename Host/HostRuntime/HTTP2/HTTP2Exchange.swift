@@ -11,8 +11,9 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   private static let noTrailers = MessageHead(capacity: 0)
 
   let flow = HTTP2Flow()
-  /// Nil once the stream has been closed.
-  unowned(unsafe) var connection: HTTP2ServerConnection?
+  /// Nil once the stream has been closed. The connection stays as long as its own stream is open, and while that calls
+  /// it.
+  var connection: Unmanaged<HTTP2ServerConnection>?
   var headBegan: Int64 = 0
   /// Body that came before somebody took the exchange.
   private var pending = ByteQueue()
@@ -31,9 +32,9 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   var wasAnsweredEarly = false
 
   init(_ connection: HTTP2ServerConnection, isSecure: Bool) {
-    self.connection = connection
+    self.connection = .passUnretained(connection)
     super.init(connection.shard, remote: connection.remote, isSecure: isSecure)
-    flow.exchange = self
+    flow.exchange = .passUnretained(self)
   }
 
   override func reset() {
@@ -41,7 +42,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     flow.reset()
     pending.removeAll()
     pending.shrink(to: ByteQueue.leastCapacity)
-    trailers?.reset()
+    if let trailers { trailers.reset() }
     bodySize = 0
     window = HTTP2Connection.streamWindow
     refusal = nil
@@ -53,6 +54,9 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   }
 
   override var speaksHTTP2: Bool { true }
+
+  @inline(__always)
+  private func withConnection(_ body: (HTTP2ServerConnection) -> Void) { connection?._withUnsafeGuaranteedRef(body) }
 
   // MARK: In
 
@@ -78,7 +82,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
 
   private func passOver(_ count: Int) {
     surplus += count
-    if surplus > Self.surplusFactor * shard.limits.head.head { connection?.isFlooded = true }
+    if surplus > Self.surplusFactor * shard.limits.head.head { withConnection { $0.isFlooded = true } }
   }
 
   func trailer(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
@@ -86,14 +90,14 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     trailers = kept
     guard kept.used + name.count + value.count <= shard.limits.head.head, kept.fields.count < shard.limits.head.fields
     else {
-      if surplus == 0 { connection?.reset(flow, NGHTTP2_ENHANCE_YOUR_CALM) }
+      if surplus == 0 { withConnection { $0.reset(flow, NGHTTP2_ENHANCE_YOUR_CALM) } }
       return passOver(name.count + value.count)
     }
     kept.addField(lowercase: name, value)
   }
 
   func headRead(endsStream: Bool) {
-    flow.watch.note(shard.loop.turnBegan)
+    flow.watch.note(turnBegan)
     hasBegun = true
     requestHasEnded = endsStream
     inputHasEnded = endsStream
@@ -102,12 +106,14 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     }
     if let refusal { return refuse(refusal.status, refusal.reason) }
     dispatch()
-    if head.expectsContinue, answer == .none, let connection {
-      HTTP2Fields.with(1) { fields in
-        fields.add(":status", "100")
-        nghttp2_submit_headers(
-          connection.session, HTTP2.noFlags, flow.id, nil, fields.all.baseAddress, fields.count, nil)
-      }
+    if head.expectsContinue, answer == .none { withConnection { sayContinue($0) } }
+  }
+
+  private func sayContinue(_ connection: HTTP2ServerConnection) {
+    HTTP2Fields.with(1) { fields in
+      fields.add(":status", "100")
+      nghttp2_submit_headers(
+        connection.session, HTTP2.noFlags, flow.id, nil, fields.all.baseAddress, fields.count, nil)
     }
   }
 
@@ -126,15 +132,15 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   private var tooLarge: HTTPRefusal { HTTPRefusal(413, "the body is larger than \(shard.limits.body) bytes") }
 
   func received(_ bytes: UnsafeRawBufferPointer) {
-    flow.watch.note(bytes.count, shard.loop.turnBegan)
+    flow.watch.note(bytes.count, turnBegan)
     window -= bytes.count
     bodySize += bytes.count
     guard !isOver else {
-      connection?.used(bytes.count)
+      withConnection { $0.used(bytes.count) }
       return stopRequest()
     }
-    guard bodySize <= shard.limits.body || isLongLived else {
-      connection?.used(bytes.count)
+    guard isLongLived || bodySize <= shard.limits.body else {
+      withConnection { $0.used(bytes.count) }
       return answer == .none ? refuse(413, tooLarge.reason) : breakOff()
     }
     guard let handler, pending.isEmpty else { return pending.append(bytes) }
@@ -146,12 +152,12 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   private func stopRequest() {
     guard wasAnsweredEarly else { return }
     wasAnsweredEarly = false
-    connection?.reset(flow, NGHTTP2_NO_ERROR)
+    withConnection { $0.reset(flow, NGHTTP2_NO_ERROR) }
   }
 
   private func hand(_ bytes: UnsafeRawBufferPointer, to handler: any ExchangeHandler) {
     credit -= bytes.count
-    connection?.used(bytes.count)
+    withConnection { $0.used(bytes.count) }
     handler.exchangeBody(bytes)
   }
 
@@ -185,7 +191,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     let owed = credit - window - pending.count
     guard HTTP2Flow.isWorthGranting(owed, window: window) else { return }
     window += owed
-    connection?.grant(owed, flow)
+    withConnection { $0.grant(owed, flow) }
   }
 
   // MARK: Out
@@ -194,28 +200,35 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   override func bodyFits(_ count: Int) -> Bool { true }
 
   override func sendHead(_ response: ResponseHead, _ body: UnsafeRawBufferPointer, ends: Bool) {
-    guard let connection else { return }
+    withConnection { sendHead(response, body, ends: ends, $0) }
+  }
+
+  private func sendHead(
+    _ response: ResponseHead, _ body: UnsafeRawBufferPointer, ends: Bool, _ connection: HTTP2ServerConnection
+  ) {
     let isEmpty = isToHead || response.status == 204 || response.status == 304 || (ends && body.isEmpty)
     if !isEmpty {
       flow.write(body, to: connection.session)
-      if ends { flow.end(nh_pair_list(), to: connection.session) }
+      if ends { flow.end(nh_pair_list(), areOwn: true, to: connection.session) }
     }
     HTTP2Fields.with(Int(response.headers.count) + 4) { fields in
       withUnsafeTemporaryAllocation(byteCount: 32, alignment: 1) { room in
-        let status = HTTP2Fields.digits(response.status, room.baseAddress!)
-        fields.add(":status", status)
-        shard.date().withUnsafeBytes { date in
-          if !response.hasDate, !isLongLived { fields.add("date", date) }
-          if !response.hasServer, !isLongLived { fields.add("server", "nodehost") }
-          if let length = response.length, !isLongLived, response.status != 204, response.status != 304 {
-            fields.add("content-length", HTTP2Fields.digits(length, room.baseAddress! + 4))
-          }
-          for pair in ResponseHead.pairs(response.headers) where !ResponseHead.isTheHosts(pair.name) {
-            fields.add(ResponseHead.bytes(pair.name), ResponseHead.bytes(pair.value))
-          }
-          submit(fields.all, connection, hasBody: !isEmpty)
+        fields.add(":status", HTTP2Fields.digits(response.status, room.baseAddress!))
+        if !isLongLived { addUsual(response, room.baseAddress! + 4, to: &fields) }
+        for pair in ResponseHead.pairs(response.headers) where !ResponseHead.isTheHosts(pair.name) {
+          fields.add(ResponseHead.bytes(pair.name), ResponseHead.bytes(pair.value), areOwn: response.areOwn)
         }
+        submit(fields.all, connection, hasBody: !isEmpty)
       }
+    }
+  }
+
+  /// What every document has, and no call needs.
+  private func addUsual(_ response: ResponseHead, _ room: UnsafeMutableRawPointer, to fields: inout HTTP2Fields) {
+    if !response.hasDate { fields.add("date", uncounted(shard) { $0.date() }) }
+    if !response.hasServer { fields.add("server", "nodehost") }
+    if let length = response.length, response.status != 204, response.status != 304 {
+      fields.add("content-length", HTTP2Fields.digits(length, room))
     }
   }
 
@@ -228,32 +241,37 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
     } else {
       nghttp2_submit_response(connection.session, flow.id, fields.baseAddress, fields.count, nil)
     }
-    connection.stream.wantsToGather()
+    connection.wantsToGather()
   }
 
   override func sendBody(_ body: UnsafeRawBufferPointer) {
-    guard let connection, !isToHead else { return }
-    flow.write(body, to: connection.session)
-    connection.stream.wantsToGather()
+    guard !isToHead else { return }
+    withConnection {
+      flow.write(body, to: $0.session)
+      $0.wantsToGather()
+    }
   }
 
-  override func sendEnd(_ trailers: nh_pair_list) {
-    guard let connection else { return }
-    flow.end(trailers, to: connection.session)
-    connection.stream.wantsToGather()
+  override func sendEnd(_ trailers: nh_pair_list, areOwn: Bool) {
+    withConnection {
+      flow.end(trailers, areOwn: areOwn, to: $0.session)
+      $0.wantsToGather()
+    }
   }
 
-  override func breakOff() { connection?.reset(flow, NGHTTP2_INTERNAL_ERROR) }
+  override func breakOff() { withConnection { $0.reset(flow, NGHTTP2_INTERNAL_ERROR) } }
 
   override func answered() {}
 
-  override func follow(to home: EventLoop) -> Bool { connection?.follow(to: home, with: self) ?? false }
+  override func follow(to home: EventLoop) -> Bool {
+    connection?._withUnsafeGuaranteedRef { $0.follow(to: home, with: self) } ?? false
+  }
 
   // MARK: The end
 
   func closed(_ code: UInt32) {
     failed(NH_CANCELLED, code == NGHTTP2_CANCEL.rawValue ? "the client gave up" : "the client broke the request off")
-    if !pending.isEmpty { connection?.used(pending.count) }
+    if !pending.isEmpty { withConnection { $0.used(pending.count) } }
   }
 
   func lost(_ words: String) {
@@ -262,7 +280,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
   }
 
   func tick(_ now: Int64, _ limits: ServerLimits) {
-    guard let connection else { return }
+    guard let connection = connection?.takeUnretainedValue() else { return }
     stopRequest()
     if !hasBegun {
       if now - headBegan > limits.headTime { connection.breakOff(NGHTTP2_ENHANCE_YOUR_CALM) }

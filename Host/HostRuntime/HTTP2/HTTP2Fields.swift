@@ -1,8 +1,13 @@
 import CHttp2
+import CNodeABI
 import HostCore
 
-/// Header fields as nghttp2 takes them, which copies them.
+/// Header fields as nghttp2 takes them.
 struct HTTP2Fields {
+  private static let copied = UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)
+  private static let uncopied = UInt8(
+    NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
+
   private var fields: UnsafeMutableBufferPointer<nghttp2_nv>
   private(set) var count = 0
 
@@ -20,16 +25,26 @@ struct HTTP2Fields {
     }
   }
 
+  /// Constants of the host's.
+  static func with<R>(own pairs: nh_pair_list, _ body: (UnsafeMutableBufferPointer<nghttp2_nv>) -> R) -> R {
+    with(Int(pairs.count)) { fields in
+      for pair in ResponseHead.pairs(pairs) {
+        fields.add(ResponseHead.bytes(pair.name), ResponseHead.bytes(pair.value), areOwn: true)
+      }
+      return body(fields.all)
+    }
+  }
+
   var all: UnsafeMutableBufferPointer<nghttp2_nv> { UnsafeMutableBufferPointer(rebasing: fields[..<count]) }
 
-  /// Names may have upper case; nghttp2 puts them into lower case.
+  /// Names may have upper case; nghttp2 puts them into lower case. It copies none that are constants of the host's.
   @inline(__always)
-  mutating func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+  mutating func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, areOwn: Bool = false) {
     fields.baseAddress!.advanced(by: count).initialize(
       to: nghttp2_nv(
         name: UnsafeMutablePointer(mutating: name.baseAddress?.assumingMemoryBound(to: UInt8.self)),
         value: UnsafeMutablePointer(mutating: value.baseAddress?.assumingMemoryBound(to: UInt8.self)),
-        namelen: name.count, valuelen: value.count, flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
+        namelen: name.count, valuelen: value.count, flags: areOwn ? Self.uncopied : Self.copied))
     count += 1
   }
 

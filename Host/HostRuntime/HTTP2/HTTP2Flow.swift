@@ -17,12 +17,14 @@ final class HTTP2Flow {
   }
 
   /// The exchange that it belongs to, which owns it.
-  unowned(unsafe) var exchange: AnyObject!
+  var exchange: Unmanaged<AnyObject>!
   var id: Int32 = 0
   /// Where the connection keeps the exchange.
   var place = 0
   var output = ByteQueue()
   private(set) var trailers: MessageHead?
+  /// Those that are constants of the host's.
+  private var ownTrailers = nh_pair_list()
   private(set) var hasEnded = false
   /// nghttp2 has asked for bytes and there were none: it has to be told when there are.
   private(set) var isDeferred = false
@@ -35,7 +37,8 @@ final class HTTP2Flow {
     id = 0
     output.removeAll()
     output.shrink(to: ByteQueue.leastCapacity)
-    trailers?.reset()
+    if trailers != nil { uncounted(trailers!) { $0.reset() } }
+    ownTrailers = nh_pair_list()
     hasEnded = false
     isDeferred = false
     hasBegun = false
@@ -49,16 +52,19 @@ final class HTTP2Flow {
     wake(session)
   }
 
-  func end(_ trailers: nh_pair_list, to session: OpaquePointer) {
-    if trailers.count > 0 {
-      let kept = self.trailers ?? MessageHead(capacity: 256)
-      for pair in ResponseHead.pairs(trailers) where !ResponseHead.isTheHosts(pair.name) {
-        kept.addField(ResponseHead.bytes(pair.name), ResponseHead.bytes(pair.value))
-      }
-      self.trailers = kept
-    }
+  func end(_ trailers: nh_pair_list, areOwn: Bool = false, to session: OpaquePointer) {
+    if areOwn { ownTrailers = trailers } else if trailers.count > 0 { keep(trailers) }
     hasEnded = true
     wake(session)
+  }
+
+  private func keep(_ pairs: nh_pair_list) {
+    if trailers == nil { trailers = MessageHead(capacity: 256) }
+    uncounted(trailers!) { trailers in
+      for pair in ResponseHead.pairs(pairs) where !ResponseHead.isTheHosts(pair.name) {
+        trailers.addField(ResponseHead.bytes(pair.name), ResponseHead.bytes(pair.value))
+      }
+    }
   }
 
   private func wake(_ session: OpaquePointer) {
@@ -86,9 +92,13 @@ final class HTTP2Flow {
     flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
     guard hasEnded, count == output.count else { return count }
     flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-    guard let trailers, !trailers.fields.isEmpty else { return count }
-    flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-    _ = HTTP2Fields.with(trailers) { nghttp2_submit_trailer(session, id, $0.baseAddress, $0.count) }
+    if ownTrailers.count > 0 {
+      flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+      _ = HTTP2Fields.with(own: ownTrailers) { nghttp2_submit_trailer(session, id, $0.baseAddress, $0.count) }
+    } else if let trailers, !trailers.fields.isEmpty {
+      flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+      _ = HTTP2Fields.with(trailers) { nghttp2_submit_trailer(session, id, $0.baseAddress, $0.count) }
+    }
     return count
   }
 }

@@ -17,7 +17,7 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
   private var open: [HTTP2Exchange] = []
   private var spare: [HTTP2Exchange] = []
   /// Whose head is being read; one of the open ones.
-  private unowned(unsafe) var reading: HTTP2Exchange?
+  private var reading: Unmanaged<HTTP2Exchange>?
   private var readsTrailers = false
   private var restsSince: Int64
   private var watch = ProgressWatch()
@@ -55,10 +55,11 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
       exchange.headBegan = shard.loop.turnBegan
       open.append(exchange)
       nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(exchange.flow).toOpaque())
-      reading = exchange
+      reading = .passUnretained(exchange)
       readsTrailers = false
     } else {
-      reading = flow(id).map(exchange)
+      reading = nil
+      _ = withFlow(id) { reading = .passUnretained(exchange($0)) }
       readsTrailers = true
     }
     return HTTP2.success
@@ -70,16 +71,20 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
     return exchange
   }
 
+  /// Counted: what is done with it may end the connection, and so all that it owns.
   @inline(__always)
-  private func exchange(_ flow: HTTP2Flow) -> HTTP2Exchange { unsafeDowncast(flow.exchange, to: HTTP2Exchange.self) }
+  private func exchange(_ flow: HTTP2Flow) -> HTTP2Exchange {
+    unsafeDowncast(flow.exchange.takeUnretainedValue(), to: HTTP2Exchange.self)
+  }
 
   override func field(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-    guard let reading else { return }
-    if readsTrailers { reading.trailer(name, value) } else { reading.field(name, value, headLimits) }
+    reading?._withUnsafeGuaranteedRef { exchange in
+      if readsTrailers { exchange.trailer(name, value) } else { exchange.field(name, value, headLimits) }
+    }
   }
 
   override func headEnds(_ id: Int32, _ kind: nghttp2_headers_category, endsStream: Bool) {
-    guard let exchange = reading, exchange.flow.id == id else { return }
+    guard let exchange = reading?.takeUnretainedValue(), exchange.flow.id == id else { return }
     reading = nil
     guard kind == NGHTTP2_HCAT_REQUEST else {
       if endsStream { exchange.requestEnded() }
@@ -138,18 +143,20 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
   override func hasRoom(_ flow: HTTP2Flow) { exchange(flow).drained() }
 
   override func sent(_ flow: HTTP2Flow) {
-    let exchange = exchange(flow)
-    guard !exchange.inputHasEnded else { return }
-    // The client may stop sending what nobody reads any more. Told so in one breath with the answer, curl loses that.
-    if exchange.isLongLived { reset(flow, NGHTTP2_NO_ERROR) } else { exchange.wasAnsweredEarly = true }
+    flow.exchange._withUnsafeGuaranteedRef { exchange in
+      let exchange = unsafeDowncast(exchange, to: HTTP2Exchange.self)
+      guard !exchange.inputHasEnded else { return }
+      // The client may stop sending what nobody reads any more. Told so in one breath with the answer, curl loses that.
+      if exchange.isLongLived { reset(flow, NGHTTP2_NO_ERROR) } else { exchange.wasAnsweredEarly = true }
+    }
   }
 
   override func closed(_ flow: HTTP2Flow, _ code: UInt32) {
     let place = flow.place
     nghttp2_session_set_stream_user_data(session, flow.id, nil)
     forget(flow)
-    if reading === open[place] { reading = nil }
-    if open.count == 1 { restsSince = shard.loop.turnBegan }
+    if let reading, reading._withUnsafeGuaranteedRef({ $0.flow === flow }) { self.reading = nil }
+    if open.count == 1 { restsSince = stream.loop.turnBegan }
     // Nothing here holds it afterwards, or it could not be used again.
     open[place].closed(code)
     keep(place)
@@ -158,15 +165,16 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
 
   /// Takes an exchange from the open ones. If this was the last that held it, it is kept for the next request.
   private func keep(_ place: Int) {
-    let last = open.count - 1
-    if place != last {
-      open.swapAt(place, last)
-      open[place].flow.place = place
+    var ended = open.removeLast()
+    if place < open.count {
+      swap(&open[place], &ended)
+      uncounted(open[place]) { $0.flow.place = place }
     }
-    open[last].connection = nil
-    guard spare.count < Self.spareLimit, isKnownUniquelyReferenced(&open[last]) else { return open.removeLast(1) }
-    open[last].connection = self
-    spare.append(open.removeLast())
+    if spare.count < Self.spareLimit, isKnownUniquelyReferenced(&ended) {
+      spare.append(consume ended)
+    } else {
+      ended.connection = nil
+    }
   }
 
   /// This may be inside nghttp2, which must not be asked for output there.
@@ -211,7 +219,7 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
     if let noticeAt, now - max(noticeAt, 0) >= Self.noticeNanoseconds { announceEnd() }
     if isEnding, open.isEmpty { return finish() }
     if open.isEmpty {
-      stream.trim()
+      trim()
       if now - restsSince > limits.idle { announceEnd() }
     }
     for exchange in open.reversed() where exchange.flow.place < open.count { exchange.tick(now, limits) }

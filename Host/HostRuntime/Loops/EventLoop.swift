@@ -31,6 +31,8 @@ package final class EventLoop: @unchecked Sendable {
   static let timerLimit = 1 << 20
   /// Ready descriptors taken from the kernel at once. More would delay timers, fewer cost calls.
   private static let readyLimit = 256
+  /// While it lingers: how often it looks into its mailbox before it asks the kernel about descriptors again.
+  private static let looksBetweenPolls = 64
 
   package let index: Int
   let name: String
@@ -45,8 +47,8 @@ package final class EventLoop: @unchecked Sendable {
   private var endedTurn: [any TurnEndTarget] = []
   private var timers = TimerQueue<(target: any TimerTarget, token: UInt64)>(limit: EventLoop.timerLimit)
   private var running = true
-  /// Until when the loop looks into its mailbox again and again instead of going to sleep: for whoever expects an
-  /// answer at once, which sleeping would delay by two switches of threads.
+  /// Until when the loop looks for work again and again instead of going to sleep: for whoever expects an answer at
+  /// once, which sleeping would delay by two switches of threads.
   private var lingersUntil: Int64 = 0
   /// The time when the present turn began. For what need not be exact, and costs nothing.
   private(set) var turnBegan = EventLoop.now()
@@ -64,7 +66,8 @@ package final class EventLoop: @unchecked Sendable {
     waker = csystem_eventfd()
     scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
     precondition(poller >= 0 && waker >= 0, "no descriptors left for an event loop")
-    _ = csystem_watch(poller, waker, Watchers.wakerTag, csystem_readable, 0)
+    // Edge-triggered, each write wakes anew, and nobody has to read what was written.
+    _ = csystem_watch(poller, waker, Watchers.wakerTag, csystem_readable | csystem_edge, 0)
   }
 
   /// A loop whose turns somebody else gives it.
@@ -119,11 +122,22 @@ package final class EventLoop: @unchecked Sendable {
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 
+  /// Until work comes, whatever it is, but no longer than this.
   func linger(nanoseconds: Int64) { lingersUntil = EventLoop.now() + nanoseconds }
 
-  private func linger() {
-    while mailbox.isEmpty, EventLoop.now() < lingersUntil {}
+  /// How many descriptors are ready; none also if there is something in the mailbox.
+  private func linger(_ ready: UnsafeMutablePointer<csystem_ready>) -> Int {
+    let end = lingersUntil
     lingersUntil = 0
+    guard endingTurn.isEmpty else { return wait(ready) }
+    repeat {
+      let count = csystem_wait(poller, ready, Int32(EventLoop.readyLimit), 0)
+      if count > 0 { return Int(count) }
+      for _ in 0..<EventLoop.looksBetweenPolls where !mailbox.isEmpty { return 0 }
+      // The thread that is waited for may be waiting for this very processor.
+      sched_yield()
+    } while EventLoop.now() < end
+    return wait(ready)
   }
 
   func watch(_ descriptor: Int32, _ events: UInt32, _ watcher: any DescriptorWatcher) {
@@ -156,12 +170,22 @@ package final class EventLoop: @unchecked Sendable {
     let ready = UnsafeMutablePointer<csystem_ready>.allocate(capacity: EventLoop.readyLimit)
     defer { ready.deallocate() }
     while running {
-      if lingersUntil > 0 { linger() }
-      let count = wait(ready)
+      let count = lingersUntil > 0 ? linger(ready) : wait(ready)
       turnBegan = EventLoop.now()
       for index in 0..<count { dispatch(ready[index]) }
       turns.add(fireTimers() + mailbox.runAll() + count, ordering: .relaxed)
       endTurn()
+    }
+    letGo()
+  }
+
+  /// Nobody is told any more. Who still waits, for nothing now, may hold the loop, and must not be held by it.
+  private func letGo() {
+    // They go once nothing here is being changed: some come back to the loop as they end.
+    withExtendedLifetime((endingTurn, watchers, timers)) {
+      endingTurn = []
+      watchers = Watchers()
+      timers = TimerQueue(limit: EventLoop.timerLimit)
     }
   }
 
@@ -194,19 +218,15 @@ package final class EventLoop: @unchecked Sendable {
   }
 
   private func dispatch(_ ready: csystem_ready) {
-    if ready.tag == Watchers.wakerTag {
-      var count: UInt64 = 0
-      _ = read(waker, &count, 8)
-    } else {
-      watchers[ready.tag]?.descriptorReady(ready.events)
-    }
+    guard ready.tag != Watchers.wakerTag else { return }
+    watchers[ready.tag]?.descriptorReady(ready.events)
   }
 
   /// What asks meanwhile is told at the end of the next turn, which then does not wait: nobody is starved.
   private func endTurn() {
     guard !endingTurn.isEmpty else { return }
     swap(&endingTurn, &endedTurn)
-    for target in endedTurn { target.turnEnded() }
+    for place in endedTurn.indices { endedTurn[place].turnEnded() }
     endedTurn.removeAll(keepingCapacity: true)
   }
 

@@ -7,11 +7,13 @@ protocol StreamOwner: AnyObject {
   func streamOpened()
   /// Bytes came, valid during the call. Returns how many it has used; the rest comes again, together with what follows.
   func streamReceived(_ bytes: UnsafeMutableRawBufferPointer) -> Int
+  /// All that could be read for now has been handed to it: the time to hand on what was gathered.
+  func streamRests()
   /// Whether it waits for bytes: not while it is busy with those that it has.
   var wantsInput: Bool { get }
   /// The other side will send no more, and what it sent is used or not enough. It may still be listening.
   func streamFinished()
-  /// What was written is about to leave: the last chance to add to it in this turn.
+  /// It has asked for that, and what was written is about to leave: the last chance to add to it in this turn.
   func streamGathers()
   /// Writing is sensible again after `isFull`.
   func streamDrained()
@@ -21,6 +23,7 @@ protocol StreamOwner: AnyObject {
 
 extension StreamOwner {
   func streamGathers() {}
+  func streamRests() {}
 }
 
 /// One connected socket, plain or through TLS, on its loop. What is written in a turn of the loop leaves together at
@@ -58,6 +61,8 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   private var isFinishing = false
   private var wasFull = false
   private var asksForTurnEnd = false
+  private var asksToGather = false
+  private var isGathering = false
   private var move: (loop: EventLoop, arrived: @Sendable () -> Void)?
   private var lingerTimer: UInt64?
   private var unused = ByteQueue()
@@ -97,7 +102,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     return sentCount
   }
 
-  /// With `atOnce` it is not kept for the turn's end: for who has gathered already.
+  /// With `atOnce` it is not kept for the turn's end: for who has gathered already, and ends with `push`.
   func write(_ bytes: UnsafeRawBufferPointer, atOnce: Bool = false) {
     guard !isClosed else { return }
     var bytes = bytes
@@ -126,11 +131,15 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
 
   private func noteOutput() {
     if isFull { wasFull = true }
-    askForTurnEnd()
+    // What is gathered is sent in the same breath.
+    if !isGathering { askForTurnEnd() }
   }
 
   /// The owner has something to add at the end of this turn.
-  func wantsToGather() { askForTurnEnd() }
+  func wantsToGather() {
+    asksToGather = true
+    askForTurnEnd()
+  }
 
   /// Closes once all that was written has been sent.
   func finish() {
@@ -191,20 +200,27 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   private func askForTurnEnd() {
     guard !asksForTurnEnd else { return }
     asksForTurnEnd = true
-    loop.atTurnEnd(self)
+    uncounted(loop) { $0.atTurnEnd(self) }
   }
 
   private func advance() {
     if state == .connecting { connected() }
     if state == .handshaking { shakeHands() }
     if state == .open {
-      owner?.streamGathers()
+      if asksToGather { gather() }
       flush()
       if state == .open { receive() }
     } else if state == .lingering {
       throwAway()
     }
     if state == .moving { leave() }
+  }
+
+  private func gather() {
+    asksToGather = false
+    isGathering = true
+    owner?.streamGathers()
+    isGathering = false
   }
 
   // MARK: From loop to loop
@@ -262,7 +278,9 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
       output.removeFirst(sent)
       sentCount += sent
     }
-    if output.isEmpty, isFinishing { return linger() }
+    push()
+    guard state == .open else { return }
+    if output.isEmpty, isFinishing, tls?.hasGathered != true { return linger() }
     if wasFull, output.count <= Self.lowWater {
       wasFull = false
       owner?.streamDrained()
@@ -272,7 +290,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   /// How many bytes the socket took.
   private func send(_ bytes: UnsafeRawBufferPointer) -> Int {
     guard let tls else {
-      let count = Glibc.send(descriptor, bytes.baseAddress!, bytes.count, Int32(MSG_NOSIGNAL))
+      let count = csystem_send(descriptor, bytes.baseAddress!, bytes.count)
       if count == bytes.count { return count }
       if count >= 0 || errno == EAGAIN || errno == EINTR {
         canWrite = count < 0 && errno == EINTR
@@ -288,6 +306,17 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     case .failed(let failure): close(failure)
     }
     return 0
+  }
+
+  /// Sends what TLS has gathered. Otherwise that waits for the turn's end.
+  func push() {
+    guard let tls, tls.hasGathered, canWrite, state == .open else { return }
+    switch tls.push() {
+    case .bytes: break
+    case .wait: canWrite = false
+    case .ended: close(NetworkFailure("the other side hung up"))
+    case .failed(let failure): close(failure)
+    }
   }
 
   private func linger() {
@@ -319,9 +348,13 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     var budget = Self.readBudget
     if !isPaused, !unused.isEmpty { offerUnused() }
     while canRead, !isPaused, state == .open, !isFinishing, unused.count < Self.unusedLimit {
-      guard budget > 0 else { return askForTurnEnd() }
+      guard budget > 0 else {
+        askForTurnEnd()
+        break
+      }
       budget -= unused.isEmpty ? readFresh() : readMore()
     }
+    owner?.streamRests()
     tellEnd()
   }
 
@@ -368,7 +401,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   /// Nil if nothing came, for whatever reason.
   private func read(into room: UnsafeMutableRawBufferPointer) -> Int? {
     if let tls { return read(into: room, tls) }
-    let count = Glibc.read(descriptor, room.baseAddress!, room.count)
+    let count = csystem_receive(descriptor, room.baseAddress!, room.count)
     if count > 0 {
       if count < room.count, !hungUp { canRead = false }
       return count

@@ -16,6 +16,10 @@ final class TLSSession {
   /// OpenSSL looks at it through callbacks.
   private let context: TLSContext
   private(set) var isOpen = false
+  /// Whether what is written waits for `push`, so that many records leave in one call of the system.
+  private var gathers = false
+  /// Written, and not pushed out yet.
+  private(set) var hasGathered = false
   /// OpenSSL's number for why it failed, which tells more than the words; 0 if it has not.
   private(set) var failureReason: Int32 = 0
 
@@ -28,6 +32,10 @@ final class TLSSession {
   }
 
   deinit { SSL_free(raw) }
+
+  /// From now on records gather in room for so many bytes until they are pushed out, or the room is full. Before the
+  /// handshake.
+  func gather(upTo bytes: Int) { gathers = ctls_gather(raw, bytes) == 1 }
 
   /// A client's: the other side's certificate must be for this name or address.
   private func expect(_ name: String) {
@@ -54,7 +62,18 @@ final class TLSSession {
   func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
     ERR_clear_error()
     let count = SSL_write(raw, bytes.baseAddress, Int32(clamping: bytes.count))
+    if gathers { hasGathered = true }
     return count > 0 ? .bytes(Int(count)) : outcome(count)
+  }
+
+  /// Sends what has gathered; `bytes` when all of it has left.
+  func push() -> Outcome {
+    ERR_clear_error()
+    if ctls_push(raw) == 1 {
+      hasGathered = false
+      return .bytes(0)
+    }
+    return ctls_push_may_be_tried_again(raw) != 0 ? .wait : .failed(.system("the connection broke"))
   }
 
   /// Says that nothing more will be sent.

@@ -27,7 +27,7 @@ final class NodeStatusTarget: RequestTarget {
     }
   }
 
-  var home: EventLoop? { nil }
+  func home(awayFrom loop: EventLoop) -> EventLoop? { nil }
 
   func begin(_ exchange: ServerExchange) {
     node.control.post { [self] in

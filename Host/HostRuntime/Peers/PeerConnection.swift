@@ -116,6 +116,8 @@ final class PeerConnection: StreamOwner, TimerTarget {
     }
   }
 
+  func streamRests() { link?.intake.handOver() }
+
   private func take(_ kind: PeerFrame.Kind, _ lane: PeerFrame.Lane, _ body: UnsafeRawBufferPointer) throws(PeerFault) {
     if kind == .message, stage == .linked, let intakeAtHand {
       let message = try PeerMessage(body)

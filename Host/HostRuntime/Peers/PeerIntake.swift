@@ -6,8 +6,8 @@ import HostCore
 final class PeerIntake {
   /// A message from here on is put into the inbox where it lies, rather than copied once more.
   private static let gatherLimit = 8 << 10
-  /// Gathered for one role before it learns of it: less tells it sooner, more tells it less often.
-  private static let batchLimit = 16 << 10
+  /// Gathered for one role before it learns of it, if more has come: less tells it sooner, more tells it less often.
+  private static let batchLimit = 64 << 10
 
   /// Holds it.
   private unowned let link: PeerLink

@@ -8,7 +8,7 @@ extension PeerLink {
   func cut(_ direction: PeerCut.Direction) {
     if direction != .outgoing { cutIncoming = true }
     if direction != .incoming { cutOutgoing = true }
-    dialling?.stream.close()
+    dialler.connection?.stream.close()
     if cutIncoming { current?.stream.pause() }
   }
 
@@ -16,7 +16,7 @@ extension PeerLink {
     (cutIncoming, cutOutgoing) = (false, false)
     if !intake.rests { current?.stream.resume() }
     pump()
-    if current == nil { dialSoon(after: 0) }
+    if current == nil { dialler.soon(after: 0) }
   }
 
   // MARK: Reports
@@ -30,7 +30,8 @@ extension PeerLink {
     report.name = info.name
     report.address = "\(address)"
     report.isUp = isUp
-    report.state = isUp ? "up" : isCut ? "cut" : dialling != nil || !greeting.isEmpty ? "connecting" : "waiting"
+    report.state =
+      isUp ? "up" : isCut ? "cut" : dialler.connection != nil || !greeting.isEmpty ? "connecting" : "waiting"
     report.sinceMilliseconds = info.since / 1_000_000
     report.roundTripMicroseconds = roundTrip.map { $0 / 1_000 }
     (report.bytesSent, report.bytesReceived) = (counts.bytesSent, counts.bytesReceived)
@@ -39,7 +40,7 @@ extension PeerLink {
     report.messagesDropped = counts.messagesDropped
     report.links = counts.links
     report.cut = (cutIncoming ? ["incoming"] : []) + (cutOutgoing ? ["outgoing"] : [])
-    report.lastError = lastError
+    report.lastError = complaints.last
     return report
   }
 }

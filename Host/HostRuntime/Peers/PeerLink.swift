@@ -1,12 +1,9 @@
 import CNodeABI
 import CSystem
-import Glibc
 import HostCore
 
 /// This node's side of the link to one peer: keeps it up, or tries to. The links' loop.
 final class PeerLink: TimerTarget {
-  private enum Timer: UInt64 { case dial, tick, probe }
-
   let id: UInt32
   let line: PeerLine
   /// Lets go of its links when it ends.
@@ -15,16 +12,11 @@ final class PeerLink: TimerTarget {
   /// The link itself.
   private(set) var current: PeerConnection?
   private(set) var boot: UInt64 = 0
-  private(set) var dialling: PeerConnection?
-  private var isResolving = false
   /// Connections that have said hello and are not the link yet.
   private(set) var greeting: [PeerConnection] = []
-  /// One that says it is a node which is linked already, while that is asked whether it still lives.
-  private var probing: (connection: PeerConnection, since: Int64)?
-  private var failures = 0
-  private var dialTimer: UInt64?
+  private(set) var dialler: PeerDialler!
+  private var probe: PeerProbe?
   private var tickTimer: UInt64?
-  private var probeTimer: UInt64?
   private var taken = TakenFrames()
   private var isGone = false
   var cutIncoming = false
@@ -33,16 +25,15 @@ final class PeerLink: TimerTarget {
   let calls: IncomingCalls
   var counts = PeerCounts()
   private(set) var roundTrip: Int64?
-  /// Since the link last came up.
-  private(set) var lastError = ""
-  /// Complaints since the link last came up; each is logged once.
-  private var complaints: Set<String> = []
+  private(set) var complaints = PeerComplaints()
   let metrics: PeerMetrics
   let reference = PeerLinkReference()
 
   var isUp: Bool { current != nil }
   var isCut: Bool { cutIncoming || cutOutgoing }
-  private var decides: Bool { hub.own.hello.id < id }
+  /// The node with the lower id chooses among several connections.
+  var decides: Bool { hub.own.hello.id < id }
+  var wantsConnection: Bool { !isGone && current == nil && !isCut }
 
   init(_ peer: ClusterSettings.Peer, _ hub: PeerHub) {
     (id, address) = (peer.id, peer.address)
@@ -52,10 +43,11 @@ final class PeerLink: TimerTarget {
     calls = IncomingCalls(line, hub.services, hub.loop)
     reference.link = self
     intake = PeerIntake(self)
+    dialler = PeerDialler(self)
     let reference = reference, loop = hub.loop
     line.announce = { loop.post { reference.link?.pump() } }
     hub.services.peers.add(line)
-    dialSoon(after: 0)
+    dialler.soon(after: 0)
   }
 
   /// It is no longer in the manifest, or the node ends.
@@ -63,8 +55,10 @@ final class PeerLink: TimerTarget {
     isGone = true
     reference.link = nil
     hub.services.peers.remove(line)
-    for timer in [dialTimer, tickTimer, probeTimer] { if let timer { hub.loop.cancelTimer(timer) } }
-    for connection in greeting + [dialling, current, probing?.connection].compactMap(\.self) {
+    dialler.rest()
+    probe?.end()
+    if let tickTimer { hub.loop.cancelTimer(tickTimer) }
+    for connection in greeting + [dialler.connection, current, probe?.connection].compactMap(\.self) {
       connection.refuse(reason, words)
     }
   }
@@ -74,77 +68,24 @@ final class PeerLink: TimerTarget {
     self.address = address
     line.moved(to: address)
     guard current == nil else { return }
-    failures = 0
-    dialling?.stream.close()
-    dialSoon(after: 0)
-  }
-
-  // MARK: Dialling
-
-  func dialSoon(after milliseconds: Int64) {
-    guard !isGone else { return }
-    if let dialTimer { hub.loop.cancelTimer(dialTimer) }
-    let courtesy = decides ? 0 : hub.timing.courtesyMilliseconds
-    dialTimer = hub.loop.setTimer(after: (milliseconds + courtesy) * 1_000_000, self, token: Timer.dial.rawValue)
-  }
-
-  private func dialAgain() {
-    failures += 1
-    dialSoon(after: hub.timing.backoff.delayMilliseconds(failures: failures, random: HostRandom.number))
-  }
-
-  private func dial() {
-    guard !isGone, current == nil, dialling == nil, greeting.isEmpty, !isResolving, !isCut else { return }
-    isResolving = true
-    let reference = reference, address = address, loop = hub.loop
-    // A thread for each: one name that takes minutes holds up no other.
-    let thread = OwnThread("resolver") {
-      let found = Result { () throws(NetworkFailure) in try SocketAddress.resolve(address) }
-      loop.post { reference.link?.resolved(found) }
-    }
-    guard let thread else {
-      isResolving = false
-      return dialAgain()
-    }
-    thread.detach()
-  }
-
-  private func resolved(_ found: Result<[SocketAddress], NetworkFailure>) {
-    isResolving = false
-    guard !isGone, current == nil, dialling == nil, !isCut else { return }
-    switch found {
-    case .failure(let failure):
-      complain(failure.words, from: nil)
-      dialAgain()
-    case .success(let addresses):
-      // Each attempt tries the next.
-      let target = addresses[failures % addresses.count]
-      let descriptor = withUnsafePointer(to: target.raw) { csystem_connect($0) }
-      guard descriptor >= 0 else {
-        complain(NetworkFailure.system("cannot connect to \(target)").words, from: nil)
-        return dialAgain()
-      }
-      let connection = PeerConnection(descriptor, target, dialled: self, hub)
-      dialling = connection
-      connection.start()
-    }
+    dialler.forgetFailures()
+    dialler.connection?.stream.close()
+    dialler.soon(after: 0)
   }
 
   // MARK: Hellos
 
   func greeted(_ connection: PeerConnection, _ hello: PeerHello) {
     if isCut { return connection.stream.close() }
-    if connection === dialling { dialling = nil }
+    dialler.letGo(of: connection)
     let situation = PeerRivalry.Situation(
-      decides: decides, linkedBoot: current == nil ? nil : boot, isGreeting: !greeting.isEmpty || probing != nil)
+      decides: decides, linkedBoot: current == nil ? nil : boot, isGreeting: !greeting.isEmpty || probe != nil)
     switch PeerRivalry(situation, boot: hello.boot) {
     case .spare: spare(connection)
     case .probe:
       // Whoever dials has no link, so this one came.
-      guard connection.dialled == nil, probing == nil else { return spare(connection) }
-      probing = (connection, EventLoop.now())
-      probeTimer = hub.loop.setTimer(
-        after: hub.timing.probeMilliseconds * 1_000_000, self, token: Timer.probe.rawValue)
+      guard connection.dialled == nil, probe == nil else { return spare(connection) }
+      probe = PeerProbe(connection, of: self)
       ping()
     case .proceed: proceed(connection)
     }
@@ -171,7 +112,7 @@ final class PeerLink: TimerTarget {
 
   private func take(_ connection: PeerConnection) {
     greeting.removeAll { $0 === connection }
-    let old = current, others = greeting + [dialling].compactMap(\.self)
+    let old = current, others = greeting + [dialler.connection].compactMap(\.self)
     if old != nil { wentDown("it has connected anew") }
     current = connection
     boot = connection.hello?.boot ?? 0
@@ -181,11 +122,9 @@ final class PeerLink: TimerTarget {
     cameUp(connection)
   }
 
-  private func probed(lives: Bool) {
-    guard let (connection, _) = probing else { return }
-    probing = nil
-    if let probeTimer { hub.loop.cancelTimer(probeTimer) }
-    probeTimer = nil
+  func probed(lives: Bool) {
+    guard let connection = probe?.connection else { return }
+    endProbe()
     guard lives, let current else {
       current?.stream.close(NetworkFailure("it has not answered, and has connected anew"))
       return proceed(connection)
@@ -197,25 +136,27 @@ final class PeerLink: TimerTarget {
         + "change node.id of one of them")
   }
 
+  private func endProbe() {
+    probe?.end()
+    probe = nil
+  }
+
   // MARK: Up and down
 
   private func cameUp(_ connection: PeerConnection) {
     let name = connection.hello?.name ?? ""
-    failures = 0
-    complaints = []
-    lastError = ""
+    dialler.forgetFailures()
+    dialler.rest()
+    complaints = PeerComplaints()
     counts.links += 1
     roundTrip = nil
-    if let dialTimer { hub.loop.cancelTimer(dialTimer) }
-    dialTimer = nil
     line.open(name: name)
     hub.log(NH_LOG_INFO, "linked with node \(id) (\(name)) at \(connection.address)")
     hub.services.peers.tellAll(.linkUp, node: id)
     metrics.isUp(true)
     ping()
     tickTimer = hub.loop.setTimer(
-      after: hub.timing.pingMilliseconds * 1_000_000, period: hub.timing.pingMilliseconds * 1_000_000, self,
-      token: Timer.tick.rawValue)
+      after: hub.timing.pingMilliseconds * 1_000_000, period: hub.timing.pingMilliseconds * 1_000_000, self)
   }
 
   private func wentDown(_ why: String) {
@@ -235,58 +176,39 @@ final class PeerLink: TimerTarget {
   /// A connection of this peer has ended, whatever it was.
   func closed(_ connection: PeerConnection) {
     greeting.removeAll { $0 === connection }
-    if connection === dialling { dialling = nil }
-    if connection === probing?.connection {
-      probing = nil
-      if let probeTimer { hub.loop.cancelTimer(probeTimer) }
-    }
-    if connection === current {
-      if lastError.isEmpty { lastError = "the connection was closed" }
-      wentDown(lastError)
-      failures = 0
-      if let waiting = probing { return proceedAfterLoss(waiting.connection) }
-      return dialAgain()
-    }
-    if current == nil, dialling == nil, greeting.isEmpty { dialAgain() }
+    dialler.letGo(of: connection)
+    if connection === probe?.connection { endProbe() }
+    if connection === current { return lost() }
+    if current == nil, dialler.connection == nil, greeting.isEmpty { dialler.again() }
   }
 
-  private func proceedAfterLoss(_ connection: PeerConnection) {
+  private func lost() {
+    if complaints.last.isEmpty { complaints.note("the connection was closed") }
+    wentDown(complaints.last)
+    dialler.forgetFailures()
+    // The other one may be the link at once.
     probed(lives: false)
-    if current == nil, greeting.isEmpty { dialAgain() }
-    _ = connection
+    if current == nil, greeting.isEmpty { dialler.again() }
   }
 
   func complain(_ words: String, from address: SocketAddress?, over connection: PeerConnection? = nil) {
-    lastError = words
+    complaints.note(words)
     // The end of the link itself is said with the link's going down.
     if let connection, connection === current { return }
-    guard complaints.insert(words).inserted, complaints.count <= PeerHub.complaintLimit else { return }
+    guard complaints.isNew(words) else { return }
     let place = address.map { " at \($0)" } ?? " (\(self.address))"
     hub.log(NH_LOG_WARNING, "no link to node \(id)\(place): \(words)")
   }
 
   /// The same words are logged once as long as the link is up.
   func complainOnce(_ words: String) {
-    guard complaints.insert(words).inserted, complaints.count <= PeerHub.complaintLimit else { return }
+    guard complaints.isNew(words) else { return }
     hub.log(NH_LOG_WARNING, words)
   }
 
   // MARK: Time
 
   func timerFired(_ timer: UInt64, token: UInt64) {
-    switch Timer(rawValue: token) {
-    case .dial:
-      dialTimer = nil
-      dial()
-    case .tick: tick()
-    case .probe:
-      probeTimer = nil
-      probed(lives: false)
-    case nil: break
-    }
-  }
-
-  private func tick() {
     guard let current else { return }
     let silence = EventLoop.now() - current.lastHeard
     // A link that rests hears nothing by its own will.
@@ -307,7 +229,7 @@ final class PeerLink: TimerTarget {
     guard body.count == 8 else { return }
     let sent = Int64(littleEndian: body.loadUnaligned(as: Int64.self))
     roundTrip = max(0, EventLoop.now() - sent)
-    if let probing, sent >= probing.since { probed(lives: true) }
+    if probe?.isAnswered(bySent: sent) == true { probed(lives: true) }
   }
 
   // MARK: Out
@@ -334,15 +256,15 @@ final class PeerLink: TimerTarget {
       counts.messagesSent += UInt64(parcels)
     }
     swap(&frames, &taken)
+    current.stream.push()
   }
 
   // MARK: In
 
-  /// All that came at once has been taken; of it, this was not for the link's own sake.
+  /// This came, and was not for the link's own sake.
   func received(_ counted: PeerCounts) {
     counts.bytesReceived += counted.bytesReceived
     counts.messagesReceived += counted.messagesReceived
-    intake.handOver()
   }
 }
 

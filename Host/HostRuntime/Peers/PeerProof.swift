@@ -29,6 +29,9 @@ final class PeerProof: @unchecked Sendable {
 
   /// Taken from a link's socket at once. More saves calls when much comes; each link holds so much memory.
   private static let readAhead = 64 << 10
+  /// What leaves a link in one call of the system while more waits: eight TLS records, as much as the system may hold
+  /// unsent. More saves calls, and makes what is urgent wait longer.
+  private static let gatherLimit = 8 * ((16 << 10) + 64)
 
   private let identity: Identity
   /// What OpenSSL is shown of it, at a place that stays.
@@ -68,6 +71,7 @@ final class PeerProof: @unchecked Sendable {
 
   func session(_ descriptor: Int32, isServer: Bool, _ note: Note) -> TLSSession {
     let session = TLSSession(isServer ? server : client, descriptor: descriptor, isServer: isServer)
+    session.gather(upTo: Self.gatherLimit)
     ctls_set_data(session.raw, Unmanaged.passUnretained(note).toOpaque())
     return session
   }

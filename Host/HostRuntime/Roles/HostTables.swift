@@ -198,8 +198,10 @@ package final class HostTables {
       struct_size: size(nh_http_service.self), revision: NH_ABI_REVISION, ctx: context,
       route: { RoleInstance.at($0).addRoute($1, $2, $3, $4) },
       unroute: { RoleInstance.at($0).removeRoute($1) },
-      respond: { RoleInstance.at($0).respond($1, $2, $3, $4, $5) },
-      write: { RoleInstance.at($0).writeBody($1, $2) },
+      respond: { context, exchange, status, headers, body, ends in
+        RoleInstance.with(context) { $0.respond(exchange, status, headers, body, ends) }
+      },
+      write: { context, exchange, body in RoleInstance.with(context) { $0.writeBody(exchange, body) } },
       finish: { RoleInstance.at($0).finishBody($1, $2) },
       abort: { RoleInstance.at($0).abortExchange($1) },
       credit: { RoleInstance.at($0).creditExchange($1, $2) },

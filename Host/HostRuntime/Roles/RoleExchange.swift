@@ -31,7 +31,7 @@ final class RoleExchange: ExchangeHandler, @unchecked Sendable {
 
   /// From the role's loop, where the role has got its handle.
   func open() {
-    if isLocal { return take(exchange) }
+    if isLocal { return uncounted(exchange) { take($0) } }
     exchange.loop.post { [self] in take(exchange) }
   }
 

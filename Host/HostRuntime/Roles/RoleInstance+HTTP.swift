@@ -131,12 +131,13 @@ extension RoleInstance {
   }
 
   private func deliver(request exchange: RoleExchange) {
-    let request = exchange.exchange
-    HTTPEvent.lend(
-      NH_HTTP_REQUEST, exchange: exchange.handle, token: exchange.token, head: request.head,
-      captures: request.captures, remote: request.remote, isSecure: request.isSecure,
-      ends: request.head.framing == .none
-    ) { deliver($0) }
+    uncounted(exchange.exchange) { request in
+      HTTPEvent.lend(
+        NH_HTTP_REQUEST, exchange: exchange.handle, token: exchange.token, head: request.head,
+        captures: request.captures, remote: request.remote.lent, isSecure: request.isSecure,
+        ends: request.head.framing == .none
+      ) { deliver($0) }
+    }
   }
 
   private func deliver(failure exchange: RoleExchange, _ status: nh_status, _ words: String) {

@@ -130,15 +130,14 @@ extension RoleInstance {
   // MARK: on_rpc
 
   func deliverCall(_ call: RpcServerCall) {
-    let head = call.exchange.head
-    head.withPairs { metadata in
-      call.exchange.remote.text.withUnsafeBytes { remote in
+    // The exchange has its head as long as it lives itself.
+    uncounted(call.exchange.head) { head in
+      head.withPairs { metadata in
         var event = RpcEvent.make(NH_RPC_CALL, call)
         event.path = head.borrowed(head.path)
         event.metadata = metadata
         event.deadline_ns = call.deadline
-        event.remote = nh_str(
-          ptr: remote.baseAddress?.assumingMemoryBound(to: CChar.self), len: UInt64(remote.count))
+        event.remote = call.exchange.remote.lent
         deliver(&event)
       }
     }

@@ -87,7 +87,7 @@ final class RoleRoute: RequestTarget {
     self.handle = handle
   }
 
-  var home: EventLoop? { seat.loop }
+  func home(awayFrom loop: EventLoop) -> EventLoop? { seat.loop === loop ? nil : seat.loop }
 
   func begin(_ exchange: ServerExchange) {
     if exchange.loop === seat.loop {
@@ -105,10 +105,10 @@ final class RoleRoute: RequestTarget {
 
   /// The seat's loop.
   private func deliver(_ exchange: ServerExchange) {
-    guard let role = seat.current, let route = seat.routes[handle], route.owner === role else {
+    guard let role = seat.current, let token = seat.routes.token(handle, of: role) else {
       return Self.refuse(exchange, "\(seat.name) is not there")
     }
-    role.begin(exchange, token: route.token)
+    role.begin(exchange, token: token)
   }
 
   /// From any loop.

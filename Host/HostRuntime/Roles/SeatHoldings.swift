@@ -3,10 +3,17 @@ import HostCore
 /// What a role holds at the host under handles that outlive a build: its routes, for instance. Each belongs to the
 /// build that asked for it, until the next one's start asks for the same again.
 struct SeatHoldings<Thing: Equatable> {
-  struct Entry {
-    unowned(unsafe) var owner: RoleInstance
+  /// A class, as each request looks at one: a copy would count all that is in it.
+  final class Entry {
+    unowned(unsafe) let owner: RoleInstance
     var thing: Thing
     var token: UInt64
+
+    init(owner: RoleInstance, thing: Thing, token: UInt64) {
+      self.owner = owner
+      self.thing = thing
+      self.token = token
+    }
   }
 
   private var entries: SlotTable<Entry>
@@ -19,6 +26,13 @@ struct SeatHoldings<Thing: Equatable> {
 
   var count: Int { entries.count }
   subscript(handle: UInt64) -> Entry? { entries[handle] }
+
+  /// The token of what this build holds under the handle.
+  @inline(__always)
+  func token(_ handle: UInt64, of owner: RoleInstance) -> UInt64? {
+    guard let entry = entries[handle], entry.owner === owner else { return nil }
+    return entry.token
+  }
 
   mutating func insert(_ owner: RoleInstance, _ thing: Thing, token: UInt64) -> UInt64? {
     entries.insert(Entry(owner: owner, thing: thing, token: token))
@@ -55,9 +69,7 @@ struct SeatHoldings<Thing: Equatable> {
   }
 
   mutating func update(_ handle: UInt64, _ change: (inout Thing) -> Void) {
-    guard var entry = entries[handle] else { return }
-    change(&entry.thing)
-    entries[handle] = entry
+    if let entry = entries[handle] { change(&entry.thing) }
   }
 
   /// The new build takes over. Returns what the old one had and the new one has not: it rests until it is known which

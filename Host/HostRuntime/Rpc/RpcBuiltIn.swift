@@ -3,7 +3,6 @@ import HostCore
 
 /// A service that the host itself answers: one message comes, one or more go back.
 final class RpcBuiltIn: RequestTarget, RpcServing {
-  let home: EventLoop? = nil
   let roleName: String? = nil
   let service: String
   private let answerer: @Sendable (BuiltInCall, UnsafeRawBufferPointer) -> Void
@@ -13,6 +12,8 @@ final class RpcBuiltIn: RequestTarget, RpcServing {
     self.service = service
     self.answerer = answerer
   }
+
+  func home(awayFrom loop: EventLoop) -> EventLoop? { nil }
 
   func begin(_ exchange: ServerExchange) {
     guard RpcServerCall.understand(exchange) else { return }

@@ -23,7 +23,7 @@ final class RpcRoute: RequestTarget, RpcServing {
 
   var roleName: String? { seat.name }
 
-  var home: EventLoop? { seat.loop }
+  func home(awayFrom loop: EventLoop) -> EventLoop? { seat.loop === loop ? nil : seat.loop }
 
   func begin(_ exchange: ServerExchange) {
     guard RpcServerCall.understand(exchange) else { return }
@@ -42,11 +42,10 @@ final class RpcRoute: RequestTarget, RpcServing {
 
   /// The seat's loop.
   private func deliver(_ exchange: ServerExchange) {
-    guard let role = seat.current, let route = seat.routes[handle], route.owner === role, role.isLive, !role.isDraining
-    else {
+    guard let role = seat.current, let token = seat.routes.token(handle, of: role), role.isLive, !role.isDraining else {
       let words = "\(seat.name) is not there"
       return exchange.onItsLoop { GrpcHead.refuse($0, GrpcStatus.unavailable, words) }
     }
-    RpcServerCall.begin(exchange, for: role, token: route.token)
+    RpcServerCall.begin(exchange, for: role, token: token)
   }
 }

@@ -67,7 +67,10 @@ final class RpcServerCall: RpcCall, ExchangeHandler, TimerTarget, @unchecked Sen
   }
 
   private func readHead() throws(GrpcFault) {
-    let head = exchange.head
+    try uncounted(exchange.head) { head throws(GrpcFault) in try read(head) }
+  }
+
+  private func read(_ head: MessageHead) throws(GrpcFault) {
     if let value = head.value("grpc-timeout") {
       guard let timeout = GrpcText.timeout(head.bytes(value)) else {
         throw GrpcFault(GrpcStatus.internalError, "grpc-timeout is no time")
@@ -147,7 +150,7 @@ final class RpcServerCall: RpcCall, ExchangeHandler, TimerTarget, @unchecked Sen
 
   private func done() {
     isDone = true
-    waiting = []
+    if !waiting.isEmpty { waiting = [] }
     guard let timer else { return }
     exchange.loop.cancelTimer(timer)
     self.timer = nil
@@ -160,7 +163,7 @@ final class RpcServerCall: RpcCall, ExchangeHandler, TimerTarget, @unchecked Sen
     headIsSent = true
     let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
     guard let head else {
-      _ = exchange.respond(200, compresses ? GrpcHead.gzip : GrpcHead.plain, nothing, ends: false)
+      _ = exchange.respond(200, compresses ? GrpcHead.gzip : GrpcHead.plain, nothing, ends: false, areOwn: true)
       return
     }
     _ = head.withPairs { exchange.respond(200, $0, nothing, ends: false) }
@@ -178,7 +181,7 @@ final class RpcServerCall: RpcCall, ExchangeHandler, TimerTarget, @unchecked Sen
   private func putFramed(_ message: UnsafeRawBufferPointer, isCompressed: Bool) -> nh_status {
     withUnsafeTemporaryAllocation(byteCount: GrpcFraming.prefixSize, alignment: 1) { prefix in
       GrpcFraming.writePrefix(message.count, isCompressed: isCompressed, at: prefix.baseAddress!)
-      return exchange.write(UnsafeRawBufferPointer(prefix), message)
+      return uncounted(exchange) { $0.write(UnsafeRawBufferPointer(prefix), message) }
     }
   }
 
@@ -188,7 +191,11 @@ final class RpcServerCall: RpcCall, ExchangeHandler, TimerTarget, @unchecked Sen
     guard !exchange.isOver else { return }
     guard headIsSent else { return concludeAlone(trailers ?? GrpcHead.ending(NH_OK, "")) }
     exchange.handler = nil
-    if let trailers { _ = trailers.withPairs { exchange.finish($0) } } else { _ = exchange.finish(GrpcHead.ok) }
+    if let trailers {
+      _ = trailers.withPairs { exchange.finish($0) }
+    } else {
+      _ = exchange.finish(GrpcHead.ok, areOwn: true)
+    }
   }
 
   private func concludeAlone(_ head: MessageHead) {

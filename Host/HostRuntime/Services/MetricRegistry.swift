@@ -8,6 +8,8 @@ final class MetricSeries: Sendable {
   /// A counter's or gauge's value, or the sum of a histogram, as the bits of a double.
   private let value = Atomic<UInt64>(0)
   private let buckets: [Bucket]
+  /// Each adds to the value; see `part`.
+  private let parts = Mutex<[MetricSeries]>([])
   let bounds: [Double]
 
   private final class Bucket: Sendable {
@@ -21,7 +23,7 @@ final class MetricSeries: Sendable {
   }
 
   // One writer: a load and a store are enough, and cheaper than a compare-and-swap.
-  func add(_ amount: Double) { set(read() + amount) }
+  func add(_ amount: Double) { set(own + amount) }
   /// For the host's own counts of what several loops do.
   func addFromAnyThread(_ amount: Double) {
     var seen = value.load(ordering: .relaxed)
@@ -33,7 +35,16 @@ final class MetricSeries: Sendable {
     }
   }
   func set(_ number: Double) { value.store(number.bitPattern, ordering: .relaxed) }
-  func read() -> Double { Double(bitPattern: value.load(ordering: .relaxed)) }
+  private var own: Double { Double(bitPattern: value.load(ordering: .relaxed)) }
+  func read() -> Double { parts.withLock { $0 }.reduce(own) { $0 + $1.own } }
+
+  /// A part of a counter for one writer more: where several count at every turn, a number of their own costs each of
+  /// them less than one that moves from core to core.
+  func part() -> MetricSeries {
+    let part = MetricSeries(labels: [], bounds: [])
+    parts.withLock { $0.append(part) }
+    return part
+  }
 
   func observe(_ number: Double) {
     var place = 0

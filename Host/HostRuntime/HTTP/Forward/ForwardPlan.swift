@@ -8,7 +8,7 @@ final class ForwardPlan: RequestTarget {
   let lanes: [(loop: ObjectIdentifier, lane: ForwardLane)]
 
   /// Each connection's own loop.
-  var home: EventLoop? { nil }
+  func home(awayFrom loop: EventLoop) -> EventLoop? { nil }
 
   /// `old` gives what is known about upstreams that stay.
   init(_ table: ForwardTable, loops: [EventLoop], pools: ClientPools, keeping old: ForwardPlan? = nil)

@@ -24,7 +24,8 @@ package final class BlobScrub: @unchecked Sendable {
   private let progress = Mutex(Progress())
 
   private let store: BlobStore
-  private let service: BlobService
+  private let pool: DiskPool
+  private let buffers: BlobBuffers
   // One disk thread at a time.
   private var names: [BlobName] = []
   private var last = ""
@@ -39,12 +40,13 @@ package final class BlobScrub: @unchecked Sendable {
     var digest = ContentDigest()
   }
 
-  init(_ store: BlobStore, _ service: BlobService) {
+  init(_ store: BlobStore, _ pool: DiskPool, _ buffers: BlobBuffers) {
     self.store = store
-    self.service = service
+    self.pool = pool
+    self.buffers = buffers
   }
 
-  func begin() { service.pool.submit(for: self) { [self] in turn() } }
+  func begin() { pool.submit(for: self) { [self] in turn() } }
 
   var isRunning: Bool { progress.withLock(\.isRunning) }
 
@@ -104,7 +106,7 @@ package final class BlobScrub: @unchecked Sendable {
   private func readOn() {
     guard var reading = current else { return }
     do throws(BlobFailure) {
-      let isRead = try reading.readChunk(service.buffers)
+      let isRead = try reading.readChunk(buffers)
       current = isRead ? nil : reading
       if isRead { count(reading.size) }
     } catch {

@@ -35,7 +35,7 @@ package final class BlobService: Sendable {
     guard let store = store(of: role) else { return nil }
     return scrubs.withLock { scrubs in
       if let scrub = scrubs[role], scrub.isRunning { return scrub }
-      let scrub = BlobScrub(store, self)
+      let scrub = BlobScrub(store, pool, buffers)
       scrubs[role] = scrub
       scrub.begin()
       return scrub

@@ -12,7 +12,7 @@ import Synchronization
 /// roles write at once; but its damage would be everybody's, as would be a long check at the start, and a role's data
 /// could not be moved, measured or removed by itself. Syncs of several files at once are joined by the file system's
 /// own journal.
-package final class Store: RoleStore, @unchecked Sendable {
+package final class Store: RoleStore, TurnEndTarget, @unchecked Sendable {
   /// Reads of ranges that go on at one time; more wait for their turn.
   static let scanLimit = 8
   /// Bytes of large values that were read and not taken yet; further gets wait.
@@ -61,7 +61,7 @@ package final class Store: RoleStore, @unchecked Sendable {
       guard !isScheduled else { return }
       // What others have posted by now joins the batch.
       isScheduled = true
-      loop.post { [self] in work() }
+      loop.atTurnEnd(self)
     }
   }
 
@@ -176,6 +176,8 @@ package final class Store: RoleStore, @unchecked Sendable {
     if isClosedLoop { loop.linger(nanoseconds: Self.lingerNanoseconds) }
   }
 
+  func turnEnded() { work() }
+
   private func work() {
     let began = EventLoop.now()
     defer { lingerIfAsked(began) }
@@ -275,7 +277,7 @@ package final class Store: RoleStore, @unchecked Sendable {
 
   private func tidy() {
     guard let database else { return }
-    do throws(SQLiteError) { try database.tidy() } catch { fail(error, "failed while its log was copied") }
+    do throws(SQLiteError) { try database.tidy() } catch { fail(error, "failed while its log was looked after") }
   }
 
   // MARK: Answers

@@ -10,6 +10,8 @@ final class StoreDatabase {
   /// The log is copied into the file when it has so many pages of 4 KiB. More make fewer copies, and a longer start
   /// after a kill.
   static let logPageLimit = 4096
+  /// Pages by which the log is made longer at a time. More does so less often, and takes longer each time.
+  static let logStep = 256
   /// Room for the log that is kept when a long read has made it grow.
   private static let logSizeLimit = 64 << 20
   private static let cacheKilobytes = 8192
@@ -34,6 +36,8 @@ final class StoreDatabase {
   /// The last commit's.
   private(set) var revision: Int64
   private var setAside: Int64
+  /// For so many pages the log has room; see `growLog`.
+  private var roomyPages = 0
 
   enum Outcome {
     case done(revision: UInt64)
@@ -196,10 +200,15 @@ final class StoreDatabase {
     try deleting.run()
   }
 
-  /// Copies the log into the file if it has grown long enough.
+  /// Copies the log into the file if it has grown long enough, and makes it longer ahead of what will be written.
   func tidy() throws(SQLiteError) {
-    guard connection.logPages >= Self.logPageLimit else { return }
-    do throws(SQLiteError) { try connection.checkpoint() } catch {
+    do throws(SQLiteError) {
+      if connection.logPages >= Self.logPageLimit { return try connection.checkpoint() }
+      guard connection.logPages + Self.logStep / 4 >= roomyPages, roomyPages < Self.logPageLimit else { return }
+      let pages = min(connection.logPages + Self.logStep, Self.logPageLimit)
+      try connection.growLog(to: pages)
+      roomyPages = pages
+    } catch {
       // There is no room for it now; the log serves meanwhile.
       guard error.isPassing else { throw error }
     }
