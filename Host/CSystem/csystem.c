@@ -274,6 +274,8 @@ uint64_t csystem_retire_pages(void *library, int file, uint64_t file_end) {
   return file_end;
 }
 
+_Thread_local csystem_world *csystem_present_world;
+
 int csystem_fix_addresses(void) {
   int before = personality(0xffffffff);
   if (before < 0 || before & ADDR_NO_RANDOMIZE) return 0;

@@ -42,6 +42,16 @@ int csystem_next_signal(int signalfd);
  * library that includes it brings its own. */
 int csystem_start_thread(unsigned long *thread, size_t stack, void *(*body)(void *), void *context);
 void csystem_name_thread(const char *name);
+/* What a simulated world shows the node that runs now on its thread: the clocks, in nanoseconds, and the state of its
+ * random numbers. */
+typedef struct csystem_world {
+  int64_t monotonic, wall;
+  uint64_t random[4];
+} csystem_world;
+extern _Thread_local csystem_world *csystem_present_world;
+/* Null on all threads but those that run a world. */
+static inline csystem_world *csystem_world_here(void) { return csystem_present_world; }
+static inline void csystem_enter_world(csystem_world *world) { csystem_present_world = world; }
 /* Lets the program that this process becomes next have the same addresses each time. 1 if that is new. */
 int csystem_fix_addresses(void);
 /* Room full of bytes fit for keys. 0, or -1 with errno. */

@@ -116,7 +116,7 @@ package final class EventLoop: @unchecked Sendable {
   // MARK: On the loop
 
   package static func now() -> Int64 {
-    if VirtualTime.isOn { return VirtualTime.monotonic }
+    if let virtual = VirtualTime.monotonic { return virtual }
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)

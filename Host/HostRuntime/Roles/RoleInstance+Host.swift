@@ -66,7 +66,7 @@ extension RoleInstance {
     guard permits([.starting, .running], "random.fill") else { return NH_FAILED_PRECONDITION }
     guard room.len > 0 else { return NH_OK }
     guard let start = room.ptr, let count = Int(exactly: room.len) else { return NH_INVALID_ARGUMENT }
-    if VirtualTime.isOn {
+    if csystem_world_here() != nil {
       for place in 0..<count { start[place] = UInt8(truncatingIfNeeded: HostRandom.number) }
       return NH_OK
     }

@@ -108,7 +108,7 @@ package final class LogHub: Sendable {
 /// Points in time for people: RFC 3339 in UTC with milliseconds.
 package enum Timestamp {
   package static func now() -> Int64 {
-    if VirtualTime.isOn { return VirtualTime.wall }
+    if let virtual = VirtualTime.wall { return virtual }
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)

@@ -4,6 +4,7 @@ import HostRuntime
 final class SimDisk {
   let files = SimFiles()
   var tables: [String: StoreTable] = [:]
+  var commits = 0
 
   /// What a sync takes, at least and at most.
   var sync: ClosedRange<Int64> = 200_000...2_000_000

@@ -117,6 +117,7 @@ final class SimStore: RoleStore, @unchecked Sendable {
     let outcome = node.disk.tables[role, default: StoreTable()].run([commit])[0]
     switch outcome {
     case .done(let revision):
+      node.disk.commits += 1
       world.trace.note(.commit, world.now, node.number, revision, "\(role) commits revision \(revision)")
       return .done(revision: revision)
     case .unmet(let key):

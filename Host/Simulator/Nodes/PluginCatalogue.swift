@@ -5,10 +5,12 @@ import HostRuntime
 package final class PluginCatalogue {
   private let cache: PluginCache
   private let executable: String
+  private let folders: [String]?
   private var loaders: [[String]: SimLoader] = [:]
 
-  /// `scratch` is a folder of this process's own.
-  package init(scratch: String, executable: String) {
+  /// `scratch` is a folder of this process's own; `folders` take the place of the manifests' own.
+  package init(scratch: String, executable: String, folders: [String]? = nil) {
+    self.folders = folders
     cache = PluginCache(folder: "\(scratch)/plugins")
     self.executable = executable
   }
@@ -28,6 +30,7 @@ package final class PluginCatalogue {
   }
 
   func loader(folders: [String]) -> any RoleLoader {
+    let folders = self.folders ?? folders
     if let known = loaders[folders] { return known }
     let loader = SimLoader(
       PluginLoader(
@@ -54,11 +57,9 @@ private final class SimLoader: RoleLoader, @unchecked Sendable {
   {
     let asked = Asked(role: "\(role.role) \(role.plugin) \(role.config.map(\.rendered) ?? "")", source: "\(wish.source)")
     if let loaded = known[asked] { return loaded }
-    // Time stands still for what the real machine does.
-    let isInWorld = VirtualTime.isOn
-    VirtualTime.isOn = false
-    defer { VirtualTime.isOn = isInWorld }
-    let loaded = try loader.load(role, allow: allow, PluginLoader.Wish(source: wish.source))
+    let loaded = try VirtualTime.outside { () throws(PluginRefusal) in
+      try loader.load(role, allow: allow, PluginLoader.Wish(source: wish.source))
+    }
     known[asked] = loaded
     return loaded
   }

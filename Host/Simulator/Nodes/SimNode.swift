@@ -25,8 +25,7 @@ package final class SimNode {
 
   /// Shows the host and its roles this node's clocks.
   func showClocks() {
-    VirtualTime.monotonic = clock.monotonic(world.now)
-    VirtualTime.wall = clock.wall(world.now)
+    world.room.show(monotonic: clock.monotonic(world.now), wall: clock.wall(world.now))
   }
 
   func worldTime(of time: Int64) -> Int64 { clock.worldTime(of: time) }
@@ -60,6 +59,11 @@ package final class SimNode {
     guard let process else { return }
     process.ask(.reload) { _ in }
   }
+
+  /// What a role of the node has on the disk.
+  package func stored(of role: String) -> StoreTable { disk.tables[role] ?? StoreTable() }
+  /// How many commits have come to the disk.
+  package var commits: Int { disk.commits }
 
   /// Asks the node as hostctl does; the answer comes at a later event, or never if the node goes down.
   package func ask(_ request: ControlRequest, _ answer: @escaping (ControlReply) -> Void) {

@@ -4,7 +4,7 @@ package import HostRuntime
 /// A simulated world: nodes with their roles, loops, disks and wires, on one clock that jumps from event to event.
 ///
 /// All that happens follows from the deployment, the seed and what it is told to do; nothing else is asked: no clock,
-/// no thread, no socket. One process has one world at a time.
+/// no thread, no socket. It lives on the thread that makes it, from there until `end`.
 package final class World: @unchecked Sendable {
   /// So many events at one instant, and something goes round in circles.
   private static let standstillLimit = 1_000_000
@@ -14,6 +14,7 @@ package final class World: @unchecked Sendable {
   package private(set) var nodes: [SimNode] = []
   package private(set) var network: Network!
   let catalogue: PluginCatalogue
+  let room: VirtualTime.Room
   /// For what the world itself decides while it runs: latencies, costs.
   package var chance: SeededNumbers
   private var queue = EventQueue()
@@ -26,12 +27,10 @@ package final class World: @unchecked Sendable {
     self.catalogue = catalogue
     self.trace = trace
     chance = SeededNumbers(seed: seed ^ 0x5EED_0000_0000_0001)
-    VirtualTime.isOn = true
-    VirtualTime.random = SeededNumbers(seed: seed)
+    room = VirtualTime.Room(seed: seed)
+    room.enter()
     network = Network(self)
   }
-
-  deinit { VirtualTime.isOn = false }
 
   package func add(_ plan: NodePlan) -> SimNode {
     let node = SimNode(plan, number: nodes.count, in: self)
@@ -97,6 +96,7 @@ package final class World: @unchecked Sendable {
     watchers = []
     observers = []
     queue = EventQueue()
+    room.leave()
   }
 }
 

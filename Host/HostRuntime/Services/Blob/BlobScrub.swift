@@ -24,7 +24,7 @@ package final class BlobScrub: @unchecked Sendable {
   private let progress = Mutex(Progress())
 
   private let store: BlobStore
-  private let pool: DiskPool
+  private let pool: any DiskRunner
   private let buffers: BlobBuffers
   // One disk thread at a time.
   private var names: [BlobName] = []
@@ -40,7 +40,7 @@ package final class BlobScrub: @unchecked Sendable {
     var digest = ContentDigest()
   }
 
-  init(_ store: BlobStore, _ pool: DiskPool, _ buffers: BlobBuffers) {
+  init(_ store: BlobStore, _ pool: any DiskRunner, _ buffers: BlobBuffers) {
     self.store = store
     self.pool = pool
     self.buffers = buffers
