@@ -1,5 +1,6 @@
 import HostCore
 import NodeSchema
+import Simulator
 
 /// Everything that nodehost understands.
 enum CommandTable {
@@ -94,6 +95,24 @@ enum CommandTable {
         ]),
       Command(
         name: "simulate", summary: "Run a deployment in simulated worlds, with everything that can go wrong",
+        discussion: """
+          All nodes run in one process on virtual time, with the very plugins that are deployed. What goes wrong, and \
+          when, follows from the seed; the same seed is the same run. A failure comes with what was before it and the \
+          command that repeats it. Every tenth seed runs twice, and must be the same twice.
+
+          DEPLOYMENT is a folder of manifests, one manifest, or a scenario: lines of deployment PATH, nodes COUNT, \
+          neighbours COUNT, minutes NUMBER, seed NUMBER, faults LIST, clients COUNT [pause A..B] [timeout T], below \
+          them call ROLE.METHOD [WORD...], operations COUNT, at TIME FAULT [for TIME], always and within. The README \
+          explains them. Without a scenario all roles must run 15 s after the last fault.
+
+          Faults that can be left out or chosen: \(FaultKind.help.map { "\($0.0.rawValue) (\($0.1))" }.joined(separator: "; ")). \
+          `all` is all of them but the last two; `all,-disks` leaves some out.
+
+          Faults for `at`: \(Fault.forms).
+
+          Exits with 0 if all runs are right, with 1 if one fails, and with 64 for a command line that it does not \
+          understand.
+          """,
         arguments: [
           Argument("DEPLOYMENT", help: "A folder of manifests, or a scenario (.sim)", completion: .file)
         ],
@@ -109,6 +128,11 @@ enum CommandTable {
           Option(long: "twice", help: "Run each seed twice and compare, not only every tenth"),
           Option(long: "jobs", value: "J", help: "So many processes side by side; otherwise one per core"),
           Option(long: "json", help: "Print JSON for programs"),
+        ],
+        examples: [
+          Named("nodehost simulate manifests --seeds 1..1000", "A thousand runs of a minute each"),
+          Named("nodehost simulate register.sim --seed 42 --trace events.txt", "One run, event by event"),
+          Named("nodehost simulate register.sim --seed 42 --shrink", "The least that fails in the same way"),
         ]),
       Command(name: "man", summary: "Print the manual page, to be shown by `man -l -`"),
       Command(

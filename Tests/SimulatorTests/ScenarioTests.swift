@@ -51,7 +51,7 @@ import Testing
     ("deployment a\nfaults all, earthquakes", 2, "there is no fault `earthquakes`"),
   ])
   func whatIsWrongIsSaidWithItsLine(_ text: String, _ line: Int, _ message: String) throws {
-    let problem = try #require(problem(text))
+    let problem = try #require(self.problem(text))
     #expect(problem.line == line && problem.message.contains(message), "\(problem)")
   }
 
