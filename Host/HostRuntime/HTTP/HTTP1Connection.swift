@@ -51,13 +51,13 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
     self.shard = shard
     self.remote = remote
     reader = HTTP1HeadReader(.request, limits: shard.limits.head)
-    exchange = HTTP1Exchange(shard, remote: remote, isSecure: stream.tls != nil)
+    exchange = HTTP1Exchange(shard, remote: remote, isSecure: stream.isSecure)
     exchange.connection = self
     watch.note(shard.loop.turnBegan)
   }
 
   func streamOpened() {
-    if stream.tls?.chosenProtocol == TLSContext.http2 { becomeHTTP2() }
+    if stream.chosenProtocol == TLSContext.http2 { becomeHTTP2() }
   }
 
   private func becomeHTTP2() {
@@ -159,7 +159,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
       exchange.reset()
     } else {
       exchange.connection = nil
-      exchange = HTTP1Exchange(shard, remote: remote, isSecure: stream.tls != nil)
+      exchange = HTTP1Exchange(shard, remote: remote, isSecure: stream.isSecure)
       exchange.connection = self
     }
   }

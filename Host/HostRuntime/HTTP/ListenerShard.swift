@@ -78,7 +78,7 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   unowned(unsafe) let listener: HTTPListener
   let loop: EventLoop
   private var routes = Routes()
-  private var acceptor: Acceptor!
+  private var acceptor: (any Accepting)!
   private var connections: [any ServerConnection] = []
   private(set) var isClosing = false
   private var timer: UInt64?
@@ -89,12 +89,12 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   /// For answers that are there as a whole.
   private(set) lazy var compressor = ResponseCompressor(.whole)
 
-  init(_ listener: HTTPListener, socket: Int32, loop: EventLoop) {
+  init(_ listener: HTTPListener, _ port: any OpenPort, place: Int, loop: EventLoop) {
     self.listener = listener
     self.loop = loop
     counts = listener.counts
-    acceptor = Acceptor(socket, on: loop) { [unowned self] descriptor, from in
-      accept(descriptor, from)
+    acceptor = port.share(place, on: loop) { [unowned self] incoming, from in
+      accept(incoming, from)
     } troubled: { [unowned listener] in
       listener.trouble($0)
     }
@@ -112,15 +112,14 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
 
   // MARK: Connections
 
-  private func accept(_ descriptor: Int32, _ from: SocketAddress) {
+  private func accept(_ incoming: Incoming, _ from: SocketAddress) {
     guard listener.open.load(ordering: .relaxed) < limits.connections, !isClosing else {
       counts.refused.addFromAnyThread(1)
-      Glibc.close(descriptor)
+      incoming.refuse()
       return
     }
     counts.connections.addFromAnyThread(1)
-    let tls = listener.tls.map { TLSSession($0.context, descriptor: descriptor, isServer: true) }
-    let stream = Stream(descriptor, on: loop, tls: tls)
+    let stream = incoming.stream(on: loop, listener.tls)
     let connection = HTTP1Connection(stream, self, remote: Remote(from))
     add(connection)
     stream.start(connection)
@@ -199,17 +198,24 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
     counts.requests.addFromAnyThread(1)
     if exchange.status >= 500 || exchange.answer == .broken { counts.failures.addFromAnyThread(1) }
     listener.accessLog?.note(exchange, listener.name)
+    if let watcher = listener.watcher { watcher(EndedRequest(exchange, listener.name)) }
   }
 
   /// What "date" says now.
   func date() -> [UInt8] {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME_COARSE, &time)
-    if Int64(time.tv_sec) != dateSecond {
-      dateSecond = Int64(time.tv_sec)
-      dateText = HTTPDate.text(time.tv_sec)
+    let second = Self.second()
+    if second != dateSecond {
+      dateSecond = second
+      dateText = HTTPDate.text(time_t(second))
     }
     return dateText
+  }
+
+  private static func second() -> Int64 {
+    if VirtualTime.isOn { return VirtualTime.wall / 1_000_000_000 }
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME_COARSE, &time)
+    return Int64(time.tv_sec)
   }
 
   // MARK: The end
@@ -225,6 +231,12 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
 
   /// Waits no longer.
   func cutShort() { for connection in connections.reversed() { connection.stream.close() } }
+
+  /// The process is gone: nothing holds on to anything.
+  func vanish() {
+    connections = []
+    whenClosed = nil
+  }
 
   private func closed() {
     if let timer { loop.cancelTimer(timer) }

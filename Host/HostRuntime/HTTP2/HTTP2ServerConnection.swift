@@ -65,7 +65,7 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
   }
 
   private func take() -> HTTP2Exchange {
-    guard let exchange = spare.popLast() else { return HTTP2Exchange(self, isSecure: stream.tls != nil) }
+    guard let exchange = spare.popLast() else { return HTTP2Exchange(self, isSecure: stream.isSecure) }
     exchange.reset()
     return exchange
   }
