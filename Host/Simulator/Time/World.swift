@@ -43,6 +43,17 @@ package final class World: @unchecked Sendable {
   package func node(_ id: UInt32) -> SimNode? { network.node(id) }
   package func node(named name: String) -> SimNode? { nodes.first { $0.name == name } }
 
+  /// By the name that others have for its machine.
+  func node(atHost host: String) -> SimNode? {
+    if let node = nodes.first(where: { $0.plan.address == host || $0.name == host }) { return node }
+    for node in nodes {
+      if let peer = node.plan.manifest.cluster.peers.first(where: { $0.address.host == host }) {
+        return self.node(peer.id)
+      }
+    }
+    return nil
+  }
+
   /// Told of all that roles publish.
   package var observers: [(Observation) -> Void] = []
 
@@ -96,6 +107,7 @@ package final class World: @unchecked Sendable {
     for node in nodes { node.vanish() }
     watchers = []
     queue = EventQueue()
+    network.channels.end()
   }
 }
 

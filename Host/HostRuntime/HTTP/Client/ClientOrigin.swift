@@ -46,8 +46,12 @@ final class ClientOrigin {
   }
 
   private func refuse(_ exchange: ClientExchange, _ status: nh_status, _ words: String) {
-    // Always afterwards: nobody is told of a failure while still asking.
-    pool.failLater(exchange, ClientFailure(status: status, words: words, hadNoEffect: true))
+    failLater(exchange, ClientFailure(status: status, words: words, hadNoEffect: true))
+  }
+
+  private func failLater(_ exchange: ClientExchange, _ failure: ClientFailure) {
+    exchange.willFail()
+    pool.failLater(exchange, failure)
   }
 
   private func begin(_ exchange: ClientExchange, _ connection: any ClientConnection) {
@@ -114,7 +118,8 @@ final class ClientOrigin {
     var surplus = waiting.count - served
     while surplus > 0, let exchange = waiting.popFirst() {
       surplus -= 1
-      exchange.fail(failure)
+      // A name that is known to have no address fails while it is asked for.
+      failLater(exchange, failure)
     }
   }
 
