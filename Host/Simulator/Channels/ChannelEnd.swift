@@ -52,6 +52,8 @@ final class ChannelEnd: StreamWire {
   }
 
   var node: Int { home?.number ?? -1 }
+  /// It has not broken.
+  var isAtRest: Bool { error == 0 }
   private var unread: Int { inbox.count - used }
 
   // MARK: The process's side

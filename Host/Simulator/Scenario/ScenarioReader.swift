@@ -52,12 +52,13 @@ package struct ScenarioReader {
       }
     case "clients": scenario.clients.append(try Self.clients(words))
     case "call": try addRequest(words)
+    case "get", "post", "put", "delete": try addRequest(verb: keyword, words)
     case "at": scenario.steps.append(try Self.step(words))
     case "always", "within": scenario.rules.append(try Self.rule(keyword, words))
     default:
       throw Fault(
         "`\(keyword)` is not understood; lines begin with deployment, nodes, neighbours, minutes, faults, clients, "
-          + "call, at, always or within")
+          + "call, get, post, put, delete, at, always or within")
     }
   }
 
@@ -124,6 +125,22 @@ package struct ScenarioReader {
     let (role, method) = try Self.method(target)
     scenario.clients[scenario.clients.count - 1].requests.append(
       .init(role: role, method: method, words: Array(words.dropFirst())))
+  }
+
+  private mutating func addRequest(verb: String, _ words: [String]) throws(Fault) {
+    guard !scenario.clients.isEmpty else { throw Fault("`\(verb)` belongs below `clients`") }
+    var rest = words[...], listener = "data"
+    guard let path = rest.popFirst(), path.hasPrefix("/") else {
+      throw Fault("\(verb) /PATH [on LISTENER]\(verb == "get" ? "" : " [BODY...]")")
+    }
+    if rest.first == "on", rest.count > 1 {
+      listener = rest[rest.startIndex + 1]
+      rest = rest.dropFirst(2)
+    }
+    guard rest.isEmpty || verb != "get" else { throw Fault("get /PATH [on LISTENER]; it has no body") }
+    scenario.clients[scenario.clients.count - 1].requests.append(
+      .init(
+        listener: listener, role: listener, method: verb.uppercased(), words: [path, rest.joined(separator: " ")]))
   }
 
   private static func method(_ word: String) throws(Fault) -> (String, String) {
