@@ -157,6 +157,7 @@ let package = Package(
       "HostRuntimeTests",
       ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "FuzzSupport"]),
     tests("PluginCheckTests", ["NodeValues", "HostCore", "HostRuntime", "PluginCheck"]),
+    tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
   ] + plugins.map(\.target) + fuzzers
 )

@@ -154,8 +154,12 @@ final class Channel {
     channels.remove(self)
   }
 
+  /// The first line of a message of HTTP/1.1, or how many bytes there are.
   private static func words(_ bytes: [UInt8]) -> String {
     let line = bytes.prefix(120).prefix { $0 >= 0x20 && $0 < 0x7F }
-    return line.count < 8 ? "\(bytes.count) bytes" : "\(bytes.count) bytes, \(String(decoding: line, as: UTF8.self))"
+    guard line.count >= 8, line.endIndex < bytes.count, bytes[line.endIndex] == 0x0D else {
+      return "\(bytes.count) bytes"
+    }
+    return "\(bytes.count) bytes, \(String(decoding: line, as: UTF8.self))"
   }
 }

@@ -51,16 +51,17 @@ package final class SimNode {
   }
 
   /// The process is gone from one moment to the next, with all that was not on the disk.
-  package func crash(_ how: String = "crashes") {
+  /// `losesPower`: the machine with it, so that nobody answers in its place; nil leaves it to chance.
+  package func crash(_ how: String = "crashes", losesPower: Bool? = nil) {
     guard process != nil else { return }
     world.trace.note(.crash, world.now, number, 0, how)
-    vanish()
+    vanish(losesPower: losesPower)
   }
 
-  func vanish() {
+  func vanish(losesPower: Bool? = nil) {
     guard let process else { return }
     self.process = nil
-    isDark = !Bool.random(using: &world.chance)
+    isDark = losesPower ?? Bool.random(using: &world.chance)
     process.vanish(says: !isDark)
     disk.losePower()
   }
