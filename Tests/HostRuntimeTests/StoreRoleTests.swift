@@ -113,7 +113,7 @@ import Testing
 
   @Test func aRoleDoesNotStartWithADamagedStore() throws {
     _ = ask("put", .text("tea"), .text("green"))
-    let path = try #require(live.node.services.stores.store(of: "b")?.path)
+    let path = try #require((live.node.services.stores.store(of: "b") as? Store)?.path)
     live.onControl { $0.remove($0.role("b")!) }
     live.waits { $0.role("b") == nil }
     eventually("the store is closed") { access("\(path)-wal", F_OK) != 0 }

@@ -1,4 +1,5 @@
 import HostCore
+import HostRuntime
 import NodeValues
 @testable import Simulator
 import Testing

@@ -93,9 +93,11 @@ final class ClientOrigin {
     connectAsNeeded()
   }
 
+  private var connectorsWanted: Int { multiplexes == false ? waiting.count : min(1, waiting.count) }
+
   private func connectAsNeeded() {
-    let wanted = multiplexes == false ? waiting.count : min(1, waiting.count)
-    while connectors.count < wanted, connections.count + connectors.count < limits.connections {
+    // Looked at each time: a connector may fail at once, and nobody waits any more.
+    while connectors.count < connectorsWanted, connections.count + connectors.count < limits.connections {
       let connector = ClientConnector(self)
       connectors.append(connector)
       connector.start()
