@@ -12,8 +12,10 @@ extension Worlds {
       _ method: String, _ payload: String, messages: Int = 0, milliseconds: Int = 2_000, retries: Int = 0,
       waits: Bool = false
     ) -> [String] {
-      ["http://n2:8080", "/interop.Echo/\(method)", payload, "\(messages)", "\(milliseconds)", "\(retries)",
-        waits ? "1" : "0", "0"]
+      [
+        "http://n2:8080", "/interop.Echo/\(method)", payload, "\(messages)", "\(milliseconds)", "\(retries)",
+        waits ? "1" : "0", "0",
+      ]
     }
 
     private func call(_ nodes: SimulatedNodes, _ words: [String]) throws -> String {

@@ -135,8 +135,12 @@ func writeText(_ path: String, _ text: String) throws {
 
 /// Does the same twice in worlds of their own; everything must happen as it did before.
 func twice(_ work: () throws -> SimulatedNodes, place: SourceLocation = #_sourceLocation) throws {
-  let first = try { let nodes = try work(); return (nodes.hash, nodes.lines) }()
-  let second = try { let nodes = try work(); return (nodes.hash, nodes.lines) }()
+  let first = try {
+    let nodes = try work(); return (nodes.hash, nodes.lines)
+  }()
+  let second = try {
+    let nodes = try work(); return (nodes.hash, nodes.lines)
+  }()
   let differs = zip(first.1, second.1).first { $0.words != $1.words || $0.time != $1.time }
   #expect(first.0 == second.0, "\(differs.map { "\($0) and \($1)" } ?? "")", sourceLocation: place)
 }

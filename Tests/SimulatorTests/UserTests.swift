@@ -22,9 +22,10 @@ extension Worlds {
       ).clients[0]
       #expect(plan.requests.map(\.method) == ["GET", "POST", "PUT", "DELETE"])
       #expect(plan.requests.map(\.listener) == ["data", "admin", "data", "data"])
-      #expect(plan.requests.map(\.words) == [
-        ["/hello/{1..3}", ""], ["/echo", "some {unique} words"], ["/thing", ""], ["/thing", ""],
-      ])
+      #expect(
+        plan.requests.map(\.words) == [
+          ["/hello/{1..3}", ""], ["/echo", "some {unique} words"], ["/thing", ""], ["/thing", ""],
+        ])
       for wrong in ["get /x", "clients 1\nget x", "clients 1\nget", "clients 1\nget /x body"] {
         #expect(throws: ScenarioReader.Problem.self) { try scenario("deployment d\n\(wrong)") }
       }
@@ -64,7 +65,8 @@ extension Worlds {
     @Test func usersAreAnswered() throws {
       let (outcome, answers) = try run("none")
       #expect(outcome.failure == nil && outcome.operations > 100 && outcome.operations - outcome.answered <= 3)
-      #expect(answers.contains { contains($0, "200 a body, number 1") } && answers.allSatisfy { contains($0, "(\"200 ") })
+      #expect(
+        answers.contains { contains($0, "200 a body, number 1") } && answers.allSatisfy { contains($0, "(\"200 ") })
       #expect(try run("none").outcome.hash == outcome.hash)
     }
 

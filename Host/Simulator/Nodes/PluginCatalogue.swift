@@ -39,7 +39,8 @@ private final class SimLoader: RoleLoader, @unchecked Sendable {
   func load(_ role: ManifestRole, allow: [String: String], _ wish: PluginLoader.Wish) throws(PluginRefusal)
     -> PluginLoader.Loaded
   {
-    let asked = Asked(role: "\(role.role) \(role.plugin) \(role.config.map(\.rendered) ?? "")", source: "\(wish.source)")
+    let asked = Asked(
+      role: "\(role.role) \(role.plugin) \(role.config.map(\.rendered) ?? "")", source: "\(wish.source)")
     if let loaded = known[asked] { return loaded }
     // Time stands still for what the real machine does.
     VirtualTime.isOn = false
