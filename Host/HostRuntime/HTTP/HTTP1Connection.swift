@@ -291,6 +291,8 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
     shard.forget(self)
   }
 
+  func streamVanished() { exchange.handler = nil }
+
   func breakOff() {
     state = .ending
     stream.close()

@@ -275,6 +275,8 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
     }
   }
 
+  override func streamVanished() { for opened in open { opened.exchange?.handler = nil } }
+
   func close() {
     isGoing = true
     stream.close()

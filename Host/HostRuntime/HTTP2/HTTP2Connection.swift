@@ -189,6 +189,8 @@ class HTTP2Connection: StreamOwner {
 
   func streamClosed(_ failure: NetworkFailure?) { lost(failure) }
 
+  func streamVanished() {}
+
   /// Says why and closes; streams that are open break.
   final func breakOff(_ code: nghttp2_error_code) {
     nghttp2_session_terminate_session(session, code.rawValue)

@@ -188,6 +188,8 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
     shard.forget(self)
   }
 
+  override func streamVanished() { for exchange in open { exchange.handler = nil } }
+
   /// Two steps (RFC 9113, 6.8): requests that are on their way now still count.
   func shutdown() {
     guard noticeAt == nil, !isEnding else { return }

@@ -17,10 +17,13 @@ protocol StreamOwner: AnyObject {
   func streamDrained()
   /// The last it hears. Without a failure it was closed from here.
   func streamClosed(_ failure: NetworkFailure?)
+  /// Its simulated process is gone: lets go of all that holds on to it, and tells nobody.
+  func streamVanished()
 }
 
 extension StreamOwner {
   func streamGathers() {}
+  func streamVanished() {}
 }
 
 /// One connected socket, plain or through TLS, on its loop. What is written in a turn of the loop leaves together at
@@ -450,6 +453,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   /// Its process is gone: nobody hears of it, and nothing holds on to anything.
   package func vanish() {
     state = .closed
+    owner?.streamVanished()
     owner = nil
     move = nil
     output.removeAll()

@@ -125,6 +125,13 @@ final class ClientOrigin {
     }
   }
 
+  /// The process is gone: nothing holds on to anything.
+  func vanish() {
+    isClosed = true
+    while let exchange = waiting.popFirst() { exchange.handler = nil }
+    (connections, listed, connectors) = ([], [], [])
+  }
+
   // MARK: Time
 
   func tick(_ now: Int64) {

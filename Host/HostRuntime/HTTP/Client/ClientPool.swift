@@ -72,7 +72,9 @@ final class ClientPool: TimerTarget {
   /// The process is gone: nothing holds on to anything.
   func vanish() {
     isClosed = true
+    for address in inOrder { origins[address]?.vanish() }
     forgetAll()
+    for (exchange, _) in failing { exchange.handler = nil }
     failing = []
   }
 }
