@@ -157,7 +157,7 @@ let package = Package(
       "HostRuntimeTests",
       ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "CHttp2", "FuzzSupport"]),
     tests("PluginCheckTests", ["NodeValues", "HostCore", "HostRuntime", "PluginCheck"]),
-    tests("SimulatorTests", ["HostCore", "HostRuntime", "Simulator"]),
+    tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
   ] + plugins.map(\.target) + fuzzers
 )

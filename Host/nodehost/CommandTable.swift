@@ -102,7 +102,7 @@ enum CommandTable {
 
           DEPLOYMENT is a folder of manifests, one manifest, or a scenario: lines of deployment PATH, nodes COUNT, \
           neighbours COUNT, minutes NUMBER, seed NUMBER, faults LIST, clients COUNT [pause A..B] [timeout T], below \
-          them call ROLE.METHOD [WORD...], operations COUNT, at TIME FAULT [for TIME], always and within. The README \
+          them call ROLE.METHOD [WORD...] and get, post, put or delete /PATH [on LISTENER] [BODY], operations COUNT, at TIME FAULT [for TIME], always and within. The README \
           explains them. Without a scenario all roles must run 15 s after the last fault.
 
           Faults that can be left out or chosen: \(FaultKind.help.map { "\($0.0.rawValue) (\($0.1))" }.joined(separator: "; ")). \

@@ -43,6 +43,6 @@ final class RegisterPlugin {
     let scenario = try ScenarioReader.read(
       "deployment \(Self.repository)/Tests/Simulation/register\n" + text, in: folder)
     return try Simulation(
-      scenario, PluginCatalogue(scratch: folder, executable: "", folders: [folder]))
+      scenario, PluginCatalogue(scratch: folder, executable: "\(SimulatedPlugins.products)/nodehost", folders: [folder]))
   }
 }

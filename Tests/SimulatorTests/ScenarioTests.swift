@@ -23,6 +23,8 @@ import Testing
       faults crashes,disks
       clients 2 pause 10ms..20ms timeout 500ms
         call register.write k{1..3} {unique}
+        get /k{1..3} on data
+        post /k on data a body of words
       at 30000ms crash one for 5000ms
       within 10000ms running
       within 10000ms same elector.leader

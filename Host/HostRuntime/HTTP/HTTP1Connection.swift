@@ -51,7 +51,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
     self.shard = shard
     self.remote = remote
     reader = HTTP1HeadReader(.request, limits: shard.limits.head)
-    exchange = HTTP1Exchange(shard, remote: remote, isSecure: stream.tls != nil)
+    exchange = HTTP1Exchange(shard, remote: remote, isSecure: stream.isSecure)
     exchange.connection = .passUnretained(self)
     watch.note(shard.loop.turnBegan)
   }
@@ -59,7 +59,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
   private var turnBegan: Int64 { uncounted(shard) { $0.loop.turnBegan } }
 
   func streamOpened() {
-    if stream.tls?.chosenProtocol == TLSContext.http2 { becomeHTTP2() }
+    if stream.chosenProtocol == TLSContext.http2 { becomeHTTP2() }
   }
 
   private func becomeHTTP2() {
@@ -171,7 +171,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
       uncounted(exchange) { $0.reset() }
     } else {
       exchange.connection = nil
-      exchange = HTTP1Exchange(shard, remote: remote, isSecure: stream.tls != nil)
+      exchange = HTTP1Exchange(shard, remote: remote, isSecure: stream.isSecure)
       exchange.connection = .passUnretained(self)
     }
   }
@@ -302,6 +302,8 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
     if case .idle = state {} else { exchange.failed(NH_UNAVAILABLE, failure?.words ?? "the connection was closed") }
     shard.forget(self)
   }
+
+  func streamVanished() { exchange.handler = nil }
 
   func breakOff() {
     state = .ending

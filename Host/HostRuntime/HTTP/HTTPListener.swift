@@ -29,6 +29,7 @@ final class HTTPListener: @unchecked Sendable {
   let servesStatus: Bool
   let tls: TLSSource?
   let accessLog: AccessLog?
+  let watcher: (@Sendable (EndedRequest) -> Void)?
   let address: SocketAddress
   let counts: ServerCounts
   let isReady = Atomic<Bool>(false)
@@ -56,17 +57,21 @@ final class HTTPListener: @unchecked Sendable {
     servesStatus = plan.status
     log = services.log
     counts = ServerCounts(services.metrics, node: services.nodeName, listener: plan.name)
-    if let files = plan.tls {
+    let connections = services.connections
+    if let files = plan.tls, connections.usesTLS {
       tls = try TLSSource { () throws(NetworkFailure) in
         try TLSContext.server(files, protocols: [TLSContext.http2, TLSContext.http1])
       }
     } else {
       tls = nil
     }
-    accessLog = try plan.accessLog.map { path throws(NetworkFailure) in try AccessLog(path, services.log) }
-    let sockets = try Acceptor.sockets(plan.address, count: loops.count)
-    address = SocketAddress.local(of: sockets[0])!
-    shards = zip(sockets, loops).map { ListenerShard(self, socket: $0, loop: $1) }
+    watcher = connections.watcher
+    accessLog =
+      watcher == nil
+      ? try plan.accessLog.map { path throws(NetworkFailure) in try AccessLog(path, services.log) } : nil
+    let port = try connections.open(plan.address, shares: loops.count, isSecure: plan.tls != nil)
+    address = port.address
+    shards = loops.enumerated().map { ListenerShard(self, port, place: $0, loop: $1) }
   }
 
   var loops: [EventLoop] { shards.map(\.loop) }
@@ -141,6 +146,8 @@ final class HTTPListener: @unchecked Sendable {
     let open = Countdown(shards.count, done)
     for shard in shards { shard.loop.post { shard.close { open.down() } } }
   }
+
+  func vanish() { for shard in shards { shard.vanish() } }
 
   func cutShort() { for shard in shards { shard.loop.post { shard.cutShort() } } }
 }

@@ -37,6 +37,9 @@ final class HTTPServer: Sendable {
   /// Takes no new connections; what is under way goes on.
   func drain() { for listener in all { listener.close {} } }
 
+  /// The process is gone.
+  func vanish() { for listener in all { listener.vanish() } }
+
   func cutShort() { for listener in all { listener.cutShort() } }
 
   /// What was noted about requests is on its way to the disk. After this, nothing more is noted.

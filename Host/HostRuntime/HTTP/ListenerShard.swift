@@ -84,7 +84,7 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   unowned(unsafe) let listener: HTTPListener
   let loop: EventLoop
   private var routes = Routes()
-  private var acceptor: Acceptor!
+  private var acceptor: (any Accepting)!
   private var connections: [any ServerConnection] = []
   private(set) var isClosing = false
   private var timer: UInt64?
@@ -96,13 +96,13 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   /// For answers that are there as a whole.
   private(set) lazy var compressor = ResponseCompressor(.whole)
 
-  init(_ listener: HTTPListener, socket: Int32, loop: EventLoop) {
+  init(_ listener: HTTPListener, _ port: any OpenPort, place: Int, loop: EventLoop) {
     self.listener = listener
     self.loop = loop
     counts = listener.counts
     requests = counts.requests.part()
-    acceptor = Acceptor(socket, on: loop) { [unowned self] descriptor, from in
-      accept(descriptor, from)
+    acceptor = port.share(place, on: loop) { [unowned self] incoming, from in
+      accept(incoming, from)
     } troubled: { [unowned listener] in
       listener.trouble($0)
     }
@@ -122,15 +122,14 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
 
   // MARK: Connections
 
-  private func accept(_ descriptor: Int32, _ from: SocketAddress) {
+  private func accept(_ incoming: Incoming, _ from: SocketAddress) {
     guard listener.open.load(ordering: .relaxed) < limits.connections, !isClosing else {
       counts.refused.addFromAnyThread(1)
-      Glibc.close(descriptor)
+      incoming.refuse()
       return
     }
     counts.connections.addFromAnyThread(1)
-    let tls = listener.tls.map { TLSSession($0.context, descriptor: descriptor, isServer: true) }
-    let stream = Stream(descriptor, on: loop, tls: tls)
+    let stream = incoming.stream(on: loop, listener.tls)
     let connection = HTTP1Connection(stream, self, remote: Remote(from))
     add(connection)
     stream.start(connection)
@@ -210,17 +209,24 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
     requests.add(1)
     if exchange.status >= 500 || exchange.answer == .broken { counts.failures.addFromAnyThread(1) }
     listener.accessLog?.note(exchange, listener.name)
+    if let watcher = listener.watcher { watcher(EndedRequest(exchange, listener.name)) }
   }
 
   /// What "date" says now. Changes with the next second.
   func date() -> UnsafeRawBufferPointer {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME_COARSE, &time)
-    if Int64(time.tv_sec) != dateSecond {
-      dateSecond = Int64(time.tv_sec)
-      dateText.copyBytes(from: HTTPDate.text(time.tv_sec))
+    let second = Self.second()
+    if second != dateSecond {
+      dateSecond = second
+      dateText.copyBytes(from: HTTPDate.text(time_t(second)))
     }
     return UnsafeRawBufferPointer(dateText)
+  }
+
+  private static func second() -> Int64 {
+    if let virtual = VirtualTime.wall { return virtual / 1_000_000_000 }
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME_COARSE, &time)
+    return Int64(time.tv_sec)
   }
 
   // MARK: The end
@@ -236,6 +242,12 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
 
   /// Waits no longer.
   func cutShort() { for connection in connections.reversed() { connection.stream.close() } }
+
+  /// The process is gone: nothing holds on to anything.
+  func vanish() {
+    connections = []
+    whenClosed = nil
+  }
 
   private func closed() {
     if let timer { loop.cancelTimer(timer) }

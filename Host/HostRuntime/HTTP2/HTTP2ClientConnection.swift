@@ -79,7 +79,7 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
     return HTTP2Fields.with(count) { fields in
       withUnsafeTemporaryAllocation(byteCount: 32, alignment: 1) { room in
         fields.add(":method", request.method)
-        fields.add(":scheme", stream.tls == nil ? "http" : "https")
+        fields.add(":scheme", stream.isSecure ? "https" : "http")
         fields.add(":authority", request.authority)
         fields.add(":path", request.target)
         if case .length(let length) = request.framing {
@@ -277,6 +277,8 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
       exchange?.broke(NH_UNAVAILABLE, "\(origin.address.words): \(words)", hadNoEffect: !opened.flow.hasBegun)
     }
   }
+
+  override func streamVanished() { for opened in open { opened.exchange?.handler = nil } }
 
   func close() {
     isGoing = true

@@ -200,6 +200,8 @@ class HTTP2Connection: StreamOwner {
 
   func streamClosed(_ failure: NetworkFailure?) { lost(failure) }
 
+  func streamVanished() {}
+
   /// Says why and closes; streams that are open break.
   final func breakOff(_ code: nghttp2_error_code) {
     nghttp2_session_terminate_session(session, code.rawValue)
@@ -261,7 +263,12 @@ private enum HTTP2Callbacks {
   private static let resetBurst: UInt64 = 1_000
   private static let resetRate: UInt64 = 100
 
-  nonisolated(unsafe) static let options: OpaquePointer = {
+  static var options: OpaquePointer { VirtualTime.isOn ? virtualOptions : usualOptions }
+  nonisolated(unsafe) private static let usualOptions = makeOptions(resetBurst, resetRate)
+  /// nghttp2 looks at the system's clock, which says nothing here.
+  nonisolated(unsafe) private static let virtualOptions = makeOptions(.max, .max)
+
+  private static func makeOptions(_ resetBurst: UInt64, _ resetRate: UInt64) -> OpaquePointer {
     var options: OpaquePointer?
     nghttp2_option_new(&options)
     nghttp2_option_set_no_auto_window_update(options, 1)
@@ -271,7 +278,7 @@ private enum HTTP2Callbacks {
     nghttp2_option_set_max_settings(options, settingsLimit)
     nghttp2_option_set_stream_reset_rate_limit(options, resetBurst, resetRate)
     return options!
-  }()
+  }
 
   @inline(__always)
   private static func with<R>(_ own: UnsafeMutableRawPointer?, _ body: (HTTP2Connection) -> R) -> R {

@@ -66,7 +66,7 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
   }
 
   private func take() -> HTTP2Exchange {
-    guard let exchange = spare.popLast() else { return HTTP2Exchange(self, isSecure: stream.tls != nil) }
+    guard let exchange = spare.popLast() else { return HTTP2Exchange(self, isSecure: stream.isSecure) }
     exchange.reset()
     return exchange
   }
@@ -195,6 +195,8 @@ final class HTTP2ServerConnection: HTTP2Connection, ServerConnection, @unchecked
     }
     shard.forget(self)
   }
+
+  override func streamVanished() { for exchange in open { exchange.handler = nil } }
 
   /// Two steps (RFC 9113, 6.8): requests that are on their way now still count.
   func shutdown() {

@@ -54,6 +54,8 @@ package final class EventLoop: @unchecked Sendable {
   private(set) var turnBegan = EventLoop.now()
   /// What a descriptor gives is read into this first; what nobody keeps costs no room of its own.
   let scratch: UnsafeMutableRawBufferPointer
+  /// Of all loops without threads, as only one of them has its turn.
+  nonisolated(unsafe) private static let commonScratch = makeScratch()
   /// Set while it waits, or is about to: only then must who posts wake it.
   private let isAsleep = Atomic<Bool>(false)
   /// Callbacks run so far; read by others for `hostctl status`.
@@ -64,17 +66,21 @@ package final class EventLoop: @unchecked Sendable {
     self.name = name
     poller = csystem_poller()
     waker = csystem_eventfd()
-    scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
+    scratch = Self.makeScratch()
     precondition(poller >= 0 && waker >= 0, "no descriptors left for an event loop")
     // Edge-triggered, each write wakes anew, and nobody has to read what was written.
     _ = csystem_watch(poller, waker, Watchers.wakerTag, csystem_readable | csystem_edge, 0)
+  }
+
+  private static func makeScratch() -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
   }
 
   /// A loop whose turns somebody else gives it.
   package init(index: Int, name: String, driver: any LoopDriver) {
     (self.index, self.name, self.driver) = (index, name, driver)
     (poller, waker) = (-1, -1)
-    scratch = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    scratch = Self.commonScratch
     isAsleep.store(true, ordering: .relaxed)
   }
 

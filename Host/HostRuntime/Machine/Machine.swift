@@ -11,8 +11,8 @@ package protocol Machine: AnyObject, Sendable {
   func makeStores(_ state: String?, node: String, _ log: LogHub, _ metrics: MetricRegistry) -> any RoleStores
   func makeWorkers() -> any JobRunner
   func makeDisks() -> any DiskRunner
-  /// The ports of the manifest.
-  func listen(_ node: Node) throws(NetworkFailure)
+  /// For HTTP.
+  func makeConnections() -> any Connections
   /// Nil for a node that is alone.
   func makeLinks(_ node: Node) throws(NetworkFailure) -> (any PeerLinks)?
 }
@@ -63,9 +63,7 @@ package final class RealMachine: Machine {
   package func makeWorkers() -> any JobRunner { WorkPool(threads: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
   package func makeDisks() -> any DiskRunner { DiskPool() }
 
-  package func listen(_ node: Node) throws(NetworkFailure) {
-    try node.services.http.open(node.plan.manifest.listeners, loops: node.loops, services: node.services)
-  }
+  package func makeConnections() -> any Connections { SystemConnections() }
 
   package func makeLinks(_ node: Node) throws(NetworkFailure) -> (any PeerLinks)? { try node.openHub(PeerTiming()) }
 }

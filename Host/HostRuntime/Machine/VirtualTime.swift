@@ -36,6 +36,7 @@ package enum VirtualTime {
     return try body()
   }
 
+  package static var isOn: Bool { csystem_world_here() != nil }
   @inline(__always)
   static var monotonic: Int64? { csystem_world_here()?.pointee.monotonic }
   static var wall: Int64? { csystem_world_here()?.pointee.wall }

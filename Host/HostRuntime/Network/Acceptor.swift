@@ -3,7 +3,7 @@ import Glibc
 import HostCore
 
 /// A listening socket on one loop. With one on each loop at the same address the system deals the connections out.
-final class Acceptor: DescriptorWatcher, TimerTarget {
+final class Acceptor: Accepting, DescriptorWatcher, TimerTarget {
   static let backlog: Int32 = 1_024
   /// Connections taken in one turn before others have theirs.
   private static let acceptBudget = 64

@@ -9,7 +9,7 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
   package init(_ raw: csystem_address) { self.raw = raw }
 
   /// Nil if the text is not an address but a name.
-  init?(literal host: String, port: UInt16) {
+  package init?(literal host: String, port: UInt16) {
     raw = csystem_address()
     guard csystem_parse_address(host, port, &raw) == 0 else { return nil }
   }
@@ -33,7 +33,7 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
   package var port: UInt16 { withUnsafePointer(to: raw) { csystem_port($0) } }
 
   /// Without the port.
-  var host: String { Endpoint(description)?.host ?? description }
+  package var host: String { Endpoint(description)?.host ?? description }
 
   /// "10.0.0.7:51234".
   package var description: String {

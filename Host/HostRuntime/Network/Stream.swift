@@ -19,11 +19,14 @@ protocol StreamOwner: AnyObject {
   func streamDrained()
   /// The last it hears. Without a failure it was closed from here.
   func streamClosed(_ failure: NetworkFailure?)
+  /// Its simulated process is gone: lets go of all that holds on to it, and tells nobody.
+  func streamVanished()
 }
 
 extension StreamOwner {
   func streamGathers() {}
   func streamRests() {}
+  func streamVanished() {}
 }
 
 /// One connected socket, plain or through TLS, on its loop. What is written in a turn of the loop leaves together at
@@ -44,8 +47,11 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
 
   private enum State { case connecting, handshaking, open, moving, lingering, closed }
 
-  private(set) var loop: EventLoop
+  package private(set) var loop: EventLoop
+  /// -1 without a socket.
   let descriptor: Int32
+  /// In the place of a socket.
+  private let wire: (any StreamWire)?
   let tls: TLSSession?
   var owner: (any StreamOwner)?
 
@@ -72,21 +78,34 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   /// A socket that is connected already, or still connecting.
   init(_ descriptor: Int32, on loop: EventLoop, tls: TLSSession? = nil, isConnecting: Bool = false) {
     self.descriptor = descriptor
+    wire = nil
     self.loop = loop
     self.tls = tls
     state = isConnecting ? .connecting : tls == nil ? .open : .handshaking
   }
 
-  deinit { Glibc.close(descriptor) }
+  package init(_ wire: any StreamWire, on loop: EventLoop, isConnecting: Bool = false) {
+    descriptor = -1
+    self.wire = wire
+    self.loop = loop
+    tls = nil
+    state = isConnecting ? .connecting : .open
+  }
+
+  deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
 
   func start(_ owner: any StreamOwner) {
     self.owner = owner
-    loop.watch(descriptor, csystem_readable | csystem_writable | csystem_hangup | csystem_edge, self)
+    watch()
     if state == .open {
       canWrite = true
       owner.streamOpened()
     }
   }
+
+  var isSecure: Bool { tls != nil || wire?.isSecure == true }
+  /// Agreed on with TLS; nil without it.
+  var chosenProtocol: String? { tls?.chosenProtocol ?? wire?.chosenProtocol }
 
   // MARK: Writing
 
@@ -158,8 +177,8 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     lingerTimer = nil
     output.removeAll()
     unused.removeAll()
-    loop.unwatch(descriptor)
-    _ = shutdown(descriptor, Int32(SHUT_RDWR))
+    unwatch()
+    if let wire { wire.close() } else { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
     owner?.streamClosed(failure)
   }
 
@@ -237,11 +256,11 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     // This loop still has it on its list.
     guard !asksForTurnEnd, let (other, arrived) = move else { return }
     move = nil
-    loop.unwatch(descriptor)
+    unwatch()
     other.post { [self] in
       loop = other
       state = .open
-      loop.watch(descriptor, csystem_readable | csystem_writable | csystem_hangup | csystem_edge, self)
+      watch()
       arrived()
       askForTurnEnd()
     }
@@ -249,7 +268,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
 
   private func connected() {
     guard canWrite || hungUp else { return }
-    let error = csystem_socket_error(descriptor)
+    let error = wire?.connectError ?? csystem_socket_error(descriptor)
     guard error == 0 else { return close(.system("cannot connect", error)) }
     state = tls == nil ? .open : .handshaking
     if tls == nil { owner?.streamOpened() }
@@ -290,13 +309,13 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   /// How many bytes the socket took.
   private func send(_ bytes: UnsafeRawBufferPointer) -> Int {
     guard let tls else {
-      let count = csystem_send(descriptor, bytes.baseAddress!, bytes.count)
+      let count = sendPlain(bytes)
       if count == bytes.count { return count }
-      if count >= 0 || errno == EAGAIN || errno == EINTR {
-        canWrite = count < 0 && errno == EINTR
+      if count >= 0 || count == -Int(EAGAIN) || count == -Int(EINTR) {
+        canWrite = count == -Int(EINTR)
         return max(0, count)
       }
-      close(.system("cannot send"))
+      close(.system("cannot send", Int32(-count)))
       return 0
     }
     switch tls.write(bytes) {
@@ -323,7 +342,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     let owner = owner
     self.owner = nil
     tls?.sayEnd()
-    _ = shutdown(descriptor, Int32(SHUT_WR))
+    if let wire { wire.finish() } else { _ = shutdown(descriptor, Int32(SHUT_WR)) }
     state = .lingering
     lingerTimer = loop.setTimer(after: Self.lingerMilliseconds * 1_000_000, self)
     owner?.streamClosed(nil)
@@ -337,8 +356,8 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
 
   private func throwAway() {
     while canRead {
-      let count = Glibc.read(descriptor, loop.scratch.baseAddress!, loop.scratch.count)
-      if count < 0, errno == EAGAIN { canRead = false } else if count <= 0 { return close() }
+      let count = readPlain(into: loop.scratch)
+      if count == -Int(EAGAIN) { canRead = false } else if count <= 0 { return close() }
     }
   }
 
@@ -401,17 +420,17 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   /// Nil if nothing came, for whatever reason.
   private func read(into room: UnsafeMutableRawBufferPointer) -> Int? {
     if let tls { return read(into: room, tls) }
-    let count = csystem_receive(descriptor, room.baseAddress!, room.count)
+    let count = readPlain(into: room)
     if count > 0 {
       if count < room.count, !hungUp { canRead = false }
       return count
     }
     if count == 0 {
       finished()
-    } else if errno == EAGAIN {
+    } else if count == -Int(EAGAIN) {
       canRead = false
-    } else if errno != EINTR {
-      close(.system("the connection broke"))
+    } else if count != -Int(EINTR) {
+      close(.system("the connection broke", Int32(-count)))
     }
     return nil
   }
@@ -430,5 +449,47 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
     canRead = false
     sawEnd = true
     inputHasEnded = true
+  }
+
+  // MARK: Socket or wire
+
+  private func watch() {
+    if let wire { return wire.attach(self) }
+    loop.watch(descriptor, csystem_readable | csystem_writable | csystem_hangup | csystem_edge, self)
+  }
+
+  private func unwatch() { if let wire { wire.detach() } else { loop.unwatch(descriptor) } }
+
+  /// As `StreamWire` counts.
+  @inline(__always)
+  private func sendPlain(_ bytes: UnsafeRawBufferPointer) -> Int {
+    if let wire { return wire.send(bytes) }
+    let count = csystem_send(descriptor, bytes.baseAddress!, bytes.count)
+    return count < 0 ? -Int(errno) : count
+  }
+
+  @inline(__always)
+  private func readPlain(into room: UnsafeMutableRawBufferPointer) -> Int {
+    if let wire { return wire.receive(into: room) }
+    let count = csystem_receive(descriptor, room.baseAddress!, room.count)
+    return count < 0 ? -Int(errno) : count
+  }
+
+  /// From the wire, on the loop of the stream.
+  package func isReady(for what: Readiness) {
+    if what.contains(.writable) { canWrite = true }
+    if what.contains(.readable) || what.contains(.hungUp) { canRead = true }
+    if what.contains(.hungUp) { hungUp = true }
+    advance()
+  }
+
+  /// Its process is gone: nobody hears of it, and nothing holds on to anything.
+  package func vanish() {
+    state = .closed
+    owner?.streamVanished()
+    owner = nil
+    move = nil
+    output.removeAll()
+    unused.removeAll()
   }
 }

@@ -69,7 +69,7 @@ package final class Node: @unchecked Sendable {
 
   /// Takes the ports of the manifest. Before `start`; without it nobody can reach the node's roles by HTTP.
   package func openListeners() throws(NetworkFailure) {
-    try machine.listen(self)
+    try services.http.open(plan.manifest.listeners, loops: loops, services: services)
     // What is wrong with these files is said now and not at the first request.
     if plan.manifest.client != ClientSettings() { _ = try services.clients.tls() }
   }
@@ -190,6 +190,8 @@ package final class Node: @unchecked Sendable {
     }
     roles = []
     links = nil
+    services.http.vanish()
+    services.clients.vanish()
   }
 
   // MARK: The end

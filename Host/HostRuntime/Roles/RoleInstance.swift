@@ -17,6 +17,7 @@ package final class NodeServices: Sendable {
   package let stores: any RoleStores
   package let blobs: BlobService
   let http = HTTPServer()
+  let connections: any Connections
   let clients: ClientPools
   /// What reflection tells.
   let descriptors = DescriptorRegistry()
@@ -40,7 +41,8 @@ package final class NodeServices: Sendable {
     self.nodeID = nodeID
     self.log = log
     stores = machine.makeStores(state, node: nodeName, log, metrics)
-    clients = ClientPools(client)
+    connections = machine.makeConnections()
+    clients = ClientPools(client, connections)
     work = machine.makeWorkers()
     self.blobs = BlobService(state: state, blobs, log, pool: machine.makeDisks())
   }

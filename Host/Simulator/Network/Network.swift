@@ -8,6 +8,8 @@ package final class Network {
   private var wires: [Pair: Wire] = [:]
   /// Directions in which nothing gets through.
   private var cut: Set<Direction> = []
+  /// What HTTP goes over.
+  private(set) lazy var channels = Channels(self)
 
   /// Nanoseconds that everything takes, at least and at most.
   package var latency: ClosedRange<Int64> = 100_000...1_000_000
@@ -31,6 +33,9 @@ package final class Network {
 
   func add(_ node: SimNode) { nodes[node.id] = node }
   func node(_ id: UInt32) -> SimNode? { nodes[id] }
+
+  /// Whether what is sent now breaks its link.
+  func breaks() -> Bool { breakChance > 0 && Double.random(in: 0..<1, using: &world.chance) < breakChance }
 
   func takes() -> Int64 { Int64.random(in: latency, using: &world.chance) }
 
@@ -76,6 +81,7 @@ package final class Network {
     cut = new
     for direction in Self.inOrder(old.subtracting(new)) {
       wires[Pair(direction.from, direction.to)]?.wasHealed(from: direction.from)
+      channels.wasHealed(from: direction.from, to: direction.to)
     }
     for direction in Self.inOrder(new.subtracting(old)) {
       wires[Pair(direction.from, direction.to)]?.wasCut(to: direction.to)

@@ -71,10 +71,10 @@ final class SimLinks: PeerLinks {
   }
 
   /// The process is gone.
-  func vanish() {
+  func vanish(says: Bool) {
     guard !isGone else { return }
     isGone = true
-    network.went(self, says: Bool.random(using: &node.world.chance))
+    network.went(self, says: says)
     desks = [:]
   }
 

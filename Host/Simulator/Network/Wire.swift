@@ -121,7 +121,7 @@ final class Wire {
   func send(_ bytes: [UInt8], lane: Int, from: UInt32) {
     guard from == pair.low ? isUp.low : isUp.high else { return }
     world.trace.note(.sent, world.now, number(from), bytes.withUnsafeBytes(Trace.number(of:)), "sends to \(name(other(from)))")
-    if network.breakChance > 0, Double.random(in: 0..<1, using: &world.chance) < network.breakChance {
+    if network.breaks() {
       world.trace.note(.lost, world.now, number(from), 0, "the link to \(name(other(from))) breaks")
       return take(down: from, tells: true)
     }

@@ -1,3 +1,4 @@
+import CNodeABI
 import HostCore
 import HostRuntime
 
@@ -55,13 +56,24 @@ private final class SimLoader: RoleLoader, @unchecked Sendable {
   func load(_ role: ManifestRole, allow: [String: String], _ wish: PluginLoader.Wish) throws(PluginRefusal)
     -> PluginLoader.Loaded
   {
-    let asked = Asked(role: "\(role.role) \(role.plugin) \(role.config.map(\.rendered) ?? "")", source: "\(wish.source)")
+    let asked = Asked(
+      role: "\(role.role) \(role.plugin) \(role.config.map(\.rendered) ?? "")", source: "\(wish.source)")
     if let loaded = known[asked] { return loaded }
     let loaded = try VirtualTime.outside { () throws(PluginRefusal) in
       try loader.load(role, allow: allow, PluginLoader.Wish(source: wish.source))
     }
+    try Self.refuseDescriptors(loaded.library)
     known[asked] = loaded
     return loaded
+  }
+
+  /// Descriptors belong to the real machine, which nobody here can cut off, slow down or repeat.
+  private static func refuseDescriptors(_ library: PluginLibrary) throws(PluginRefusal) {
+    guard library.description.needs.contains(where: { $0.id == NH_FD_ID && $0.isRequired }) else { return }
+    throw .plugin(
+      PluginProblem(
+        .missingService, file: library.file.path, found: "watches descriptors, which a simulated world has not",
+        remedy: "leave the role out of what is simulated"))
   }
 
   func check(_ role: ManifestRole, allow: [String: String], _ wish: PluginLoader.Wish) throws(PluginRefusal)

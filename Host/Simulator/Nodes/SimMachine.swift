@@ -9,12 +9,14 @@ final class SimMachine: Machine, @unchecked Sendable {
   private let workers: SimWorkers
   private let disks: SimDisks
   private let stores: SimStores
+  let connections: SimConnections
 
   init(_ node: SimNode) {
     self.node = node
     workers = SimWorkers(node)
     disks = SimDisks(node)
     stores = SimStores(node)
+    connections = SimConnections(node)
   }
 
   func makeLoop(_ index: Int, _ name: String) -> EventLoop {
@@ -33,7 +35,7 @@ final class SimMachine: Machine, @unchecked Sendable {
   func makeStores(_ state: String?, node: String, _ log: LogHub, _ metrics: MetricRegistry) -> any RoleStores { stores }
   func makeWorkers() -> any JobRunner { workers }
   func makeDisks() -> any DiskRunner { disks }
-  func listen(_ node: Node) throws(NetworkFailure) {}
+  func makeConnections() -> any Connections { connections }
 
   func makeLinks(_ node: Node) throws(NetworkFailure) -> (any PeerLinks)? {
     let links = SimLinks(node.services, node.peersLoop, of: self.node)
@@ -42,9 +44,11 @@ final class SimMachine: Machine, @unchecked Sendable {
     return links
   }
 
-  func vanish() {
-    links?.vanish()
+  /// `says`: only the process is gone, and its machine tells those that it spoke with.
+  func vanish(says: Bool) {
+    links?.vanish(says: says)
     links = nil
+    connections.vanish(says: says)
     workers.vanish()
     disks.vanish()
     stores.vanish()

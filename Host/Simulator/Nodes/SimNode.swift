@@ -13,6 +13,10 @@ package final class SimNode {
   package private(set) var process: SimProcess?
   /// What every wake-up costs more than nothing, while the node is slow.
   package var slowness: Int64 = 0
+  /// It lost its power, so that not even its system answers.
+  private(set) var isDark = false
+  /// Where it is for others: its address, or one made of its id if that is a name.
+  let ip: String
 
   package var name: String { plan.manifest.node.name }
   package var id: UInt32 { plan.manifest.node.id }
@@ -20,6 +24,8 @@ package final class SimNode {
 
   init(_ plan: NodePlan, number: Int, in world: World) {
     (self.plan, self.number, self.world) = (plan, number, world)
+    let isLiteral = SocketAddress(literal: plan.address, port: 1) != nil
+    ip = isLiteral ? plan.address : Deployment.address(of: plan.manifest.node.id)
     clock = SimClock(bootedFor: Int64.random(in: 0...86_400_000_000_000, using: &world.chance))
   }
 
@@ -34,22 +40,28 @@ package final class SimNode {
     guard process == nil else { return }
     world.trace.note(.boot, world.now, number, 0, "starts")
     showClocks()
+    if isDark {
+      isDark = false
+      world.network.channels.cameBack(self)
+    }
     let process = SimProcess(self)
     self.process = process
     process.start()
   }
 
   /// The process is gone from one moment to the next, with all that was not on the disk.
-  package func crash(_ how: String = "crashes") {
+  /// `losesPower`: the machine with it, so that nobody answers in its place; nil leaves it to chance.
+  package func crash(_ how: String = "crashes", losesPower: Bool? = nil) {
     guard process != nil else { return }
     world.trace.note(.crash, world.now, number, 0, how)
-    vanish()
+    vanish(losesPower: losesPower)
   }
 
-  func vanish() {
+  func vanish(losesPower: Bool? = nil) {
     guard let process else { return }
     self.process = nil
-    process.vanish()
+    isDark = losesPower ?? Bool.random(using: &world.chance)
+    process.vanish(says: !isDark)
     disk.losePower()
   }
 

@@ -7,6 +7,7 @@ package final class SimProcess {
   private unowned(unsafe) let owner: SimNode
   private let machine: SimMachine
   package let node: Node
+  var connections: SimConnections { machine.connections }
   private let control: EventLoop
 
   init(_ owner: SimNode) {
@@ -58,8 +59,8 @@ package final class SimProcess {
     control.post { [node] in node.answer(request) { reply in carried.value(reply) } }
   }
 
-  func vanish() {
-    machine.vanish()
+  func vanish(says: Bool) {
+    machine.vanish(says: says)
     node.vanish()
   }
 }

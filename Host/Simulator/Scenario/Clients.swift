@@ -69,9 +69,6 @@ package final class Clients {
     moments.append((number, false))
     let text = "client \(client) calls \(request.role).\(request.method) \(words.joined(separator: " "))"
     world.trace.note(.call, world.now, node.number, Trace.number(of: text), text)
-    let call = ControlRequest.call(
-      role: request.role, method: request.method,
-      CallRequest(.words(words), timeoutMilliseconds: max(1, plan.timeout / 1_000_000)))
     var isOver = false
     let over = { [self] (outcome: ClientOperation.Outcome) in
       guard !isOver else { return }
@@ -79,9 +76,35 @@ package final class Clients {
       ended(number, outcome)
       rest(client, plan)
     }
+    if let listener = request.listener {
+      send(request.method, words, to: listener, of: node, plan, over)
+    } else {
+      call(request, words, on: node, plan, over)
+    }
+  }
+
+  private func call(
+    _ request: ClientPlan.Request, _ words: [String], on node: SimNode, _ plan: ClientPlan,
+    _ over: @escaping (ClientOperation.Outcome) -> Void
+  ) {
+    let call = ControlRequest.call(
+      role: request.role, method: request.method,
+      CallRequest(.words(words), timeoutMilliseconds: max(1, plan.timeout / 1_000_000)))
     node.ask(call) { reply in over(Self.outcome(of: reply)) }
     // The node may be gone, and nobody there to say so.
     world.after(plan.timeout + 1_000_000_000) { over(.unknown("no answer came")) }
+  }
+
+  /// By HTTP.
+  private func send(
+    _ verb: String, _ words: [String], to listener: String, of node: SimNode, _ plan: ClientPlan,
+    _ over: @escaping (ClientOperation.Outcome) -> Void
+  ) {
+    guard let port = node.process?.connections.port(of: listener) else {
+      return world.fail("clients", "\(node.name) has no listener `\(listener)`")
+    }
+    let request = UserRequest(to: port, of: node, verb, words[0], words[1], over)
+    world.after(plan.timeout) { request.giveUp() }
   }
 
   private func ended(_ number: Int, _ outcome: ClientOperation.Outcome) {

@@ -44,9 +44,12 @@ package struct Deployment: Sendable {
     var manifest = try ManifestFile.read(path: path, absent: { "a secret of \($0), which is not needed here" }).manifest
     manifest.plugins.folders = manifest.plugins.folders.map(absolutePath)
     return NodePlan(
-      manifest: manifest, path: path, address: manifest.node.address ?? "10.0.0.\(manifest.node.id % 250)",
+      manifest: manifest, path: path, address: manifest.node.address ?? address(of: manifest.node.id),
       loops: manifest.loops ?? 1, allowsChanges: true, watchesFolders: false)
   }
+
+  /// Of a node whose manifest gives none.
+  static func address(of id: UInt32) -> String { "10.\(id >> 16 & 255).\(id >> 8 & 255).\(id & 255)" }
 
   /// Adds nodes like the last one until there are `count`, or leaves the last ones out. `neighbours`: each is linked
   /// with so many before and after it, the first being beside the last; nil: with all.
@@ -59,6 +62,7 @@ package struct Deployment: Sendable {
       var plan = pattern
       plan.manifest.node.id = id
       plan.manifest.node.name = "\(pattern.manifest.node.name)-\(id)"
+      plan.address = Self.address(of: id)
       plan.manifest.node.state = "\(pattern.manifest.node.state)-\(id)"
       plans.append(plan)
     }

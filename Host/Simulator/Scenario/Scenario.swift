@@ -22,6 +22,9 @@ package struct Scenario: Sendable, Equatable {
 /// Clients that ask for the same things, each one thing at a time.
 package struct ClientPlan: Sendable, Equatable {
   package struct Request: Sendable, Equatable {
+    /// A request by HTTP goes to this listener: then `method` is GET, POST, PUT or DELETE, and `words` are a path and
+    /// a body.
+    package var listener: String?
     package var role: String
     package var method: String
     /// `{1..3}` stands for a number between these, `{unique}` for one that is never there again.

@@ -52,6 +52,7 @@ package struct ScenarioReader {
       }
     case "clients": scenario.clients.append(try Self.clients(words))
     case "call": try addRequest(words)
+    case "get", "post", "put", "delete": try addRequest(verb: keyword, words)
     case "at": scenario.steps.append(Step(line: line, words: words))
     case "seed":
       guard let seed = UInt64(try one(words, "seed NUMBER")) else { throw Flaw("a seed is a whole number") }
@@ -61,7 +62,7 @@ package struct ScenarioReader {
     default:
       throw Flaw(
         "`\(keyword)` is not understood; lines begin with deployment, nodes, neighbours, minutes, seed, faults, clients, "
-          + "call, operations, at, always or within")
+          + "call, get, post, put, delete, operations, at, always or within")
     }
   }
 
@@ -116,6 +117,22 @@ package struct ScenarioReader {
     let (role, method) = try Self.method(target)
     scenario.clients[scenario.clients.count - 1].requests.append(
       .init(role: role, method: method, words: Array(words.dropFirst())))
+  }
+
+  private mutating func addRequest(verb: String, _ words: [String]) throws(Flaw) {
+    guard !scenario.clients.isEmpty else { throw Flaw("`\(verb)` belongs below `clients`") }
+    var rest = words[...], listener = "data"
+    guard let path = rest.popFirst(), path.hasPrefix("/") else {
+      throw Flaw("\(verb) /PATH [on LISTENER]\(verb == "get" ? "" : " [BODY...]")")
+    }
+    if rest.first == "on", rest.count > 1 {
+      listener = rest[rest.startIndex + 1]
+      rest = rest.dropFirst(2)
+    }
+    guard rest.isEmpty || verb != "get" else { throw Flaw("get /PATH [on LISTENER]; it has no body") }
+    scenario.clients[scenario.clients.count - 1].requests.append(
+      .init(
+        listener: listener, role: listener, method: verb.uppercased(), words: [path, rest.joined(separator: " ")]))
   }
 
   private static func method(_ word: String) throws(Flaw) -> (String, String) {

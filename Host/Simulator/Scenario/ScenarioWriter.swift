@@ -12,13 +12,19 @@ extension Scenario {
     for plan in clients {
       let pause = "\(TimeText.text(plan.pause.lowerBound))..\(TimeText.text(plan.pause.upperBound))"
       lines.append("clients \(plan.count) pause \(pause) timeout \(TimeText.text(plan.timeout))")
-      for request in plan.requests {
-        lines.append("  call \(([request.role + "." + request.method] + request.words).joined(separator: " "))")
-      }
+      lines += plan.requests.map { "  \($0.text)" }
     }
     for step in steps { lines.append("at \(step.words.joined(separator: " "))") }
     lines += rules.map(\.text)
     return lines.joined(separator: "\n") + "\n"
+  }
+}
+
+extension ClientPlan.Request {
+  var text: String {
+    guard let listener else { return (["call", "\(role).\(method)"] + words).joined(separator: " ") }
+    return ([method.lowercased(), words[0], "on", listener] + words.dropFirst().filter { !$0.isEmpty })
+      .joined(separator: " ")
   }
 }
 

@@ -1,7 +1,8 @@
 /// What happened in a world, in order: a hash of all of it always, and the words when somebody reads them.
 package final class Trace: @unchecked Sendable {
   package enum Kind: UInt8, Sendable {
-    case boot, end, crash, linkUp, linkDown, sent, arrived, lost, log, event, commit, call, answer, fault, failure, note
+    case boot, end, crash, linkUp, linkDown, sent, arrived, lost, log, event, commit, call, answer, fault, failure,
+      note, request
   }
 
   package private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325

@@ -42,6 +42,17 @@ package final class World: @unchecked Sendable {
   package func node(_ id: UInt32) -> SimNode? { network.node(id) }
   package func node(named name: String) -> SimNode? { nodes.first { $0.name == name } }
 
+  /// By the name that others have for its machine.
+  func node(atHost host: String) -> SimNode? {
+    if let node = nodes.first(where: { $0.plan.address == host || $0.name == host }) { return node }
+    for node in nodes {
+      if let peer = node.plan.manifest.cluster.peers.first(where: { $0.address.host == host }) {
+        return self.node(peer.id)
+      }
+    }
+    return nil
+  }
+
   /// Told of all that roles publish.
   package var observers: [(Observation) -> Void] = []
 
@@ -62,6 +73,7 @@ package final class World: @unchecked Sendable {
 
   /// Lets time pass until `end`, or until something is found wrong.
   package func run(until end: Int64) {
+    room.enter()
     while failure == nil, let time = queue.earliest, time <= end { step() }
     if failure == nil { now = max(now, end) }
   }
@@ -96,6 +108,7 @@ package final class World: @unchecked Sendable {
     watchers = []
     observers = []
     queue = EventQueue()
+    network.channels.end()
     room.leave()
   }
 }

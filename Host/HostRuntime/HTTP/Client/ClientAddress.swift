@@ -8,6 +8,15 @@ struct ClientAddress: Hashable, Sendable {
     case http1
     /// HTTP/2 also without TLS, where the other side must be known to speak it.
     case http2
+
+    /// What TLS offers, the most welcome first.
+    var protocols: [String] {
+      switch self {
+      case .automatic: [TLSContext.http2, TLSContext.http1]
+      case .http1: [TLSContext.http1]
+      case .http2: [TLSContext.http2]
+      }
+    }
   }
 
   var host: String
@@ -22,32 +31,34 @@ struct ClientAddress: Hashable, Sendable {
     return port == (tls == nil ? 80 : 443) ? name : "\(name):\(port)"
   }
 
+  var secret: ClientSecret? { tls.map { ClientSecret(tls: $0, wire: wire, name: host) } }
+
   var words: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
 }
 
 /// Whom a client's connections believe, and as whom they speak. Equal only to itself.
 final class ClientTLS: Hashable, Sendable {
-  let http1: TLSSource
-  let http2: TLSSource
-  let automatic: TLSSource
+  private let sources: (automatic: TLSSource, http1: TLSSource, http2: TLSSource)?
 
   /// Certificates must be of `authority`, or of one that the system trusts.
   init(authority: String? = nil, own: TLSFiles? = nil) throws(NetworkFailure) {
-    func source(_ protocols: [String]) throws(NetworkFailure) -> TLSSource {
+    func source(_ wire: ClientAddress.Wire) throws(NetworkFailure) -> TLSSource {
       try TLSSource { () throws(NetworkFailure) in
-        try TLSContext.client(authority: authority, own: own, protocols: protocols)
+        try TLSContext.client(authority: authority, own: own, protocols: wire.protocols)
       }
     }
-    http1 = try source([TLSContext.http1])
-    http2 = try source([TLSContext.http2])
-    automatic = try source([TLSContext.http2, TLSContext.http1])
+    sources = (try source(.automatic), try source(.http1), try source(.http2))
   }
 
+  /// Where TLS is not used: it only says that it is wanted.
+  init(unused: Void) { sources = nil }
+
   func context(_ wire: ClientAddress.Wire) -> TLSContext {
-    switch wire {
-    case .automatic: automatic.context
-    case .http1: http1.context
-    case .http2: http2.context
+    guard let sources else { preconditionFailure("TLS is not used here") }
+    return switch wire {
+    case .automatic: sources.automatic.context
+    case .http1: sources.http1.context
+    case .http2: sources.http2.context
     }
   }
 

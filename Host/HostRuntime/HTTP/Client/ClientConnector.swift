@@ -1,6 +1,4 @@
 import CNodeABI
-import CSystem
-import Glibc
 import HostCore
 
 /// Makes one connection: finds the addresses of the name, tries one after the other, and shakes hands.
@@ -24,7 +22,7 @@ final class ClientConnector: @unchecked Sendable, TimerTarget, StreamOwner {
 
   func start() {
     setTimer(at: deadline)
-    origin.pool.resolver.resolve(origin.address.host, origin.address.port, on: origin.loop) { [self] answer in
+    origin.pool.connections.resolve(origin.address.host, origin.address.port, on: origin.loop) { [self] answer in
       guard !isOver else { return }
       switch answer {
       case .success(let addresses):
@@ -46,17 +44,14 @@ final class ClientConnector: @unchecked Sendable, TimerTarget, StreamOwner {
 
   private func tryNext() {
     while let address = addresses.popFirst() {
-      let descriptor = withUnsafePointer(to: address.raw) { csystem_connect($0) }
-      guard descriptor >= 0 else {
-        lastFailure = .system("cannot connect")
+      let stream: Stream
+      do throws(NetworkFailure) {
+        stream = try origin.pool.connections.connect(address, on: origin.loop, origin.address.secret)
+      } catch {
+        lastFailure = error
         continue
       }
       trying = address
-      let tls = origin.address.tls.map {
-        TLSSession(
-          $0.context(origin.address.wire), descriptor: descriptor, isServer: false, name: origin.address.host)
-      }
-      let stream = Stream(descriptor, on: origin.loop, tls: tls, isConnecting: true)
       self.stream = stream
       let now = EventLoop.now()
       setTimer(at: now + max(0, deadline - now) / Int64(addresses.count + 1))
@@ -106,7 +101,7 @@ final class ClientConnector: @unchecked Sendable, TimerTarget, StreamOwner {
     isOver = true
     stopTimer()
     self.stream = nil
-    let chosen = stream.tls?.chosenProtocol
+    let chosen = stream.chosenProtocol
     let speaksHTTP2 = chosen == TLSContext.http2 || (chosen == nil && origin.address.wire == .http2)
     let connection = Self.connection(over: stream, of: origin, speaksHTTP2: speaksHTTP2)
     stream.owner = connection

@@ -27,7 +27,7 @@ final class ClientExchange {
   /// Sent to the wire in one piece, from what is kept.
   private static let pieceSize = 64 << 10
 
-  private enum State { case fresh, waiting, sent, over }
+  private enum State { case fresh, waiting, sent, failing, over }
 
   var request: ClientRequest
   var handler: (any ClientExchangeHandler)?
@@ -223,6 +223,9 @@ final class ClientExchange {
   // MARK: For the origin
 
   var isWaiting: Bool { state == .waiting }
+
+  /// `fail` will come at the end of this turn: nobody is told of a failure while still asking.
+  func willFail() { state = .failing }
 
   func fail(_ failure: ClientFailure) {
     guard state != .over else { return }

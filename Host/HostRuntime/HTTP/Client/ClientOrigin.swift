@@ -46,8 +46,12 @@ final class ClientOrigin {
   }
 
   private func refuse(_ exchange: ClientExchange, _ status: nh_status, _ words: String) {
-    // Always afterwards: nobody is told of a failure while still asking.
-    pool.failLater(exchange, ClientFailure(status: status, words: words, hadNoEffect: true))
+    failLater(exchange, ClientFailure(status: status, words: words, hadNoEffect: true))
+  }
+
+  private func failLater(_ exchange: ClientExchange, _ failure: ClientFailure) {
+    exchange.willFail()
+    pool.failLater(exchange, failure)
   }
 
   private func begin(_ exchange: ClientExchange, _ connection: any ClientConnection) {
@@ -89,9 +93,11 @@ final class ClientOrigin {
     connectAsNeeded()
   }
 
+  private var connectorsWanted: Int { multiplexes == false ? waiting.count : min(1, waiting.count) }
+
   private func connectAsNeeded() {
-    let wanted = multiplexes == false ? waiting.count : min(1, waiting.count)
-    while connectors.count < wanted, connections.count + connectors.count < limits.connections {
+    // Looked at each time: a connector may fail at once, and nobody waits any more.
+    while connectors.count < connectorsWanted, connections.count + connectors.count < limits.connections {
       let connector = ClientConnector(self)
       connectors.append(connector)
       connector.start()
@@ -114,8 +120,16 @@ final class ClientOrigin {
     var surplus = waiting.count - served
     while surplus > 0, let exchange = waiting.popFirst() {
       surplus -= 1
-      exchange.fail(failure)
+      // A name that is known to have no address fails while it is asked for.
+      failLater(exchange, failure)
     }
+  }
+
+  /// The process is gone: nothing holds on to anything.
+  func vanish() {
+    isClosed = true
+    while let exchange = waiting.popFirst() { exchange.handler = nil }
+    (connections, listed, connectors) = ([], [], [])
   }
 
   // MARK: Time

@@ -9,16 +9,18 @@ final class ClientPool: TimerTarget {
   static let originLimit = 4_096
 
   let loop: EventLoop
-  let resolver: Resolver
+  let connections: any Connections
   private var origins: [ClientAddress: ClientOrigin] = [:]
+  /// The same in the order in which they came, so that a simulated world is the same each time.
+  private var inOrder: [ClientAddress] = []
   private var failing: [(exchange: ClientExchange, failure: ClientFailure)] = []
   private var asksForTurnEnd = false
   private var timer: UInt64?
   private var isClosed = false
 
-  init(_ loop: EventLoop, _ resolver: Resolver) {
+  init(_ loop: EventLoop, _ connections: any Connections) {
     self.loop = loop
-    self.resolver = resolver
+    self.connections = connections
   }
 
   /// The connections to an address. Who uses them often keeps the origin, which then lives on.
@@ -27,16 +29,21 @@ final class ClientPool: TimerTarget {
     guard origins.count < Self.originLimit, !isClosed else { return nil }
     let origin = ClientOrigin(address, limits, pool: self)
     origins[address] = origin
+    inOrder.append(address)
     if timer == nil { timer = loop.setTimer(after: Self.tickNanoseconds, period: Self.tickNanoseconds, self) }
     return origin
   }
 
   func timerFired(_ timer: UInt64, token: UInt64) {
     let now = loop.turnBegan
-    for (address, origin) in origins {
-      origin.tick(now)
-      if origin.isUnused, isKnownToPoolOnly(address) { origins[address] = nil }
+    var hasUnused = false
+    for address in inOrder {
+      origins[address]?.tick(now)
+      guard origins[address]?.isUnused == true, isKnownToPoolOnly(address) else { continue }
+      origins[address] = nil
+      hasUnused = true
     }
+    if hasUnused { inOrder.removeAll { origins[$0] == nil } }
     guard origins.isEmpty, let own = self.timer else { return }
     loop.cancelTimer(own)
     self.timer = nil
@@ -51,10 +58,24 @@ final class ClientPool: TimerTarget {
   /// All end; nothing new begins.
   func close() {
     isClosed = true
-    for origin in origins.values { origin.close() }
-    origins = [:]
+    for address in inOrder { origins[address]?.close() }
+    forgetAll()
     if let timer { loop.cancelTimer(timer) }
     timer = nil
+  }
+
+  private func forgetAll() {
+    origins = [:]
+    inOrder = []
+  }
+
+  /// The process is gone: nothing holds on to anything.
+  func vanish() {
+    isClosed = true
+    for address in inOrder { origins[address]?.vanish() }
+    forgetAll()
+    for (exchange, _) in failing { exchange.handler = nil }
+    failing = []
   }
 }
 
@@ -77,18 +98,22 @@ extension ClientPool: TurnEndTarget {
 
 /// The pools of all loops.
 final class ClientPools: Sendable {
-  let resolver = Resolver()
-  private let pools = Mutex<[ObjectIdentifier: Unshared]>([:])
+  private let connections: any Connections
+  private let pools = Mutex<[Unshared]>([])
   private let commonTLS = Mutex<ClientTLS?>(nil)
   /// Of the manifest.
   private let settings: ClientSettings
 
-  init(_ settings: ClientSettings = ClientSettings()) { self.settings = settings }
+  init(_ settings: ClientSettings, _ connections: any Connections) {
+    self.settings = settings
+    self.connections = connections
+  }
 
   /// What requests by https use, unless they bring their own.
   func tls() throws(NetworkFailure) -> ClientTLS {
     if let known = commonTLS.withLock({ $0 }) { return known }
-    let new = try ClientTLS(authority: settings.authority, own: settings.own)
+    let new =
+      connections.usesTLS ? try ClientTLS(authority: settings.authority, own: settings.own) : ClientTLS(unused: ())
     return commonTLS.withLock { common in
       if let common { return common }
       common = new
@@ -101,18 +126,19 @@ final class ClientPools: Sendable {
 
   /// No further requests; what is under way breaks.
   func close() {
-    for unshared in pools.withLock({ Array($0.values) }) {
-      unshared.pool.loop.post { unshared.pool.close() }
-    }
-    resolver.end()
+    for unshared in pools.withLock({ $0 }) { unshared.pool.loop.post { unshared.pool.close() } }
+    connections.end()
   }
+
+  /// The process is gone.
+  func vanish() { for unshared in pools.withLock({ $0 }) { unshared.pool.vanish() } }
 
   /// The pool of the loop that this runs on.
   func pool(on loop: EventLoop) -> ClientPool {
     pools.withLock { pools in
-      if let known = pools[ObjectIdentifier(loop)] { return known.pool }
-      let pool = ClientPool(loop, resolver)
-      pools[ObjectIdentifier(loop)] = Unshared(pool: pool)
+      if let known = pools.first(where: { $0.pool.loop === loop }) { return known.pool }
+      let pool = ClientPool(loop, connections)
+      pools.append(Unshared(pool: pool))
       return pool
     }
   }

@@ -176,6 +176,8 @@ final class HTTP1ClientConnection: StreamOwner, ClientConnection {
     lost(failure?.words ?? "the connection was closed")
   }
 
+  func streamVanished() { exchange?.handler = nil }
+
   func close() {
     state = .ended
     stream.close()
