@@ -55,7 +55,7 @@ extension Worlds {
         post /echo a body, number {unique}
         """
       let scenario = try scenario(text)
-      let simulation = Simulation(scenario, try Deployment(folder), SimulatedPlugins.catalogue)
+      let simulation = try Simulation(scenario, SimulatedPlugins.catalogue)
       let trace = Trace()
       var answers: [String] = []
       trace.reader = { if contains($2, " gets ") { answers.append($2) } }

@@ -105,5 +105,7 @@ struct Parcel {
   let link: UInt64
   let from: UInt32
   let lane: Int
+  /// Counts up on its wire.
+  let number: UInt64
   let bytes: [UInt8]
 }

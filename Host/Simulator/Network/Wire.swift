@@ -24,7 +24,8 @@ final class Wire {
   private var failures = 0
   /// When the last of each lane arrives, for each direction.
   private var last: (toHigh: [Int64], toLow: [Int64]) = ([0, 0, 0], [0, 0, 0])
-  /// Held up by a cut, in order.
+  private var sent: UInt64 = 0
+  /// Held up by a cut.
   private var heldUp: [Parcel] = []
   private var cuts: UInt64 = 0
 
@@ -111,7 +112,8 @@ final class Wire {
 
   func wasHealed(from: UInt32) {
     cuts += 1
-    let waiting = heldUp.filter { $0.from == from }
+    // What was on its way when it was cut came to a halt later than what was sent after it.
+    let waiting = heldUp.filter { $0.from == from }.sorted { $0.number < $1.number }
     heldUp.removeAll { $0.from == from }
     for parcel in waiting { put(parcel) }
   }
@@ -120,12 +122,13 @@ final class Wire {
 
   func send(_ bytes: [UInt8], lane: Int, from: UInt32) {
     guard from == pair.low ? isUp.low : isUp.high else { return }
-    world.trace.note(.sent, world.now, number(from), bytes.withUnsafeBytes(Trace.number(of:)), "sends to \(name(other(from)))")
+    world.trace.note(.sent, world.now, number(from), bytes.withUnsafeBytes(Trace.number(of:)), Self.words(bytes) + " to \(name(other(from)))")
     if network.breaks() {
       world.trace.note(.lost, world.now, number(from), 0, "the link to \(name(other(from))) breaks")
       return take(down: from, tells: true)
     }
-    let parcel = Parcel(wire: self, link: link, from: from, lane: lane, bytes: bytes)
+    sent += 1
+    let parcel = Parcel(wire: self, link: link, from: from, lane: lane, number: sent, bytes: bytes)
     if network.isCut(from, other(from)) { heldUp.append(parcel) } else { put(parcel) }
   }
 
@@ -153,6 +156,24 @@ final class Wire {
     if network.isCut(parcel.from, to) { return heldUp.append(parcel) }
     world.trace.note(.arrived, world.now, end.number, UInt64(parcel.from), "hears from \(name(parcel.from))")
     end.take(parcel)
+  }
+
+  /// "sends 26 bytes to register", as far as that can be told.
+  private static func words(_ bytes: [UInt8]) -> String {
+    var words: [String] = []
+    var reader = PeerReader()
+    _ = bytes.withUnsafeBytes { bytes in
+      try? reader.read(bytes) { kind, _, body throws(PeerFault) in
+        guard kind == .message else {
+          words.append("a \(kind) of \(body.count) bytes")
+          return true
+        }
+        let message = try PeerMessage(body)
+        words.append("\(message.payload.count) bytes for \(String(decoding: message.to, as: UTF8.self))")
+        return true
+      }
+    }
+    return "sends " + (words.isEmpty ? "a part" : words.joined(separator: ", "))
   }
 
   private func number(_ id: UInt32) -> Int { (id == pair.low ? low : high)?.number ?? -1 }
