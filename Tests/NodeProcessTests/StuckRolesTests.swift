@@ -11,8 +11,8 @@ import Testing
   @Test func aRoleThatFailsAtFirstIsTriedAgainUntilItRuns() throws {
     _ = machine.plugin("broken", ["-DSTART_NEEDS_FILE=\"\(machine.path("ready"))\""])
     machine.manifest([
-      "role: broken, restart: { policy: on-failure, backoff_ms: 40, backoff_limit_ms: 80 }", "role: hello-c",
-      "role: hello-swift, needs: [broken]",
+      "role: broken, restart: { policy: on-failure, backoff_ms: 40, backoff_limit_ms: 80, limit: 1000 }",
+      "role: hello-c", "role: hello-swift, needs: [broken]",
     ])
     let node = machine.start("node.yaml")
     try node.waits(for: "broken: tries again in", times: 3)
