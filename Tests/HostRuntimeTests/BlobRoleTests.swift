@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test func aSwapWaitsForUploadsThatEnd() throws {
-    let size: Int64 = 20_000_000
+    let size: Int64 = 4_000_000
     let made = live.send("make", [.text("u"), .int(size), .int(1)])
     usleep(20_000)
     _ = live.swap(["b"], isForced: true)

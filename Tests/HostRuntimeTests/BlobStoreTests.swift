@@ -104,6 +104,14 @@ import Testing
     eventually("only the good one is left") { place.files.count == 1 }
   }
 
+  @Test func aScrubHoldsNobody() {
+    var place: BlobPlace? = BlobPlace()
+    weak let service = place?.service
+    #expect(place?.scrub()["objects"] == 0)
+    place = nil
+    #expect(service == nil)
+  }
+
   @Test func anAbandonedUploadLeavesNothing() throws {
     let place = BlobPlace()
     let upload = try BlobPlace.Upload(place, "u", "")

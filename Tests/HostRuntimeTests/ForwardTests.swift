@@ -1,5 +1,6 @@
 import CNodeABI
 import Glibc
+import HostCore
 @testable import HostRuntime
 import NodeValues
 import Testing
@@ -241,6 +242,20 @@ import Testing
     _ = try live.swap(["b"], isForced: true).get()
     let codes = load.outcome().split(separator: "\n")
     #expect(codes.count == 3_000 && codes.allSatisfy { $0 == "200" }, "\(Set(codes))")
+  }
+
+  /// What is counted for a role is looked at each second, and a role may be gone by then.
+  @Test func aRoleThatHasEndedIsCountedForNoMore() throws {
+    let one = Upstream("one")
+    try put([("one", one, 1)])
+    #expect(curl().output == "one")
+    weak let seat = try live.instance().seat
+    live.onControl { $0.restart($0.role("b")!) }
+    live.waits { $0.role("b")?.state == .running && $0.role("b")?.generation == 2 }
+    eventually("its place has gone") { seat == nil }
+    usleep(1_200_000)
+    try put([("one", one, 1)])
+    #expect(curl().output == "one")
   }
 
   @Test(arguments: [

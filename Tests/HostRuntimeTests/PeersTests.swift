@@ -209,9 +209,8 @@ import Testing
     #expect(try ask("node-9", "mail", "twice") == .failure(NH_UNAVAILABLE, "no link to a node `node-9`"))
     guard case .error(let status, _) = try ask("node-2", "mail", "never", 50) else { return #expect(Bool(false)) }
     #expect(status == NH_DEADLINE_EXCEEDED)
-    eventually("the other side has forgotten it") {
-      nodes[2].onControl { $0.services.directory.find("mail")!.openCalls.count == 0 }
-    }
+    let seat = try nodes[2].instance("mail").seat
+    eventually("the other side has forgotten it") { nodes[2].onLoop(seat) { $0.current?.openCalls.count == 0 } }
 
     let open = nodes[1].send(
       "ask", [.text("node-2"), .text("mail"), .text("never"), .int(1), .int(4_000)], on: "mail")

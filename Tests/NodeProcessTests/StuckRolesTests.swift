@@ -11,8 +11,8 @@ import Testing
   @Test func aRoleThatFailsAtFirstIsTriedAgainUntilItRuns() throws {
     _ = machine.plugin("broken", ["-DSTART_NEEDS_FILE=\"\(machine.path("ready"))\""])
     machine.manifest([
-      "role: broken, restart: { policy: on-failure, backoff_ms: 40, backoff_limit_ms: 80 }", "role: hello-c",
-      "role: hello-swift, needs: [broken]",
+      "role: broken, restart: { policy: on-failure, backoff_ms: 40, backoff_limit_ms: 80, limit: 1000 }",
+      "role: hello-c", "role: hello-swift, needs: [broken]",
     ])
     let node = machine.start("node.yaml")
     try node.waits(for: "broken: tries again in", times: 3)
@@ -71,11 +71,12 @@ import Testing
   @Test func aRoleThatWaitsOnTheSameLoopMovesToAnother() throws {
     _ = machine.plugin("broken", ["-DCASE_START_HANGS"])
     machine.manifest([
-      "role: broken, limits: { start_ms: 300 }", "role: hello-c",
-      "role: hello-swift, limits: { start_ms: 600 }, restart: { backoff_ms: 10 }",
+      // Long enough for the other to be loaded, and to wait behind it, before it is known to hang.
+      "role: broken, limits: { start_ms: 1500 }", "role: hello-c",
+      "role: hello-swift, limits: { start_ms: 3000 }, restart: { backoff_ms: 10 }",
     ])
     let node = try machine.ready()
-    #expect(node.errors.contains("hello-swift: its loop was held by `broken` for 600 ms"), "\(node.errors)")
+    #expect(node.errors.contains("hello-swift: its loop was held by `broken` for 3000 ms"), "\(node.errors)")
     let moved = try machine.role("hello-swift")
     #expect(moved["state"] == "running" && moved["loop"] == 2, "\(moved)")
     #expect(machine.hostctl("call", "hello-swift", "add", "1", "2").output == "3\n")

@@ -14,8 +14,11 @@ extension RoleSeat {
 
   fileprivate func gatherForwardStats() {
     for (handle, forward) in forwards.elements where forward.id != nil { gather(handle, forward.plan) }
-    guard forwards.count == 0, let timer = forwardTimer else { return }
-    loop.cancelTimer(timer)
+    if forwards.count == 0 { stopForwardStats() }
+  }
+
+  func stopForwardStats() {
+    if let forwardTimer { loop.cancelTimer(forwardTimer) }
     forwardTimer = nil
   }
 

@@ -110,6 +110,7 @@ package final class RoleSeat: @unchecked Sendable {
     current = nil
     handover = nil
     leavePeers()
+    stopForwardStats()
     openGate()
   }
 }
