@@ -27,7 +27,8 @@ extension History {
       if event.isEnd {
         end(open[event.client]!, answer: isRead ? value : nil, at: Int64(event.column) * 1_000_000_000)
       } else {
-        open[event.client] = begin(event.client, isRead ? .read : .write(value), at: Int64(event.column) * 1_000_000_000)
+        open[event.client] = begin(
+          event.client, isRead ? .read : .write(value), at: Int64(event.column) * 1_000_000_000)
       }
     }
   }

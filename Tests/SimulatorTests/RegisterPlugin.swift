@@ -40,9 +40,9 @@ final class RegisterPlugin {
 
   /// A scenario of the register's three nodes, with this plugin.
   func simulation(_ text: String) throws -> Simulation {
-    let scenario = try ScenarioReader.read(
-      "deployment \(Self.repository)/Tests/Simulation/register\n" + text, in: folder)
+    let scenario = try ScenarioReader.read("deployment register\n" + text, in: "\(Self.repository)/Tests/Simulation")
     return try Simulation(
-      scenario, PluginCatalogue(scratch: folder, executable: "\(SimulatedPlugins.products)/nodehost", folders: [folder]))
+      scenario, PluginCatalogue(scratch: folder, executable: "\(SimulatedPlugins.products)/nodehost", folders: [folder])
+    )
   }
 }

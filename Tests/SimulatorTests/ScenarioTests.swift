@@ -50,7 +50,7 @@ import Testing
     ("deployment a\nclients 1\ncall a", 3, "`a` is not ROLE.METHOD"),
     ("deployment a\nwithin 3 running", 2, "`3` is no time"),
     ("deployment a\nalways right", 2, "always linearizable"),
-    ("deployment a\nfaults all, earthquakes", 2, "there is no fault `earthquakes`"),
+    ("deployment a\nfaults all,earthquakes", 2, "there is no fault `earthquakes`"),
   ])
   func whatIsWrongIsSaidWithItsLine(_ text: String, _ line: Int, _ message: String) throws {
     let problem = try #require(self.problem(text))
@@ -85,7 +85,8 @@ import Testing
   @Test func listsOfFaults() throws {
     #expect(try Set<FaultKind>(list: "all") == FaultKind.usual)
     #expect(try Set<FaultKind>(list: "none").isEmpty)
-    #expect(try Set<FaultKind>(list: "all,-disks,duplicates") == FaultKind.usual.subtracting([.disks]).union([.duplicates]))
+    #expect(
+      try Set<FaultKind>(list: "all,-disks,duplicates") == FaultKind.usual.subtracting([.disks]).union([.duplicates]))
   }
 
   @Test func plansAreMadeUpFromTheSeed() {

@@ -76,7 +76,9 @@ extension Node {
   ) {
     let (manifestRole, allow) = (role.plan, plan.manifest.plugins.allow)
     loaderLoop.post { [self] in
-      let result = Result { () throws(PluginRefusal) in try loader.check(manifestRole, allow: allow, PluginLoader.Wish()).config }
+      let result = Result { () throws(PluginRefusal) in
+        try loader.check(manifestRole, allow: allow, PluginLoader.Wish()).config
+      }
       control.post { done(result) }
     }
   }

@@ -12,8 +12,9 @@ package final class PeerDesk {
   private let calls: IncomingCalls
 
   /// `announce`: roles have sent something.
-  package init(_ peer: ClusterSettings.Peer, _ services: NodeServices, _ loop: EventLoop, _ announce: @escaping () -> Void)
-  {
+  package init(
+    _ peer: ClusterSettings.Peer, _ services: NodeServices, _ loop: EventLoop, _ announce: @escaping () -> Void
+  ) {
     id = peer.id
     self.services = services
     line = PeerLine(id: peer.id, address: peer.address)

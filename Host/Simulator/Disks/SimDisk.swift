@@ -29,8 +29,10 @@ final class SimFiles: StateFiles, @unchecked Sendable {
 
   func names(in folder: String) -> [String] {
     let prefix = "\(folder)/"
-    return Set(files.keys.compactMap { path in
-      path.hasPrefix(prefix) ? path.dropFirst(prefix.count).split(separator: "/").first.map(String.init) : nil
-    }).sorted()
+    return Set(
+      files.keys.compactMap { path in
+        path.hasPrefix(prefix) ? path.dropFirst(prefix.count).split(separator: "/").first.map(String.init) : nil
+      }
+    ).sorted()
   }
 }

@@ -102,7 +102,8 @@ final class SimStore: RoleStore, @unchecked Sendable {
       node.disk.fails = false
       failure = StoreFailure(status: NH_DATA_LOSS, message: "the disk of \(role)'s store failed while it was written")
     }
-    let refusal = failure
+    let refusal =
+      failure
       ?? (node.disk.isFull
         ? StoreFailure(status: NH_RESOURCE_EXHAUSTED, message: "the disk is full; nothing of the commit was written")
         : nil)
@@ -137,7 +138,9 @@ final class SimStore: RoleStore, @unchecked Sendable {
       return StoreAnswer(number: request.number, content: .value(entry.value, revision: entry.revision))
     case .scan(let range):
       let entries = table.entries(in: range)
-      guard !entries.isEmpty else { return StoreAnswer(number: request.number, content: .end(revision: table.revision)) }
+      guard !entries.isEmpty else {
+        return StoreAnswer(number: request.number, content: .end(revision: table.revision))
+      }
       scans.append((request, entries.dropFirst(Self.sliceEntries), table.revision))
       return StoreAnswer(number: request.number, content: .entries(Array(entries.prefix(Self.sliceEntries))))
     }

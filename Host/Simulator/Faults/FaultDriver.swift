@@ -40,7 +40,9 @@ final class FaultDriver {
     switch fault.change {
     case .crash(let node): start(node)
     case .blackout(let nodes):
-      for node in nodes { world.after(Int64.random(in: 0...500_000_000, using: &world.chance)) { [self] in start(node) } }
+      for node in nodes {
+        world.after(Int64.random(in: 0...500_000_000, using: &world.chance)) { [self] in start(node) }
+      }
     case .drift(let node, _): world.nodes[node].clock.setDrift(0, at: world.now)
     default: apply()
     }

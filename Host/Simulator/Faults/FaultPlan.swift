@@ -53,7 +53,8 @@ package struct FaultPlan: Sendable, Equatable {
       }
     case .clocks:
       if Bool.random(using: &dice) {
-        return Fault(.clockJump(node: node, by: Int64.random(in: -60_000_000_000...60_000_000_000, using: &dice)), time, time)
+        return Fault(
+          .clockJump(node: node, by: Int64.random(in: -60_000_000_000...60_000_000_000, using: &dice)), time, time)
       }
       return Fault(.drift(node: node, by: Double.random(in: -0.001...0.001, using: &dice)), time, long)
     case .slow:

@@ -84,7 +84,8 @@ final class Wire {
     }
     let peer = other(side), link = link
     guard isLow ? isUp.high : isUp.low else { return dialSoon() }
-    let delay = tells && !network.isCut(side, peer)
+    let delay =
+      tells && !network.isCut(side, peer)
       ? network.takes() : Int64.random(in: Self.silence, using: &world.chance)
     world.after(delay) { [self] in if self.link == link { take(down: peer, tells: true) } }
   }
@@ -94,7 +95,8 @@ final class Wire {
     if id == pair.low { isUp.low = false } else { isUp.high = false }
     let peer = other(id), link = link
     guard peer == pair.low ? isUp.low : isUp.high else { return }
-    let delay = says && !network.isCut(id, peer)
+    let delay =
+      says && !network.isCut(id, peer)
       ? network.takes() : Int64.random(in: Self.silence, using: &world.chance)
     world.after(delay) { [self] in if self.link == link { take(down: peer, tells: true) } }
   }
@@ -122,7 +124,9 @@ final class Wire {
 
   func send(_ bytes: [UInt8], lane: Int, from: UInt32) {
     guard from == pair.low ? isUp.low : isUp.high else { return }
-    world.trace.note(.sent, world.now, number(from), bytes.withUnsafeBytes(Trace.number(of:)), Self.words(bytes) + " to \(name(other(from)))")
+    world.trace.note(
+      .sent, world.now, number(from), bytes.withUnsafeBytes(Trace.number(of:)),
+      Self.words(bytes) + " to \(name(other(from)))")
     if network.breaks() {
       world.trace.note(.lost, world.now, number(from), 0, "the link to \(name(other(from))) breaks")
       return take(down: from, tells: true)

@@ -33,7 +33,8 @@ final class SimulationReport {
       done += 1
       fail([
         "seed": .string("\(seed)"), "rule": "no crash",
-        "words": .string("a role has taken its process along (signal \(status), \(String(cString: strsignal(status))))"),
+        "words": .string(
+          "a role has taken its process along (signal \(status), \(String(cString: strsignal(status))))"),
       ])
     case .json(let json):
       if let text = json["problem"]?.string {
@@ -92,7 +93,9 @@ final class SimulationReport {
     }
     let last = json["last"]?.array ?? []
     if !last.isEmpty {
-      text += "  what came before:\n" + last.compactMap(\.string).map { "    \(TextLayout.clip($0, to: Self.lineWidth))\n" }.joined()
+      text +=
+        "  what came before:\n"
+        + last.compactMap(\.string).map { "    \(TextLayout.clip($0, to: Self.lineWidth))\n" }.joined()
     }
     return text + "  again: \(command(seed))\n"
   }

@@ -25,7 +25,10 @@ struct SimulationWorker {
       let catalogue = PluginCatalogue(scratch: scratch.path, executable: ownExecutable)
       let simulation = try Simulation(try SimulateCommand.scenario(invocation), catalogue)
       let worker = SimulationWorker(simulation: simulation, invocation: invocation)
-      say(["nodes": JSON(simulation.deployment.plans.count), "seed": simulation.scenario.seed.map { .string("\($0)") } ?? .null])
+      say([
+        "nodes": JSON(simulation.deployment.plans.count),
+        "seed": simulation.scenario.seed.map { .string("\($0)") } ?? .null,
+      ])
       while let line = readLine() {
         guard let seed = UInt64(line) else { return .usage }
         if invocation.has("shrink") { worker.shrink(seed) } else { worker.run(seed) }
