@@ -15,6 +15,8 @@ enum CommandTable {
     Option(long: "peer", value: "ID=HOST", help: "Where the peer with this id is", repeatable: true),
   ]
 
+  private static let faults = FaultKind.help.map { "\($0.0.rawValue) (\($0.1))" }.joined(separator: "; ")
+
   static let program = Program(
     name: "nodehost",
     summary: "run the roles that a manifest names",
@@ -102,11 +104,12 @@ enum CommandTable {
 
           DEPLOYMENT is a folder of manifests, one manifest, or a scenario: lines of deployment PATH, nodes COUNT, \
           neighbours COUNT, minutes NUMBER, seed NUMBER, faults LIST, clients COUNT [pause A..B] [timeout T], below \
-          them call ROLE.METHOD [WORD...] and get, post, put or delete /PATH [on LISTENER] [BODY], operations COUNT, at TIME FAULT [for TIME], always and within. The README \
-          explains them. Without a scenario all roles must run 15 s after the last fault.
+          them call ROLE.METHOD [WORD...] and get, post, put or delete /PATH [on LISTENER] [BODY], \
+          operations COUNT, at TIME FAULT [for TIME], always and within. The README explains them. Without a \
+          scenario all roles must run 15 s after the last fault.
 
-          Faults that can be left out or chosen: \(FaultKind.help.map { "\($0.0.rawValue) (\($0.1))" }.joined(separator: "; ")). \
-          `all` is all of them but the last two; `all,-disks` leaves some out.
+          Faults that can be left out or chosen: \(faults). `all` is all of them but the last two; `all,-disks` \
+          leaves some out.
 
           Faults for `at`: \(Fault.forms).
 

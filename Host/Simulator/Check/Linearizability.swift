@@ -8,7 +8,8 @@ package enum Linearizability: Sendable, Equatable {
 
   package static let defaultStepLimit = 20_000_000
 
-  /// Each key is a register of its own, so each is looked at alone. `initial` is what a register has that was never written; `stepLimit` counts the operations looked at for one key.
+  /// Each key is a register of its own, so each is looked at alone. `initial` is what a register has that was never
+  /// written; `stepLimit` counts the operations looked at for one key.
   package static func check(
     _ history: History, initial: String = "", stepLimit: Int = defaultStepLimit
   ) -> Linearizability {

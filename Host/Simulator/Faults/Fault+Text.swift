@@ -5,9 +5,9 @@ extension Fault {
   }
 
   package static let forms = """
-    crash NODE | blackout NODE... | partition NODE... | cut NODE NODE | slow-network FACTOR | break-links CHANCE | duplicate CHANCE | \
-    reorder CHANCE | slow-disk NODE | full-disk NODE | fail-sync NODE | drift NODE PPM | jump NODE TIME | \
-    slow NODE TIME | swap NODE ROLE | reload NODE
+    crash NODE | blackout NODE... | partition NODE... | cut NODE NODE | slow-network FACTOR | \
+    break-links CHANCE | duplicate CHANCE | reorder CHANCE | slow-disk NODE | full-disk NODE | \
+    fail-sync NODE | drift NODE PPM | jump NODE TIME | slow NODE TIME | swap NODE ROLE | reload NODE
     """
 
   /// `words` are those behind `at`: the time, the fault, and perhaps `for` and how long it lasts.

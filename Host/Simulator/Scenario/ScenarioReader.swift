@@ -61,8 +61,8 @@ package struct ScenarioReader {
     case "always", "within": scenario.rules.append(try Self.rule(keyword, words))
     default:
       throw Flaw(
-        "`\(keyword)` is not understood; lines begin with deployment, nodes, neighbours, minutes, seed, faults, clients, "
-          + "call, get, post, put, delete, operations, at, always or within")
+        "`\(keyword)` is not understood; lines begin with deployment, nodes, neighbours, minutes, seed, faults, "
+          + "clients, call, get, post, put, delete, operations, at, always or within")
     }
   }
 
