@@ -32,6 +32,9 @@ package struct Simulation {
         throw Deployment.Problem(text: "line \(step.line): \(error.message)")
       }
     }
+    if let within = scenario.rules.compactMap(\.within).max(), within > scenario.duration {
+      throw Deployment.Problem(text: "the runs are shorter than `within \(TimeText.text(within))`; give them more minutes")
+    }
     self.steps = steps
     self.deployment = deployment
     try catalogue.open(deployment)
@@ -48,7 +51,9 @@ package struct Simulation {
 
   package func plan(_ seed: UInt64) -> FaultPlan {
     let roles = deployment.plans.map { $0.manifest.roles.map(\.name) }
-    let end = max(Self.begin, min(scenario.duration - Self.calm, scenario.duration * 4 / 5))
+    // What must hold some time after the last fault is looked at before the run ends.
+    let calm = max(Self.calm, (scenario.rules.compactMap(\.within).max() ?? 0) + 1_000_000_000)
+    let end = max(Self.begin, min(scenario.duration - calm, scenario.duration * 4 / 5))
     var plan = FaultPlan(kinds: scenario.faults, roles: roles, from: Self.begin, until: end, seed: seed)
     plan.faults += steps
     plan.faults.sort { $0.start < $1.start }

@@ -58,6 +58,13 @@ import Testing
     #expect(found)
   }
 
+  /// A rule that a run is too short for would never be looked at.
+  @Test func runsLastUntilTheirRulesAreLookedAt() throws {
+    #expect(throws: Deployment.Problem.self) { try RegisterPlugin().simulation("minutes 0.5\nwithin 40s running") }
+    let simulation = try RegisterPlugin().simulation("minutes 3\nwithin 60s running")
+    #expect((1...20 as ClosedRange<UInt64>).allSatisfy { simulation.plan($0).calmFrom <= 120_000_000_000 })
+  }
+
   @Test func aFailureIsShrunk() throws {
     let simulation = try RegisterPlugin(broken: "SMALL_QUORUM").simulation(Self.busy)
     let seed = try #require((1...10 as ClosedRange<UInt64>).first { simulation.run($0).failure != nil })

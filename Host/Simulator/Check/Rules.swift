@@ -98,7 +98,12 @@ final class RuleWatch {
 
   private func checkLinearizable(_ read: String, _ write: String) {
     let moments = clients.moments
-    guard case .broken = Linearizability.check(history(of: moments[...], read, write)) else { return }
+    switch Linearizability.check(history(of: moments[...], read, write)) {
+    case .holds: return
+    case .undecided(let key):
+      return world.fail("linearizable \(read) \(write)", "cannot be decided for key `\(key)`: ask for less at a time")
+    case .broken: break
+    }
     // What is wrong stays wrong, whatever comes after it: looks for the moment at which it became so.
     var right = 0, wrong = moments.count
     while wrong - right > 1 {

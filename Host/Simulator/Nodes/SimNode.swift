@@ -65,13 +65,6 @@ package final class SimNode {
     disk.losePower()
   }
 
-  /// As a manifest that was changed and read again.
-  package func reload(_ plan: NodePlan) {
-    self.plan = plan
-    guard let process else { return }
-    process.ask(.reload) { _ in }
-  }
-
   /// What a role of the node has on the disk.
   package func stored(of role: String) -> StoreTable { disk.tables[role] ?? StoreTable() }
   /// How many commits have come to the disk.

@@ -55,4 +55,12 @@ package enum Rule: Sendable, Equatable {
   case running(within: Int64)
   /// So long after the last fault all nodes give the same answer to a call.
   case same(role: String, method: String, within: Int64)
+
+  /// How long after the last fault it is looked at.
+  var within: Int64? {
+    switch self {
+    case .running(let within), .same(_, _, let within): within
+    case .linearizable, .one, .rising: nil
+    }
+  }
 }

@@ -40,7 +40,6 @@ package final class World: @unchecked Sendable {
   }
 
   package func node(_ id: UInt32) -> SimNode? { network.node(id) }
-  package func node(named name: String) -> SimNode? { nodes.first { $0.name == name } }
 
   /// By the name that others have for its machine.
   func node(atHost host: String) -> SimNode? {
