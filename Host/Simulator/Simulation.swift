@@ -33,7 +33,8 @@ package struct Simulation {
       }
     }
     if let within = scenario.rules.compactMap(\.within).max(), within > scenario.duration {
-      throw Deployment.Problem(text: "the runs are shorter than `within \(TimeText.text(within))`; give them more minutes")
+      let words = "the runs are shorter than `within \(TimeText.text(within))`; give them more minutes"
+      throw Deployment.Problem(text: words)
     }
     self.steps = steps
     self.deployment = deployment
