@@ -8,15 +8,15 @@
 
 NH_PLUGIN_NOTE("heartbeat", NH_LANGUAGE_C, NH_NOTE_MAY_UNLOAD);
 
-#define NODES 4096
+#define NEIGHBOURS 64
 #define PERIOD_NS 1000000000
 
 typedef struct heartbeat {
   const nh_host *host;
   const nh_peers_service *peers;
-  uint8_t up[NODES / 8];
-  int64_t heard;
+  uint32_t up[NEIGHBOURS];
   int64_t links;
+  int64_t heard;
 } heartbeat;
 
 static nh_status create(const nh_host *host, nh_json config, void **out, nh_error *error) {
@@ -30,16 +30,41 @@ static nh_status create(const nh_host *host, nh_json config, void **out, nh_erro
 
 static void destroy(void *role) { free(role); }
 
-static void note(heartbeat *self, uint32_t node, int is_up) {
-  if (node >= NODES) return;
-  uint8_t bit = (uint8_t)(1u << node % 8);
-  if (is_up && !(self->up[node / 8] & bit)) self->links++;
-  if (!is_up && self->up[node / 8] & bit) self->links--;
-  if (is_up) {
-    self->up[node / 8] |= bit;
-  } else {
-    self->up[node / 8] &= (uint8_t)~bit;
+static void went(heartbeat *self, uint32_t node) {
+  for (int64_t place = 0; place < self->links; place++) {
+    if (self->up[place] == node) self->up[place--] = self->up[--self->links];
   }
+}
+
+static void came(heartbeat *self, uint32_t node) {
+  went(self, node);
+  if (self->links < NEIGHBOURS) self->up[self->links++] = node;
+}
+
+typedef struct text {
+  size_t length;
+  char bytes[NEIGHBOURS * 256];
+} text;
+
+static nh_status collect(void *ctx, nh_bytes piece) {
+  text *out = ctx;
+  if (piece.len >= sizeof out->bytes - out->length) return NH_RESOURCE_EXHAUSTED;
+  memcpy(out->bytes + out->length, piece.ptr, piece.len);
+  out->length += piece.len;
+  return NH_OK;
+}
+
+/** What was up before the role was there. */
+static nh_status look_around(heartbeat *self) {
+  text nodes = {0};
+  nh_sink sink = {sizeof sink, NH_ABI_REVISION, &nodes, collect};
+  nh_status status = self->peers->nodes(self->peers->ctx, &sink);
+  for (char *node = nodes.bytes; status == NH_OK && (node = strstr(node, "\"id\":")); node++) {
+    const char *is_self = strstr(node, "\"self\":"), *is_up = strstr(node, "\"up\":");
+    if (!strncmp(is_self, "\"self\":false", 12) && !strncmp(is_up, "\"up\":true", 9))
+      came(self, (uint32_t)strtoul(node + 5, NULL, 10));
+  }
+  return status;
 }
 
 static nh_status start(void *role, nh_error *error) {
@@ -47,13 +72,14 @@ static nh_status start(void *role, nh_error *error) {
   self->peers = self->host->get_service(self->host, nh_cstr(NH_PEERS_ID), NH_PEERS_LAYOUT);
   const nh_timer_service *timer = self->host->get_service(self->host, nh_cstr(NH_TIMER_ID), NH_TIMER_LAYOUT);
   if (!self->peers || !timer) return nh_fail(error, NH_UNAVAILABLE, nh_cstr(""), nh_cstr("a service is missing"));
-  for (uint32_t node = 0; node < NODES; node++) note(self, node, (int)self->peers->is_up(self->peers->ctx, node));
+  nh_status status = look_around(self);
+  if (status != NH_OK) return nh_fail(error, status, nh_cstr(""), nh_cstr("the nodes are not told"));
   return timer->every(timer->ctx, PERIOD_NS, PERIOD_NS, 0) ? NH_OK : NH_RESOURCE_EXHAUSTED;
 }
 
 static void on_event(void *role, const nh_event *event) {
-  if (event->kind == NH_EVENT_LINK_UP) note(role, event->number, 1);
-  if (event->kind == NH_EVENT_LINK_DOWN) note(role, event->number, 0);
+  if (event->kind == NH_EVENT_LINK_UP) came(role, event->number);
+  if (event->kind == NH_EVENT_LINK_DOWN) went(role, event->number);
 }
 
 static void on_timer(void *role, nh_handle timer, uint64_t token) {
@@ -61,12 +87,8 @@ static void on_timer(void *role, nh_handle timer, uint64_t token) {
   (void)token;
   heartbeat *self = role;
   nh_bytes alive = {(const uint8_t *)"alive", 5};
-  for (uint32_t byte = 0; byte < NODES / 8; byte++) {
-    for (uint32_t bit = 0; self->up[byte] >> bit; bit++) {
-      if (self->up[byte] >> bit & 1)
-        self->peers->send(self->peers->ctx, byte * 8 + bit, nh_cstr(""), 0, NH_PEER_URGENT, alive);
-    }
-  }
+  for (int64_t place = 0; place < self->links; place++)
+    self->peers->send(self->peers->ctx, self->up[place], nh_cstr(""), 0, NH_PEER_URGENT, alive);
 }
 
 static void on_message(void *role, const nh_message *message) {

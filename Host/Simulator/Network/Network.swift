@@ -6,6 +6,8 @@ package final class Network {
   private var ends: [UInt32: SimLinks] = [:]
   private var nodes: [UInt32: SimNode] = [:]
   private var wires: [Pair: Wire] = [:]
+  /// The same by node, in an order that is the same in each run.
+  private var wiresOf: [UInt32: [Wire]] = [:]
   /// Directions in which nothing gets through.
   private var cut: Set<Direction> = []
   /// What HTTP goes over.
@@ -47,29 +49,28 @@ package final class Network {
     for peer in peers {
       let pair = Pair(links.id, peer)
       guard ends[peer]?.knows(links.id) == true, links.knows(peer) else { continue }
-      let wire = wires[pair] ?? Wire(pair, self)
-      wires[pair] = wire
-      wire.dialSoon()
+      (wires[pair] ?? stretch(pair)).dialSoon()
     }
+  }
+
+  private func stretch(_ pair: Pair) -> Wire {
+    let wire = Wire(pair, self)
+    wires[pair] = wire
+    wiresOf[pair.low, default: []].append(wire)
+    wiresOf[pair.high, default: []].append(wire)
+    return wire
   }
 
   /// A process has gone. `says`: its machine lives and tells the others.
   func went(_ links: SimLinks, says: Bool) {
     guard ends[links.id] === links else { return }
     ends[links.id] = nil
-    for (pair, wire) in sortedWires where pair.low == links.id || pair.high == links.id {
-      wire.endWent(links.id, says: says)
-    }
+    for wire in wiresOf[links.id] ?? [] { wire.endWent(links.id, says: says) }
   }
 
   func forget(_ one: UInt32, _ other: UInt32) { wires[Pair(one, other)]?.take(down: one, tells: true) }
 
   func end(_ id: UInt32) -> SimLinks? { ends[id] }
-
-  /// In an order that is the same in each run.
-  private var sortedWires: [(Pair, Wire)] {
-    wires.map { ($0.key, $0.value) }.sorted { ($0.0.low, $0.0.high) < ($1.0.low, $1.0.high) }
-  }
 
   // MARK: Cuts
 
@@ -94,6 +95,7 @@ package final class Network {
 
   // MARK: Parcels
 
+  /// It stays as long as the world.
   func wire(_ one: UInt32, _ other: UInt32) -> Wire? { wires[Pair(one, other)] }
 }
 

@@ -7,8 +7,14 @@ final class SimLinks: PeerLinks {
   private let services: NodeServices
   private unowned(unsafe) let node: SimNode
   private let loop: EventLoop
-  private var desks: [UInt32: PeerDesk] = [:]
+  private var sides: [UInt32: Side] = [:]
   private var isGone = false
+
+  private struct Side {
+    let desk: PeerDesk
+    // Once something was sent; the network keeps its wires.
+    unowned(unsafe) var wire: Wire?
+  }
 
   var id: UInt32 { node.id }
   var number: Int { node.number }
@@ -18,17 +24,17 @@ final class SimLinks: PeerLinks {
     (self.services, self.loop, self.node) = (services, loop, node)
   }
 
-  func knows(_ peer: UInt32) -> Bool { desks[peer] != nil }
+  func knows(_ peer: UInt32) -> Bool { sides[peer] != nil }
 
   func adopt(_ peers: [ClusterSettings.Peer]) {
     let others = peers.filter { $0.id != id }
-    for gone in desks.keys.sorted() where !others.contains(where: { $0.id == gone }) {
+    for gone in sides.keys.sorted() where !others.contains(where: { $0.id == gone }) {
       network.forget(id, gone)
-      desks.removeValue(forKey: gone)?.leave()
+      sides.removeValue(forKey: gone)?.desk.leave()
     }
     var new: [UInt32] = []
-    for peer in others where desks[peer.id] == nil {
-      desks[peer.id] = PeerDesk(peer, services, loop) { [unowned self] in send(peer.id) }
+    for peer in others where sides[peer.id] == nil {
+      sides[peer.id] = Side(desk: PeerDesk(peer, services, loop) { [unowned self] in send(peer.id) })
       new.append(peer.id)
     }
     network.came(self, peers: new)
@@ -37,24 +43,30 @@ final class SimLinks: PeerLinks {
   // MARK: Out
 
   private func send(_ peer: UInt32) {
-    guard !isGone, let desk = desks[peer], let wire = network.wire(id, peer) else { return }
-    desk.pump { lane, bytes in wire.send(bytes, lane: lane, from: id) }
+    guard !isGone, let side = sides[peer], let wire = side.wire ?? wire(to: peer) else { return }
+    side.desk.pump { lane, bytes in wire.send(bytes, lane: lane, from: id) }
+  }
+
+  private func wire(to peer: UInt32) -> Wire? {
+    let wire = network.wire(id, peer)
+    sides[peer]?.wire = wire
+    return wire
   }
 
   // MARK: In
 
   func up(_ peer: UInt32, name: String) {
     node.showClocks()
-    desks[peer]?.up(name: name)
+    sides[peer]?.desk.up(name: name)
   }
 
   func down(_ peer: UInt32) {
     node.showClocks()
-    desks[peer]?.down()
+    sides[peer]?.desk.down()
   }
 
   func take(_ parcel: Parcel) {
-    guard let desk = desks[parcel.from] else { return }
+    guard let desk = sides[parcel.from]?.desk else { return }
     node.showClocks()
     do throws(PeerFault) { try desk.take(parcel.bytes) } catch {
       node.world.fail("links", "\(node.name) does not understand what node \(parcel.from) sent: \(error.words)")
@@ -66,7 +78,7 @@ final class SimLinks: PeerLinks {
   func end() {
     guard !isGone else { return }
     isGone = true
-    for desk in desks.values { desk.leave() }
+    for side in sides.values { side.desk.leave() }
     network.went(self, says: true)
   }
 
@@ -75,7 +87,7 @@ final class SimLinks: PeerLinks {
     guard !isGone else { return }
     isGone = true
     network.went(self, says: says)
-    desks = [:]
+    sides = [:]
   }
 
   // MARK: Control
