@@ -93,6 +93,7 @@ let package = Package(
   products: [
     .library(name: "NodeKit", targets: ["NodeKit"]),
     .library(name: "NodeTesting", targets: ["NodeTesting"]),
+    .library(name: "ProtoFields", targets: ["ProtoFields"]),
     .executable(name: "nodehost", targets: ["nodehost"]),
     .executable(name: "hostctl", targets: ["hostctl"]),
   ] + plugins.map(\.product),
@@ -107,6 +108,8 @@ let package = Package(
       // nh_plugin_query calls the `main` that `@main` makes of the plugin's role.
       swiftSettings: strict + [.enableExperimentalFeature("Extern")]),
     module("NodeSchema", in: "SDK", ["NodeValues"]),
+    // Messages of gRPC, for roles in Swift.
+    module("ProtoFields", in: "SDK", ["NodeKit"]),
     // libffi calls the methods of plugins written in C as a node does.
     module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"]),
 
@@ -128,7 +131,7 @@ let package = Package(
     // The cases of `nodehost check`, with a host of their own.
     module("PluginCheck", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem"]),
     // The same services on virtual time: any number of nodes in one process.
-    module("Simulator", in: "Host", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime"], settings: fast),
+    module("Simulator", in: "Host", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "CSystem"], settings: fast),
     .executableTarget(
       name: "nodehost",
       dependencies: ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "PluginCheck", "Simulator"],
@@ -148,6 +151,7 @@ let package = Package(
       swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
+    tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
     module("FuzzSupport", in: "Tests", []),
@@ -157,7 +161,15 @@ let package = Package(
       "HostRuntimeTests",
       ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "CHttp2", "FuzzSupport"]),
     tests("PluginCheckTests", ["NodeValues", "HostCore", "HostRuntime", "PluginCheck"]),
-    tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator"]),
+    // Roles in simulated worlds: how they are built right and broken, their scenarios and their invariants.
+    .target(
+      name: "SimulatedRoles", dependencies: ["HostCore", "HostRuntime", "Simulator"], path: "Tests/Simulation/Roles",
+      swiftSettings: strict),
+    // Counts the seeds that it takes to find them.
+    .executableTarget(
+      name: "planted-faults", dependencies: ["HostCore", "HostRuntime", "Simulator", "SimulatedRoles"],
+      path: "Tests/Simulation/Planted", swiftSettings: strict),
+    tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
   ] + plugins.map(\.target) + fuzzers
 )
