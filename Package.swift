@@ -77,6 +77,28 @@ let plugins = [
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
 ]
 
+/// A role that is shipped: a module with all its logic, which tests link, and the plugin that exports it.
+struct ShippedRole {
+  var name: String
+  var core: String
+  var uses: [Target.Dependency] = []
+
+  var product: Product { .library(name: name, type: .dynamic, targets: [name]) }
+  var targets: [Target] {
+    [
+      .target(
+        name: core, dependencies: ["NodeKit"] + uses, path: "Plugins/\(name)/Core", swiftSettings: strict + fast),
+      .target(
+        name: name, dependencies: ["NodeKit", .byName(name: core)], path: "Plugins/\(name)/Entry",
+        swiftSettings: strict, linkerSettings: pluginLink),
+    ]
+  }
+}
+
+let roles = [
+  ShippedRole(name: "elector", core: "ElectorCore")
+]
+
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
 let fuzzers: [Target] =
   Context.environment["NODEHOST_FUZZ"] == nil
@@ -96,7 +118,7 @@ let package = Package(
     .library(name: "ProtoFields", targets: ["ProtoFields"]),
     .executable(name: "nodehost", targets: ["nodehost"]),
     .executable(name: "hostctl", targets: ["hostctl"]),
-  ] + plugins.map(\.product),
+  ] + plugins.map(\.product) + roles.map(\.product),
   targets: [
     .target(name: "CNodeABI", path: "SDK/CNodeABI", exclude: ["describe", "plugin.map"]),
     .target(
@@ -163,7 +185,7 @@ let package = Package(
     tests("PluginCheckTests", ["NodeValues", "HostCore", "HostRuntime", "PluginCheck"]),
     // Roles in simulated worlds: how they are built right and broken, their scenarios and their invariants.
     .target(
-      name: "SimulatedRoles", dependencies: ["HostCore", "HostRuntime", "Simulator"], path: "Tests/Simulation/Roles",
+      name: "SimulatedRoles", dependencies: ["NodeValues", "HostCore", "HostRuntime", "Simulator"], path: "Tests/Simulation/Roles",
       swiftSettings: strict),
     // Counts the seeds that it takes to find them.
     .executableTarget(
@@ -171,5 +193,6 @@ let package = Package(
       path: "Tests/Simulation/Planted", swiftSettings: strict),
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
-  ] + plugins.map(\.target) + fuzzers
+    tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
+  ] + plugins.map(\.target) + roles.flatMap(\.targets) + fuzzers
 )

@@ -39,7 +39,7 @@ final class RuleWatch {
 
   private func field(_ name: String, _ observation: Observation) -> String? {
     guard let json = try? JSON(parsing: observation.text), let value = json[name] else { return nil }
-    return value.string ?? "\(value)"
+    return value == .null ? nil : value.string ?? "\(value)"
   }
 
   private func check(one field: String, per key: String, _ observation: Observation, _ place: Int) {

@@ -13,11 +13,11 @@ package struct SimClock {
   /// When the world began, on the wall clock: 2026-01-01.
   private static let epoch: Int64 = 1_767_225_600_000_000_000
 
-  func monotonic(_ now: Int64) -> Int64 { shown + (now - since) + Int64(Double(now - since) * drift) }
+  package func monotonic(_ now: Int64) -> Int64 { shown + (now - since) + Int64(Double(now - since) * drift) }
   func wall(_ now: Int64) -> Int64 { Self.epoch + now + wallError }
 
   /// When the node's clock will show `time`; never too early.
-  func worldTime(of time: Int64) -> Int64 {
+  package func worldTime(of time: Int64) -> Int64 {
     let left = Double(time - shown) / (1 + drift)
     var world = since + Int64(left)
     while monotonic(world) < time { world += 1 }
