@@ -23,7 +23,7 @@ extension QuorumElector {
 
   mutating func poll(_ now: Int64) {
     become(.polling, leader: nil, now)
-    (asked, phaseEnd, granted) = (now, now + timing.answer, [me])
+    (asked, phaseEnd, granted, refused) = (now, now + timing.answer, [me], [])
     sayToAll(.poll, term: nextTerm, stamp: now)
     if granted.count >= majority { campaign(now) }
   }
@@ -65,7 +65,7 @@ extension QuorumElector {
 
   private mutating func ownVoteStored(_ now: Int64) {
     guard standing.state == .voting else { return }
-    (asked, phaseEnd, granted) = (now, now + timing.answer, [me])
+    (asked, phaseEnd, granted, refused) = (now, now + timing.answer, [me], [])
     promise = (me, ballot.term, now)
     sayToAll(.vote, stamp: now)
     if granted.count >= majority { win(now) }
@@ -73,7 +73,7 @@ extension QuorumElector {
 
   mutating func win(_ now: Int64) {
     become(.leading, leader: me, now)
-    (isEscalated, complaint) = (false, "")
+    (isEscalated, complaint, failures) = (false, "", 0)
     leaseUntil = leaseEnd
     log("elected by \(granted.count) of \(members.count + 1), becoming coordinator, term \(standing.term)")
     renewed()
@@ -150,7 +150,17 @@ extension QuorumElector {
       return
     }
     guard standing.state != .following, let leader = message.node, leader != me else { return }
+    refused.insert(node)
+    // The others may do.
+    if standing.state != .asking, members.count + 1 - refused.count >= majority { return }
     complain("node \(node) follows node \(leader), which is not heard from here", now)
-    standBack(until: now + timing.lease + jitter(timing.lease), now)
+    tryLater(now)
+  }
+
+  /// Soon at first: some voters only wait for the end of a lease, and all for the same.
+  mutating func tryLater(_ now: Int64) {
+    let pause = min(2 * timing.lease, timing.heartbeat << min(failures, 8))
+    failures += 1
+    standBack(until: now + pause / 2 + jitter(pause), now)
   }
 }

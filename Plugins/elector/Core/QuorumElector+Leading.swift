@@ -30,6 +30,7 @@ extension QuorumElector {
 
   mutating func coordinatorCame(_ message: ElectorMessage, from node: Int, _ now: Int64) {
     guard message.term >= standing.term else { return say(.refused, to: node, node: standing.leader) }
+    guard message.term > releasedTerm else { return }
     guard message.term == ballot.term else {
       comingLeader = (message, node)
       if writing == nil { store(Ballot(term: message.term), now) }
@@ -40,7 +41,7 @@ extension QuorumElector {
     if isNew { log("node \(node) is the coordinator, term \(message.term)") }
     promise = (node, message.term, now + timing.lease)
     electionAt = promise.until + jitter(timing.heartbeat)
-    (isEscalated, complaint) = (false, "")
+    (isEscalated, complaint, failures) = (false, "", 0)
     vainHandovers[node] = nil
     // Who rests is not to be handed over to.
     say(.acknowledged, to: node, stamp: message.stamp, reach: now < restsUntil ? 0 : nil)
@@ -60,7 +61,8 @@ extension QuorumElector {
       restsUntil = max(restsUntil, now + rests)
       return false
     }
-    let heir = successor ?? linked.filter { members[$0]!.reach >= majority }.max { members[$0]!.rank < members[$1]!.rank }
+    let heir =
+      successor ?? linked.filter { members[$0]!.reach >= majority }.max { members[$0]!.rank < members[$1]!.rank }
     log("stepping down, term \(standing.term): \(why)")
     (nextBeat, leaseUntil) = (.max, .min)
     restsUntil = now + rests
@@ -71,6 +73,7 @@ extension QuorumElector {
   }
 
   mutating func released(_ message: ElectorMessage, from node: Int, _ now: Int64) {
+    releasedTerm = max(releasedTerm, message.term)
     if promise.to == node, promise.term <= message.term { promise.until = now }
     guard standing.leader == node, standing.term == message.term else { return }
     become(.following, leader: nil, now)

@@ -22,6 +22,8 @@ public struct QuorumElector: Elector {
   var writing: Ballot?
   /// A later term that another node knows.
   var heardOf: UInt64 = 0
+  /// The leader of this term has let go of it; what it said before may still come.
+  var releasedTerm: UInt64 = 0
   /// A leader of a later term is followed as soon as that is on the disk.
   var comingLeader: (message: ElectorMessage, node: Int)?
   /// To whom the vote that is being written goes, and the question.
@@ -36,6 +38,9 @@ public struct QuorumElector: Elector {
   /// When this step's question was asked.
   var asked: Int64 = 0
   var granted: Set<Int> = []
+  var refused: Set<Int> = []
+  /// Elections that came to nothing, since a leader was heard.
+  var failures: Int64 = 0
   /// Those of higher rank have had their chance.
   var isEscalated = false
   var restsUntil = Int64.min
@@ -94,7 +99,7 @@ public struct QuorumElector: Elector {
     case .polling where now >= phaseEnd, .voting where now >= phaseEnd:
       complain(
         "\(granted.count) of \(members.count + 1) would have this node lead, \(majority) must; trying again", now)
-      standBack(until: now + timing.answer + jitter(timing.lease), now)
+      tryLater(now)
       #if BROKEN_ONE_TRY
         electionAt = .max
       #endif

@@ -14,7 +14,8 @@ final class Elector: Role, Drainable, HealthReporting, Stateful {
     Method("status()", "What this node knows of the election.", idempotent: true, status),
   ]
   static let topics = [
-    Topic("leader.changed", "Another leads, or nobody: leader, term, node (this one), self (whether it is the leader)."),
+    Topic(
+      "leader.changed", "Another leads, or nobody: leader, term, node (this one), self (whether it is the leader)."),
     Topic("leader.lease", "On the leader: it surely leads for so long, which is for_us, from now on; 0 is for ever."),
   ]
 
