@@ -169,7 +169,7 @@ let package = Package(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
       path: "Tests/Benchmarks",
-      exclude: ["run", "servers.py", "Ballast", "Greeter", "Router", "Receiver", "Peers", "Rpc"],
+      exclude: ["run", "servers.py", "failover.py", "Ballast", "Greeter", "Router", "Receiver", "Peers", "Rpc"],
       swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
