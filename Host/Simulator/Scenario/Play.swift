@@ -3,7 +3,7 @@ import HostRuntime
 
 /// A scenario whose deployment has been read, ready to be played.
 package struct Play: Sendable {
-  package let scenario: Scenario
+  package internal(set) var scenario: Scenario
   package let deployment: Deployment
   /// The faults that the scenario names itself.
   let steps: [Fault]
@@ -28,12 +28,15 @@ package struct Play: Sendable {
   }
 
   /// All that goes wrong with this seed. The run is free of faults until `begin`, and for `calm` at its end.
-  func plan(_ seed: UInt64, from begin: Int64, calm: Int64) -> FaultPlan {
+  func plan(
+    _ seed: UInt64, from begin: Int64, calm: Int64, spacing: ClosedRange<Int64> = FaultPlan.usualSpacing
+  ) -> FaultPlan {
     let roles = deployment.plans.map { $0.manifest.roles.map(\.name) }
     // What must hold some time after the last fault is looked at before the run ends.
     let calm = max(calm, (scenario.rules.compactMap(\.within).max() ?? 0) + 1_000_000_000)
     let end = max(begin, min(scenario.duration - calm, scenario.duration * 4 / 5))
-    var plan = FaultPlan(kinds: scenario.faults, roles: roles, from: begin, until: end, seed: seed)
+    var plan = FaultPlan(
+      kinds: scenario.faults, roles: roles, from: begin, until: end, spacing: spacing, seed: seed)
     plan.faults += steps
     plan.faults.sort { $0.start < $1.start }
     return plan

@@ -38,6 +38,12 @@ package struct OutsideRequest {
   package var body: String
   /// Nobody waits longer.
   package var patience: Int64
+
+  /// As HTTP/1.1, on a connection of its own.
+  func bytes(host: String) -> [UInt8] {
+    let length = verb == "GET" || verb == "DELETE" && body.isEmpty ? "" : "content-length: \(body.utf8.count)\r\n"
+    return Array("\(verb) \(path) HTTP/1.1\r\nhost: \(host)\r\nconnection: close\r\n\(length)\r\n\(body)".utf8)
+  }
 }
 
 extension World: Stage {
@@ -54,7 +60,7 @@ extension World: Stage {
   {
     let node = nodes[node]
     guard let port = node.process?.connections.port(of: request.listener) else { return false }
-    let user = UserRequest(to: port, of: node, request.verb, request.path, request.body, over)
+    let user = UserRequest(request, to: port, of: node, over)
     after(request.patience) { user.giveUp() }
     return true
   }
