@@ -166,6 +166,6 @@ let package = Package(
       name: "planted-faults", dependencies: ["HostCore", "HostRuntime", "Simulator", "SimulatedRoles"],
       path: "Tests/Simulation/Planted", swiftSettings: strict),
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
-    tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
+    tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
   ] + plugins.map(\.target) + fuzzers
 )

@@ -13,11 +13,11 @@ package struct LivePlaces: Sendable {
   private static let firstFreePort: UInt16 = 49_152
 
   package let folder: String
-  /// The second number of all addresses, so that two runs need not meet.
-  package let network: UInt8
+  /// The middle of all addresses, so that two runs need not meet.
+  package let network: UInt16
   private let deployment: Deployment
 
-  package init(_ deployment: Deployment, folder: String, network: UInt8) {
+  package init(_ deployment: Deployment, folder: String, network: UInt16) {
     (self.deployment, self.folder, self.network) = (deployment, folder, network)
   }
 
@@ -25,7 +25,7 @@ package struct LivePlaces: Sendable {
   package var keyFile: String { "\(folder)/cluster.key" }
   func logFile(_ number: Int) -> String { "\(folder)/\(deployment.names[number]).log" }
   func socket(_ number: Int) -> String { "\(folder)/\(number + 1)/control.sock" }
-  package func address(_ number: Int) -> String { "127.\(network).0.\(number + 1)" }
+  package func address(_ number: Int) -> String { "127.\(network >> 8).\(network & 255).\(number + 1)" }
 
   /// What a node's manifest becomes here. `key` is the cluster's.
   package func plan(_ number: Int, key: Secret?) -> NodePlan {
@@ -106,7 +106,9 @@ package struct LivePlaces: Sendable {
   /// Which node a host's name or address means to another.
   private func number(of host: String, for number: Int) -> Int? {
     if host == "localhost" || host == "127.0.0.1" { return number }
-    if let found = deployment.plans.firstIndex(where: { $0.address == host || $0.manifest.node.name == host }) { return found }
+    if let found = deployment.plans.firstIndex(where: { $0.address == host || $0.manifest.node.name == host }) {
+      return found
+    }
     let peers = deployment.plans[number].manifest.cluster.peers.filter { $0.address.host == host }
     guard peers.count == 1 else { return nil }
     return deployment.plans.firstIndex { $0.manifest.node.id == peers[0].id }

@@ -7,6 +7,8 @@ import NodeValues
 final class LiveStage: Stage {
   /// Nothing takes longer, unless it hangs.
   private static let patience: Int64 = 20_000_000_000
+  /// For all roles to run at the beginning.
+  private static let rolesPatience: Int64 = 10_000_000_000
   /// Between two looks at whether the processes are still there, or there at last.
   private static let lookEvery: Int64 = 20_000_000
 
@@ -86,7 +88,7 @@ final class LiveStage: Stage {
   func startAll() {
     for node in nodes {
       start(node)
-      awaitRoles(of: node, until: now + Self.patience)
+      awaitRoles(of: node, until: now + Self.rolesPatience)
     }
   }
 
@@ -120,7 +122,9 @@ final class LiveStage: Stage {
           return cameUp(node)
         }
         // While it is stopped it cannot answer, and that is not its fault.
-        guard loop.now < end || node.isStopped else { return fail("start", "\(node.name) does not answer after its start") }
+        guard loop.now < end || node.isStopped else {
+          return fail("start", "\(node.name) does not answer after its start")
+        }
         look(for: node, until: end)
       }
     }

@@ -19,8 +19,11 @@ package struct Play: Sendable {
         throw Deployment.Problem(text: "line \(step.line): \(error.message)")
       }
     }
-    if let within = scenario.rules.compactMap(\.within).max(), within > scenario.duration {
-      let words = "the runs are shorter than `within \(TimeText.text(within))`; give them more minutes"
+    // A rule that a run is too short for would never be looked at.
+    let last = steps.map(\.end).max() ?? 0
+    if let within = scenario.rules.compactMap(\.within).max(), last + within > scenario.duration {
+      let behind = last > 0 ? " behind the last fault that is named, at \(TimeText.text(last))," : ""
+      let words = "the runs end before `within \(TimeText.text(within))`\(behind) is looked at; give them more minutes"
       throw Deployment.Problem(text: words)
     }
     self.steps = steps

@@ -40,8 +40,8 @@ enum LiveCommand {
     _ play: Play, _ seed: UInt64, _ words: [String], _ report: SimulationReport, trace: String?
   ) throws -> JSON? {
     let folder = try makeFolder()
-    // The processes of two live runs at once meet only if this is the same.
-    let network = UInt8(1 + getpid() % 250)
+    // Two live runs at once have different ones, so that their nodes do not meet.
+    let network = UInt16(0x100 + Int(getpid()) % 0xFE00)
     let places = LivePlaces(play.deployment, folder: folder, network: network)
     var system = SystemRandomNumberGenerator()
     let key = (0..<4).map { _ in String(UInt64.random(in: UInt64.max / 2 ... .max, using: &system), radix: 16) }

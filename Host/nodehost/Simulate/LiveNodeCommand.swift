@@ -11,7 +11,7 @@ enum LiveNodeCommand {
   static let word = "live-node"
 
   static func run(_ words: [String]) -> ExitCode {
-    guard words.count > 4, let network = UInt8(words[1]), let number = Int(words[words.count - 2]),
+    guard words.count > 4, let network = UInt16(words[1]), let number = Int(words[words.count - 2]),
       let output = Int32(words[words.count - 1]),
       case .run(let invocation) = CommandTable.program.parse(["simulate"] + words[2..<(words.count - 2)])
     else { return .usage }
