@@ -206,6 +206,7 @@ package final class RoleInstance: @unchecked Sendable {
 
   /// Its process is gone: nothing that it did from here on would have had an effect, so only its memory is given back.
   func vanish() {
+    node.directory.remove(self)
     enter(.stopped)
     if role != nil { plugin.pointee.destroy(role) }
     role = nil
