@@ -212,6 +212,10 @@ package final class RoleInstance: @unchecked Sendable {
     role = nil
     whenDrained = nil
     whenQuiet = nil
+    // What is open holds on to those who asked, and they to the role.
+    _ = (openCalls.removeAll(), jobs.removeAll(), blobs.removeAll(), exchanges.removeAll(), rpcCalls.removeAll())
+    _ = (clientRequests.removeAll(), outgoingCalls.removeAll())
+    (rpcChannels, storeUse, metrics) = ([:], StoreUse(), [])
     seat.vanish()
   }
 
