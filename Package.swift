@@ -193,7 +193,7 @@ let package = Package(
       name: "planted-faults", dependencies: ["HostCore", "HostRuntime", "Simulator", "SimulatedRoles"],
       path: "Tests/Simulation/Planted", swiftSettings: strict),
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
-    tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
+    tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
   ] + plugins.map(\.target) + roles.flatMap(\.targets) + fuzzers
 )

@@ -14,31 +14,16 @@ package struct Simulation {
     package var virtualNanoseconds: Int64
   }
 
-  package let scenario: Scenario
-  package let deployment: Deployment
-  /// The faults that the scenario names itself.
-  private let steps: [Fault]
+  package let play: Play
   private let catalogue: PluginCatalogue
 
+  package var scenario: Scenario { play.scenario }
+  package var deployment: Deployment { play.deployment }
+
   package init(_ scenario: Scenario, _ catalogue: PluginCatalogue) throws(Deployment.Problem) {
-    self.scenario = scenario
     self.catalogue = catalogue
-    var deployment = try Deployment(scenario.deployment)
-    if let nodes = scenario.nodes { deployment.resize(to: nodes, neighbours: scenario.neighbours) }
-    let names = deployment.names
-    var steps: [Fault] = []
-    for step in scenario.steps {
-      do throws(Fault.Problem) { steps.append(try Fault(step.words, nodes: names)) } catch {
-        throw Deployment.Problem(text: "line \(step.line): \(error.message)")
-      }
-    }
-    if let within = scenario.rules.compactMap(\.within).max(), within > scenario.duration {
-      let words = "the runs are shorter than `within \(TimeText.text(within))`; give them more minutes"
-      throw Deployment.Problem(text: words)
-    }
-    self.steps = steps
-    self.deployment = deployment
-    try catalogue.open(deployment)
+    play = try Play(scenario)
+    try catalogue.open(play.deployment)
   }
 
   /// The same with another scenario for the same deployment.
@@ -50,16 +35,7 @@ package struct Simulation {
   private static let calm: Int64 = 20_000_000_000
   private static let begin: Int64 = 2_000_000_000
 
-  package func plan(_ seed: UInt64) -> FaultPlan {
-    let roles = deployment.plans.map { $0.manifest.roles.map(\.name) }
-    // What must hold some time after the last fault is looked at before the run ends.
-    let calm = max(Self.calm, (scenario.rules.compactMap(\.within).max() ?? 0) + 1_000_000_000)
-    let end = max(Self.begin, min(scenario.duration - calm, scenario.duration * 4 / 5))
-    var plan = FaultPlan(kinds: scenario.faults, roles: roles, from: Self.begin, until: end, seed: seed)
-    plan.faults += steps
-    plan.faults.sort { $0.start < $1.start }
-    return plan
-  }
+  package func plan(_ seed: UInt64) -> FaultPlan { play.plan(seed, from: Self.begin, calm: Self.calm) }
 
   /// `plan`: other faults than those of the seed and the scenario.
   package func run(

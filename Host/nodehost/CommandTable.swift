@@ -113,6 +113,11 @@ enum CommandTable {
 
           Faults for `at`: \(Fault.forms).
 
+          With --live real nodes play the scenario on this machine, a process each, and minutes are real: one, unless \
+          --minutes says otherwise or the scenario has fewer. The seed decides what goes wrong and what clients ask \
+          for; how the machine mixes it is new each time. Nodes are killed and started again, stand still, lose their \
+          links, swap roles and read their manifests again; what of the scenario cannot be done live is said at the end.
+
           Exits with 0 if all runs are right, with 1 if one fails, and with 64 for a command line that it does not \
           understand.
           """,
@@ -122,10 +127,11 @@ enum CommandTable {
         options: [
           Option(long: "seed", value: "N", help: "One run, with the events of this seed"),
           Option(long: "seeds", value: "A..B", help: "A run for each of these seeds"),
-          Option(long: "minutes", value: "M", help: "Virtual minutes of each run"),
+          Option(long: "minutes", value: "M", help: "Minutes of each run: virtual ones, with --live real ones"),
           Option(long: "nodes", value: "N", help: "So many nodes, further ones like the last"),
           Option(long: "neighbours", value: "K", help: "Link each node with K before and after it, instead of all"),
           Option(long: "faults", value: "LIST", help: "What goes wrong: all, none, or names between commas"),
+          Option(long: "live", help: "Real processes on this machine instead of a simulated world"),
           Option(long: "trace", value: "FILE", help: "Write every event of the run into a file", completion: .file),
           Option(long: "shrink", help: "Look for a smaller run with the same failure, and write it as a scenario"),
           Option(long: "twice", help: "Run each seed twice and compare, not only every tenth"),
@@ -136,6 +142,7 @@ enum CommandTable {
           Named("nodehost simulate manifests --seeds 1..1000", "A thousand runs of a minute each"),
           Named("nodehost simulate register.sim --seed 42 --trace events.txt", "One run, event by event"),
           Named("nodehost simulate register.sim --seed 42 --shrink", "The least that fails in the same way"),
+          Named("nodehost simulate register.sim --live --minutes 0.5", "Half a minute with real processes"),
         ]),
       Command(name: "man", summary: "Print the manual page, to be shown by `man -l -`"),
       Command(

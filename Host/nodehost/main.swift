@@ -15,6 +15,8 @@ func run(_ words: [String]) -> ExitCode {
   if words == ["check-case"] { CaseChild.run() }
   // Nor this: a process of `simulate`.
   if words.first == SimulationWorker.word { return SimulationWorker.run(Array(words.dropFirst())) }
+  // Nor this: a node of `simulate --live`.
+  if words.first == LiveNodeCommand.word { return LiveNodeCommand.run(Array(words.dropFirst())) }
   switch program.parse(CommandTable.completed(words)) {
   case .version: Console.write("nodehost \(HostVersion.text)\n")
   case .help(let command, let long):

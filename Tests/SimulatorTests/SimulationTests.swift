@@ -50,6 +50,8 @@ import Testing
   /// A rule that a run is too short for would never be looked at.
   @Test func runsLastUntilTheirRulesAreLookedAt() throws {
     #expect(throws: Deployment.Problem.self) { try Self.lines("minutes 0.5\nwithin 40s running") }
+    let late = "minutes 0.5\nat 20s crash one for 8s\nwithin 3s running"
+    #expect(throws: Deployment.Problem.self) { try Self.lines(late) }
     let simulation = try Self.lines("minutes 3\nwithin 60s running")
     #expect((1...20 as ClosedRange<UInt64>).allSatisfy { simulation.plan($0).calmFrom <= 120_000_000_000 })
   }

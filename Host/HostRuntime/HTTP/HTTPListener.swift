@@ -147,7 +147,11 @@ final class HTTPListener: @unchecked Sendable {
     for shard in shards { shard.loop.post { shard.close { open.down() } } }
   }
 
-  func vanish() { for shard in shards { shard.vanish() } }
+  /// The process is gone. Targets hold their roles, and those the node's services, which hold this.
+  func vanish() {
+    entries.withLock { $0.all = [] }
+    for shard in shards { shard.vanish() }
+  }
 
   func cutShort() { for shard in shards { shard.loop.post { shard.cutShort() } } }
 }

@@ -246,6 +246,7 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
   /// The process is gone: nothing holds on to anything.
   func vanish() {
     connections = []
+    routes = Routes()
     whenClosed = nil
   }
 

@@ -206,11 +206,16 @@ package final class RoleInstance: @unchecked Sendable {
 
   /// Its process is gone: nothing that it did from here on would have had an effect, so only its memory is given back.
   func vanish() {
+    node.directory.remove(self)
     enter(.stopped)
     if role != nil { plugin.pointee.destroy(role) }
     role = nil
     whenDrained = nil
     whenQuiet = nil
+    // What is open holds on to those who asked, and they to the role.
+    _ = (openCalls.removeAll(), jobs.removeAll(), blobs.removeAll(), exchanges.removeAll(), rpcCalls.removeAll())
+    _ = (clientRequests.removeAll(), outgoingCalls.removeAll())
+    (rpcChannels, storeUse, metrics) = ([:], StoreUse(), [])
     seat.vanish()
   }
 

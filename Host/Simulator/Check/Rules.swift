@@ -2,25 +2,25 @@ import HostCore
 import HostRuntime
 import NodeValues
 
-/// Watches over the rules of a scenario while a world runs, and at its end.
+/// Watches over the rules of a scenario while it is played, and at its end.
 final class RuleWatch {
-  private unowned let world: World
+  private unowned let stage: any Stage
   private let rules: [Rule]
   private let clients: Clients
   /// For each rule of the kind, what was seen so far.
   private var seen: [[String: (value: String, node: Int)]]
   private var last: [[Int: Double]]
 
-  init(_ world: World, _ rules: [Rule], _ clients: Clients, calmFrom: Int64) {
-    (self.world, self.rules, self.clients) = (world, rules, clients)
+  init(_ stage: any Stage, _ rules: [Rule], _ clients: Clients, calmFrom: Int64) {
+    (self.stage, self.rules, self.clients) = (stage, rules, clients)
     seen = rules.map { _ in [:] }
     last = rules.map { _ in [:] }
-    world.observers.append { [unowned self] in observe($0) }
+    stage.observers.append { [unowned self] in observe($0) }
     for rule in rules {
       switch rule {
-      case .running(let within): world.at(calmFrom + within) { [unowned self] in checkRunning(within) }
+      case .running(let within): stage.at(calmFrom + within) { [unowned self] in checkRunning(within) }
       case .same(let role, let method, let within):
-        world.at(calmFrom + within) { [unowned self] in checkSame(role, method, within) }
+        stage.at(calmFrom + within) { [unowned self] in checkSame(role, method, within) }
       default: break
       }
     }
@@ -45,8 +45,8 @@ final class RuleWatch {
   private func check(one field: String, per key: String, _ observation: Observation, _ place: Int) {
     guard let value = self.field(field, observation), let of = self.field(key, observation) else { return }
     if let known = seen[place][of], known.value != value {
-      let names = (world.nodes[known.node].name, world.nodes[observation.node].name)
-      return world.fail(
+      let names = (stage.nodeNames[known.node], stage.nodeNames[observation.node])
+      return stage.fail(
         "one \(field) per \(key) in \(observation.topic)",
         "\(key) \(of) has \(field) \(known.value) on \(names.0) and \(value) on \(names.1)")
     }
@@ -56,34 +56,33 @@ final class RuleWatch {
   private func check(rising field: String, _ observation: Observation, _ place: Int) {
     guard let value = self.field(field, observation).flatMap(Double.init) else { return }
     if let known = last[place][observation.node], value < known {
-      return world.fail(
+      return stage.fail(
         "rising \(field) in \(observation.topic)",
-        "it fell from \(known) to \(value) on \(world.nodes[observation.node].name)")
+        "it fell from \(known) to \(value) on \(stage.nodeNames[observation.node])")
     }
     last[place][observation.node] = value
   }
 
   private func checkRunning(_ within: Int64) {
-    for node in world.nodes {
-      guard let process = node.process else { return world.fail("running", "\(node.name) is down") }
-      if let trouble = process.node.trouble {
-        return world.fail(
-          "running", "\(trouble) on \(node.name), \(within / 1_000_000_000) s after the last fault")
+    for (node, name) in stage.nodeNames.enumerated() {
+      stage.findTrouble(of: node) { [stage] trouble in
+        guard let trouble else { return }
+        stage.fail("running", "\(name): \(trouble), \(within / 1_000_000_000) s after the last fault")
       }
     }
   }
 
   private func checkSame(_ role: String, _ method: String, _ within: Int64) {
     var answers: [(node: String, answer: String)] = []
-    for node in world.nodes {
-      node.ask(.call(role: role, method: method, CallRequest(.words([])))) { [self] reply in
+    for (node, name) in stage.nodeNames.enumerated() {
+      stage.ask(node, .call(role: role, method: method, CallRequest(.words([])))) { [self] reply in
         guard case .json(let json, status: _) = reply else {
-          return world.fail("same \(role).\(method)", "\(node.name) does not answer: \(reply)")
+          return stage.fail("same \(role).\(method)", "\(name) does not answer: \(reply)")
         }
-        answers.append((node.name, json["value"].map { "\($0)" } ?? ""))
-        guard answers.count == world.nodes.count, Set(answers.map(\.answer)).count > 1 else { return }
+        answers.append((name, json["value"].map { "\($0)" } ?? ""))
+        guard answers.count == stage.nodeCount, Set(answers.map(\.answer)).count > 1 else { return }
         let list = answers.map { "\($0.node): \($0.answer)" }.joined(separator: ", ")
-        world.fail("same \(role).\(method)", "\(list), \(within / 1_000_000_000) s after the last fault")
+        stage.fail("same \(role).\(method)", "\(list), \(within / 1_000_000_000) s after the last fault")
       }
     }
   }
@@ -91,7 +90,7 @@ final class RuleWatch {
   /// When all is over.
   func checkHistories() {
     for rule in rules {
-      guard case .linearizable(let read, let write) = rule, world.failure == nil else { continue }
+      guard case .linearizable(let read, let write) = rule, stage.failure == nil else { continue }
       checkLinearizable(read, write)
     }
   }
@@ -101,7 +100,7 @@ final class RuleWatch {
     switch Linearizability.check(history(of: moments[...], read, write)) {
     case .holds: return
     case .undecided(let key):
-      return world.fail("linearizable \(read) \(write)", "cannot be decided for key `\(key)`: ask for less at a time")
+      return stage.fail("linearizable \(read) \(write)", "cannot be decided for key `\(key)`: ask for less at a time")
     case .broken: break
     }
     // What is wrong stays wrong, whatever comes after it: looks for the moment at which it became so.
@@ -118,7 +117,7 @@ final class RuleWatch {
       return
     }
     let last = clients.operations[moments[wrong - 1].operation]
-    world.fail("linearizable \(read) \(write)", "\(explanation)", at: last.end ?? last.start)
+    stage.fail("linearizable \(read) \(write)", "\(explanation)", at: last.end ?? last.start)
   }
 
   private func history(of moments: ArraySlice<(operation: Int, isEnd: Bool)>, _ read: String, _ write: String)
@@ -131,7 +130,7 @@ final class RuleWatch {
       let isRead = operation.target == read
       if isEnd {
         guard case .answered(let answer) = operation.outcome, let place = places[number] else { continue }
-        history.end(place, answer: isRead ? answer : nil, at: operation.end ?? world.now)
+        history.end(place, answer: isRead ? answer : nil, at: operation.end ?? stage.now)
       } else {
         let request: History.Request = isRead ? .read : .write(operation.words.dropFirst().first ?? "")
         places[number] = history.begin(operation.client, request, key: key, at: operation.start)

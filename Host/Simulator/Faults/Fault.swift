@@ -34,8 +34,8 @@ package struct Fault: Sendable, Equatable {
 
 extension Fault {
   /// In words, for traces and reports.
-  package func words(_ world: World) -> String {
-    func name(_ node: Int) -> String { world.nodes[node].name }
+  func words(_ names: [String]) -> String {
+    func name(_ node: Int) -> String { names[node] }
     return switch change {
     case .crash(let node): "\(name(node)) crashes"
     case .blackout(let nodes): "\(nodes.map(name).joined(separator: ", ")) lose their power"
@@ -53,6 +53,25 @@ extension Fault {
     case .slowNode(let node, let by): "\(name(node)) takes \(by / 1_000_000) ms longer for everything"
     case .swap(let node, let role): "\(role) is swapped on \(name(node))"
     case .reload(let node): "\(name(node)) reads its manifest again"
+    }
+  }
+}
+
+extension Fault.Change {
+  /// The kind that it is of.
+  var kind: FaultKind {
+    switch self {
+    case .crash, .blackout: .crashes
+    case .partition, .oneWay: .partitions
+    case .slowNetwork: .delay
+    case .breakingLinks: .loss
+    case .duplicates: .duplicates
+    case .reordering: .reordering
+    case .slowDisk, .fullDisk, .failingSync: .disks
+    case .drift, .clockJump: .clocks
+    case .slowNode: .slow
+    case .swap: .swaps
+    case .reload: .reloads
     }
   }
 }

@@ -9,9 +9,13 @@ package struct FaultPlan: Sendable, Equatable {
   /// The last fault has ended by then; the rest of the run is calm.
   package var calmFrom: Int64 { faults.map(\.end).max() ?? 0 }
 
-  /// Makes up faults between `begin` and `end`, one each few seconds.
+  /// From one fault to the next.
+  package static let usualSpacing: ClosedRange<Int64> = 500_000_000...8_000_000_000
+
+  /// Makes up faults between `begin` and `end`.
   package init(
-    kinds: Set<FaultKind>, roles: [[String]], from begin: Int64, until end: Int64, seed: UInt64
+    kinds: Set<FaultKind>, roles: [[String]], from begin: Int64, until end: Int64,
+    spacing: ClosedRange<Int64> = usualSpacing, seed: UInt64
   ) {
     faults = []
     var dice = SeededNumbers(seed: seed ^ 0xFA17_0000_0000_0003)
@@ -19,7 +23,7 @@ package struct FaultPlan: Sendable, Equatable {
     guard !kinds.isEmpty, !roles.isEmpty else { return }
     var time = begin
     while true {
-      time += Int64.random(in: 500_000_000...8_000_000_000, using: &dice)
+      time += Int64.random(in: spacing, using: &dice)
       guard time < end else { return }
       let kind = kinds[Int.random(in: 0..<kinds.count, using: &dice)]
       guard var fault = Self.fault(kind, roles, at: time, until: end, &dice) else { continue }

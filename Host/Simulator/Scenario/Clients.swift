@@ -24,7 +24,7 @@ package struct ClientOperation: Sendable {
 
 /// The clients of a scenario: each asks some node for something, waits for the answer, rests, and asks again.
 package final class Clients {
-  private unowned let world: World
+  private unowned let stage: any Stage
   private var dice: SeededNumbers
   private let end: Int64
   private var unique = 0
@@ -35,8 +35,8 @@ package final class Clients {
   /// More are not asked for.
   private let limit: Int
 
-  init(_ world: World, _ scenario: Scenario, seed: UInt64) {
-    self.world = world
+  init(_ stage: any Stage, _ scenario: Scenario, seed: UInt64) {
+    self.stage = stage
     end = scenario.duration
     limit = scenario.operations ?? .max
     dice = SeededNumbers(seed: seed ^ 0xC11E_0000_0000_0007)
@@ -51,24 +51,24 @@ package final class Clients {
 
   private func rest(_ client: Int, _ plan: ClientPlan) {
     let pause = Int64.random(in: plan.pause, using: &dice)
-    guard world.now + pause < end else { return }
-    world.after(pause) { [self] in ask(client, plan) }
+    guard stage.now + pause < end else { return }
+    stage.after(pause) { [self] in ask(client, plan) }
   }
 
   private func ask(_ client: Int, _ plan: ClientPlan) {
     let request = plan.requests[Int.random(in: 0..<plan.requests.count, using: &dice)]
-    let node = world.nodes[Int.random(in: 0..<world.nodes.count, using: &dice)]
+    let node = Int.random(in: 0..<stage.nodeCount, using: &dice)
     let words = request.words.map(filled)
     guard operations.count < limit else { return }
-    guard node.isUp else { return rest(client, plan) }
+    guard stage.isUp(node) else { return rest(client, plan) }
     let number = operations.count
     operations.append(
       ClientOperation(
-        client: client, node: node.number, role: request.role, method: request.method, words: words, start: world.now,
+        client: client, node: node, role: request.role, method: request.method, words: words, start: stage.now,
         end: nil, outcome: .unknown("no answer came")))
     moments.append((number, false))
     let text = "client \(client) calls \(request.role).\(request.method) \(words.joined(separator: " "))"
-    world.trace.note(.call, world.now, node.number, Trace.number(of: text), text)
+    stage.trace.note(.call, stage.now, node, Trace.number(of: text), text)
     var isOver = false
     let over = { [self] (outcome: ClientOperation.Outcome) in
       guard !isOver else { return }
@@ -84,37 +84,36 @@ package final class Clients {
   }
 
   private func call(
-    _ request: ClientPlan.Request, _ words: [String], on node: SimNode, _ plan: ClientPlan,
+    _ request: ClientPlan.Request, _ words: [String], on node: Int, _ plan: ClientPlan,
     _ over: @escaping (ClientOperation.Outcome) -> Void
   ) {
     let call = ControlRequest.call(
       role: request.role, method: request.method,
       CallRequest(.words(words), timeoutMilliseconds: max(1, plan.timeout / 1_000_000)))
-    node.ask(call) { reply in over(Self.outcome(of: reply)) }
+    stage.ask(node, call) { reply in over(Self.outcome(of: reply)) }
     // The node may be gone, and nobody there to say so.
-    world.after(plan.timeout + 1_000_000_000) { over(.unknown("no answer came")) }
+    stage.after(plan.timeout + 1_000_000_000) { over(.unknown("no answer came")) }
   }
 
   /// By HTTP.
   private func send(
-    _ verb: String, _ words: [String], to listener: String, of node: SimNode, _ plan: ClientPlan,
+    _ verb: String, _ words: [String], to listener: String, of node: Int, _ plan: ClientPlan,
     _ over: @escaping (ClientOperation.Outcome) -> Void
   ) {
-    guard let port = node.process?.connections.port(of: listener) else {
-      return world.fail("clients", "\(node.name) has no listener `\(listener)`")
-    }
-    let request = UserRequest(to: port, of: node, verb, words[0], words[1], over)
-    world.after(plan.timeout) { request.giveUp() }
+    let request = OutsideRequest(
+      listener: listener, verb: verb, path: words[0], body: words[1], patience: plan.timeout)
+    guard !stage.send(request, to: node, over) else { return }
+    stage.fail("clients", "\(stage.nodeNames[node]) has no listener `\(listener)`")
   }
 
   private func ended(_ number: Int, _ outcome: ClientOperation.Outcome) {
     operations[number].outcome = outcome
     if case .answered = outcome {
-      operations[number].end = world.now
+      operations[number].end = stage.now
       moments.append((number, true))
     }
-    world.trace.note(
-      .answer, world.now, operations[number].node, Trace.number(of: "\(outcome)"),
+    stage.trace.note(
+      .answer, stage.now, operations[number].node, Trace.number(of: "\(outcome)"),
       "client \(operations[number].client) gets \(outcome)")
   }
 

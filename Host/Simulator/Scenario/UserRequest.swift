@@ -14,12 +14,9 @@ final class UserRequest {
   private var done: ((Outcome) -> Void)?
 
   init(
-    to port: SimPort, of node: SimNode, _ verb: String, _ path: String, _ body: String,
-    _ done: @escaping (Outcome) -> Void
+    _ request: OutsideRequest, to port: SimPort, of node: SimNode, _ done: @escaping (Outcome) -> Void
   ) {
-    let length = verb == "GET" || verb == "DELETE" && body.isEmpty ? "" : "content-length: \(body.utf8.count)\r\n"
-    let head = "\(verb) \(path) HTTP/1.1\r\nhost: \(port.address)\r\nconnection: close\r\n\(length)\r\n"
-    bytes = Array("\(head)\(body)".utf8)
+    bytes = request.bytes(host: "\(port.address)")
     parser = HTTPResponseParser()
     self.done = done
     let target = Channels.Target(node: node, address: port.address)

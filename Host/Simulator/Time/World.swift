@@ -95,7 +95,7 @@ package final class World: @unchecked Sendable {
   }
 
   /// The first failure ends the run.
-  package func fail(_ rule: String, _ words: String, at time: Int64? = nil) {
+  package func fail(_ rule: String, _ words: String, at time: Int64?) {
     guard failure == nil else { return }
     failure = WorldFailure(rule: rule, words: words, time: time ?? now)
     trace.note(.failure, now, -1, 0, "\(rule): \(words)")

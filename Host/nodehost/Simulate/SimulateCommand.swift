@@ -13,6 +13,7 @@ enum SimulateCommand {
 
   static func run(_ invocation: Invocation, words: [String]) -> ExitCode {
     do {
+      if invocation.has("live") { return try LiveCommand.run(invocation, words: words) }
       // What is wrong is said here and not by each of the processes.
       let scenario = try scenario(invocation)
       let seeds = try seeds(invocation, scenario)
@@ -93,7 +94,7 @@ enum SimulateCommand {
     }
   }
 
-  private static func seeds(_ invocation: Invocation, _ scenario: Scenario) throws -> ClosedRange<UInt64> {
+  static func seeds(_ invocation: Invocation, _ scenario: Scenario) throws -> ClosedRange<UInt64> {
     if let text = invocation.value("seeds") {
       let ends = text.split(separator: ".", omittingEmptySubsequences: true).compactMap { UInt64($0) }
       guard ends.count == 2, ends[0] <= ends[1], text.contains("..") else {

@@ -2,6 +2,7 @@ import Glibc
 import HostCore
 import HostRuntime
 import NodeValues
+import Simulator
 
 /// What is said of the runs while they go on, and at their end.
 final class SimulationReport {
@@ -19,11 +20,16 @@ final class SimulationReport {
   private var problem: String?
   private var results: [JSON] = []
   private let line = ProgressLine(isShown: true)
+  /// What of the scenario a live run cannot do, and why; nil: the runs are simulated.
+  private let leftOut: [String]?
+  private var faults = 0
+  private var isInterrupted = false
+  private var shownAt: Int64 = 0
 
   private var isJSON: Bool { invocation.has("json") }
 
-  init(_ invocation: Invocation, _ seeds: ClosedRange<UInt64>, minutes: Double) {
-    (self.invocation, self.seeds, self.minutes) = (invocation, seeds, minutes)
+  init(_ invocation: Invocation, _ seeds: ClosedRange<UInt64>, minutes: Double, leftOut: [String]? = nil) {
+    (self.invocation, self.seeds, self.minutes, self.leftOut) = (invocation, seeds, minutes, leftOut)
   }
 
   /// False when nothing more is wanted.
@@ -43,7 +49,7 @@ final class SimulationReport {
       }
       if let tries = json["tries"]?.int {
         line.show("\(tries) tries, \(json["faults"]?.int ?? 0) faults, \(json["operations"]?.int ?? 0) operations left")
-      } else if json["hash"] != nil {
+      } else if json["seed"] != nil, json["events"] != nil {
         take(result: json)
       }
     }
@@ -56,6 +62,7 @@ final class SimulationReport {
     events += Int(json["events"]?.int ?? 0)
     operations += Int(json["operations"]?.int ?? 0)
     answered += Int(json["answered"]?.int ?? 0)
+    faults += Int(json["faults"]?.int ?? 0)
     if isJSON { results.append(json) }
     if json["rule"] != nil { fail(json) }
     showProgress()
@@ -71,8 +78,22 @@ final class SimulationReport {
 
   private var elapsed: Double { Double(EventLoop.now() - began) / 1e9 }
 
+  /// How far a live run is.
+  func show(_ progress: LiveRun.Progress, _ seed: UInt64) {
+    guard progress.nanoseconds - shownAt > 200_000_000 || progress.nanoseconds < shownAt else { return }
+    shownAt = progress.nanoseconds
+    let number = seeds.count > 1 ? "run \(done + 1) of \(seeds.count), " : ""
+    let seconds = progress.nanoseconds / 1_000_000_000
+    line.show(
+      "\(number)seed \(seed): \(seconds) of \(Int(minutes * 60)) s, \(progress.faults) faults, "
+        + "\(progress.answered) of \(progress.operations) operations answered")
+  }
+
+  /// Whoever waits for the runs has had enough.
+  func interrupt() { isInterrupted = true }
+
   private func showProgress() {
-    guard seeds.count > 1 else { return }
+    guard seeds.count > 1, leftOut == nil else { return }
     let perMinute = Double(done) / max(elapsed, 0.001) * 60
     let left = Double(seeds.count - done) / max(perMinute, 0.001) * 60
     let part = Double(done) / Double(seeds.count), width = 24
@@ -89,7 +110,8 @@ final class SimulationReport {
     let words = (json["words"]?.string ?? "").split(separator: "\n").map { "  \($0)\n" }.joined()
     var text = "seed \(seed) fails: \(json["rule"]?.string ?? "")\n\(words)"
     if let at = json["at_ms"]?.int, at > 0 {
-      text += "  at \(Double(at) / 1000) s of virtual time, after \(json["events"]?.int ?? 0) events\n"
+      let time = leftOut == nil ? "virtual time" : "the run"
+      text += "  at \(Double(at) / 1000) s of \(time), after \(json["events"]?.int ?? 0) events\n"
     }
     let last = json["last"]?.array ?? []
     if !last.isEmpty {
@@ -97,6 +119,7 @@ final class SimulationReport {
         "  what came before:\n"
         + last.compactMap(\.string).map { "    \(TextLayout.clip($0, to: Self.lineWidth))\n" }.joined()
     }
+    if let folder = json["folder"]?.string { text += "  what the nodes logged and stored: \(folder)\n" }
     return text + "  again: \(command(seed))\n"
   }
 
@@ -106,6 +129,7 @@ final class SimulationReport {
     for name in ["minutes", "nodes", "neighbours", "faults"] {
       if let value = invocation.value(name) { words += ["--\(name)", value] }
     }
+    if leftOut != nil { words.append("--live") }
     return words.joined(separator: " ")
   }
 
@@ -128,11 +152,20 @@ final class SimulationReport {
     [
       "runs": JSON(done), "failed": JSON(failureCount), "twice": JSON(twice), "events": JSON(events),
       "operations": JSON(operations), "answered": JSON(answered), "seconds": .double(elapsed),
-      "results": .array(results),
+      "results": .array(results), "live": .bool(leftOut != nil), "left_out": .array((leftOut ?? []).map(JSON.string)),
     ]
   }
 
-  private var summary: String {
+  private var summary: String { leftOut.map(liveSummary) ?? simulatedSummary }
+
+  private func liveSummary(_ leftOut: [String]) -> String {
+    var text = isInterrupted ? "interrupted; " : ""
+    text += "\(done) live \(done == 1 ? "run" : "runs") of \(minutes) minutes: \(failureCount) failed"
+    text += "; \(faults) faults; \(answered) of \(operations) operations answered\n"
+    return text + leftOut.map { "left out: \($0)\n" }.joined()
+  }
+
+  private var simulatedSummary: String {
     let virtual = Double(done) * minutes * 60 / max(elapsed, 0.001)
     var text = "\(done) \(done == 1 ? "run" : "runs") of \(minutes) virtual minutes: \(failureCount) failed"
     text += "; \(events) events, \(Int(virtual)) times faster than life"

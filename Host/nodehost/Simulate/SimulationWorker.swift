@@ -115,7 +115,7 @@ enum TraceText {
 }
 
 /// A trace on its way into a file.
-private final class TraceFile {
+final class TraceFile {
   private let descriptor: Int32
   private var room: [UInt8] = []
 

@@ -69,7 +69,8 @@ public struct BullyElector: Elector {
 
   private mutating func follow(_ node: Int, _ term: UInt64, _ now: Int64) {
     if standing.leader != node { log("coordinator announced: \(node), term \(term)") }
-    standing.term = max(standing.term, term)
+    if standing.term != term, standing.leader == node { effects.append(.changed) }
+    standing.term = term
     become(.following, leader: node)
     due = now + timing.lease
   }
@@ -108,7 +109,13 @@ public struct BullyElector: Elector {
     #endif
     guard isLower else { return follow(node, message.term, now) }
     // One of lower rank leads: it is bullied out of it.
-    if standing.state == .leading { return say(.coordinator, to: node) }
+    if standing.state == .leading {
+      if message.term >= standing.term {
+        standing.term = message.term + 1
+        effects.append(.changed)
+      }
+      return say(.coordinator, to: node)
+    }
     if standing.state == .following { elect(now) }
   }
 

@@ -1,5 +1,6 @@
 import Glibc
 import HostRuntime
+import Synchronization
 
 /// Where things are, for tests that build and load.
 package enum TestPlaces {
@@ -18,6 +19,15 @@ package enum TestPlaces {
     atexit { removeScratch() }
     return folder
   }()
+
+  private static let folders = Atomic<Int>(0)
+
+  /// A folder in it for one simulation, which empties its own.
+  package static func newScratch() -> String {
+    let folder = "\(scratch)/\(folders.add(1, ordering: .relaxed).newValue)"
+    mkdir(folder, 0o700)
+    return folder
+  }
 
   private static func removeScratch() { _ = system("rm -rf '\(scratch)'") }
 }
