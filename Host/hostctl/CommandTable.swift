@@ -23,6 +23,8 @@ enum CommandTable {
     environment: [
       Named("NODEHOST_NODE", "What --node says, if it is not given"),
       Named("NODEHOST_SOCKET", "What --socket says, if it is not given"),
+      Named("PEERS", "For images: ID=HOST:PORT of the nodes, between commas"),
+      Named("CONFIG_FILE", "For images: a JSON file with \"peers\""),
       Named("NODEHOST_RUNTIME_DIR", "The folder where running nodes leave their records"),
       Named("NO_COLOR", "Set to anything: no colours"),
       Named("COLUMNS", "The terminal's width, if it is not the window's"),
@@ -211,6 +213,35 @@ enum CommandTable {
   ]
 
   private static let withoutNode = [
+    Command(
+      name: "images", summary: "Send images to the node that leads, and look at what is stored",
+      discussion: """
+        status asks every server whether it leads, discover says which one does. send sends images there, waits until \
+        enough nodes have them on disk, and checks that they were stored as they are; if the leader dies meanwhile, it \
+        goes on with the next one. list, get and delete ask the leader. verify and rotate-key are done by the node of \
+        --node or --socket: it reads all its images, or seals them with the present key.
+
+        Without ACTION there is a prompt that takes status, send-image PATH, discover, list and get ID FILE.
+        """,
+      arguments: [
+        Argument(
+          "ACTION", .optional, help: "status, discover, send, list, get, delete, verify or rotate-key",
+          completion: .words(ImagesCommand.Action.allCases.map(\.rawValue))),
+        Argument("WORD", .any, help: "For send the files, for get and delete the image's id", completion: .file),
+      ],
+      options: [
+        Option(
+          long: "servers", value: "LIST",
+          help: "HOST:PORT of the nodes, between commas; else PEERS, the peers of CONFIG_FILE, or ports 7001 to 7003"),
+        Option(long: "patience", value: "SECONDS", help: "Give up sending an image after so long; 60 if not given"),
+        Option(long: "output", short: "o", value: "FILE", help: "Where get writes to", completion: .file),
+        Option(long: "width", value: "PIXELS", help: "get fetches a smaller picture, so wide"),
+        Option(long: "role", value: "NAME", help: "The role's name for verify and rotate-key; images if not given"),
+      ],
+      examples: [
+        Named("hostctl images send *.jpg", "Send these, wherever the leader is"),
+        Named("hostctl images get 3f2a… -o small.jpg --width 320", "A small one"),
+      ]),
     Command(
       name: "new", summary: "Make a project for a new role",
       discussion: """
