@@ -294,6 +294,18 @@ enum CommandTable {
         Argument("FILE", .optional, help: "Where; cluster.key if not given", completion: .file),
       ],
       examples: [Named("hostctl key new", "A key in ./cluster.key")]),
+    Command(
+      name: "systemd-unit", summary: "Print a systemd unit that runs a manifest as a service",
+      discussion: """
+        It starts the nodehost beside this hostctl in the manifest's folder, with the environment of MANIFEST.env if \
+        there is such a file, reloads it with SIGHUP, and starts it again when it ends.
+        """,
+      arguments: [Argument("MANIFEST", help: "The manifest", completion: .file)],
+      options: [
+        Option(long: "user", value: "NAME", help: "Runs as this user; as root if not given"),
+        Option(long: "instance", value: "N", help: "Runs the Nth node of this manifest on the machine"),
+      ],
+      examples: [Named("hostctl systemd-unit node.yaml --user nodehost > node.service", "For /etc/systemd/system")]),
     Command(name: "version", summary: "Show the versions of hostctl and of the node"),
     Command(
       name: "completions", summary: "Print completions for a shell",

@@ -39,6 +39,7 @@ func run(_ invocation: Invocation) throws(CommandFailure) -> ExitCode {
   case "new": try NewCommand.run(invocation)
   case "dev": return try DevCommand.run(invocation)
   case "peers": try PeersCommand.run(invocation)
+  case "systemd-unit": try SystemdCommand.run(invocation)
   case "key": try KeyCommand.run(invocation)
   case "status": try NodeCommands.status(invocation)
   case "health": return try RoleCommands.health(invocation)
