@@ -96,7 +96,8 @@ struct ShippedRole {
 }
 
 let roles = [
-  ShippedRole(name: "elector", core: "ElectorCore")
+  ShippedRole(name: "elector", core: "ElectorCore"),
+  ShippedRole(name: "image-frames", core: "ImageFramesCore", uses: ["CImageFrames"]),
 ]
 
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
@@ -142,6 +143,10 @@ let package = Package(
     .systemLibrary(name: "CZlib", path: "Host/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CHttp2", path: "Host/CHttp2", providers: [.apt(["libnghttp2-dev"])]),
     .target(name: "CSystem", path: "Host/CSystem"),
+    .target(
+      name: "CImageFrames", path: "Plugins/image-frames/Sockets",
+      cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
+      linkerSettings: [.linkedLibrary("crypto")]),
     module("HostCore", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema"], settings: fast),
     module(
       "HostRuntime", in: "Host",
@@ -195,5 +200,6 @@ let package = Package(
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
+    tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
   ] + plugins.map(\.target) + roles.flatMap(\.targets) + fuzzers
 )
