@@ -2,9 +2,9 @@ import Testing
 
 @testable import ElectorCore
 
-/// What H. Garcia-Molina, "Elections in a Distributed Computing System" (IEEE Transactions on Computers C-31, 1982) claims
-/// of the bully algorithm in section III, claim by claim, under its assumptions: nodes that halt, messages that arrive in
-/// bounded time.
+/// What H. Garcia-Molina, "Elections in a Distributed Computing System" (IEEE Transactions on Computers C-31, 1982)
+/// claims of the bully algorithm in section III, claim by claim, under its assumptions: nodes that halt, messages that
+/// arrive in bounded time.
 @Suite struct BullyTests {
   /// "the node with the highest identification number" becomes the coordinator.
   @Test func theHighestOfThoseThatLiveLeads() {

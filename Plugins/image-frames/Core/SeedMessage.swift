@@ -1,7 +1,7 @@
 import NodeKit
 
-/// What the clients of the first image cloud say, and what is said to them: JSON in which a message is an object with one
-/// member, named as the message, or that name alone.
+/// What the clients of the first image cloud say, and what is said to them: JSON in which a message is an object with
+/// one member, named as the message, or that name alone.
 public enum SeedMessage: Equatable {
   case queryLeader
   case leaderInfo(leader: Int64, term: Int64)

@@ -45,7 +45,9 @@ int imf_listen(const char *address, uint16_t port) {
   int listener = opened(&where);
   if (listener < 0) return listener;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(listener, (struct sockaddr *)&where.bytes, where.size) == 0 && listen(listener, BACKLOG) == 0) return listener;
+  status = bind(listener, (struct sockaddr *)&where.bytes, where.size);
+  if (status == 0) status = listen(listener, BACKLOG);
+  if (status == 0) return listener;
   status = -errno;
   close(listener);
   return status;
