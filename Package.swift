@@ -92,6 +92,7 @@ let package = Package(
   name: "nodehost",
   products: [
     .library(name: "NodeKit", targets: ["NodeKit"]),
+    .library(name: "ReplicatedLog", targets: ["ReplicatedLog"]),
     .library(name: "NodeTesting", targets: ["NodeTesting"]),
     .executable(name: "nodehost", targets: ["nodehost"]),
     .executable(name: "hostctl", targets: ["hostctl"]),
@@ -107,6 +108,8 @@ let package = Package(
       // nh_plugin_query calls the `main` that `@main` makes of the plugin's role.
       swiftSettings: strict + [.enableExperimentalFeature("Extern")]),
     module("NodeSchema", in: "SDK", ["NodeValues"]),
+    // One order of entries on several nodes; linked into each role that uses it.
+    module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"]),
     // libffi calls the methods of plugins written in C as a node does.
     module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"]),
 
@@ -148,6 +151,7 @@ let package = Package(
       swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
+    tests("ReplicatedLogTests", ["NodeValues", "NodeKit", "NodeTesting", "ReplicatedLog", "FuzzSupport"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
     module("FuzzSupport", in: "Tests", []),
