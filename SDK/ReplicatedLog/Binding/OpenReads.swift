@@ -18,6 +18,8 @@ struct OpenReads {
   private var asked: UInt64 = 0
 
   var count: Int { all.count }
+  /// Whether the leader was asked and has not answered.
+  var isAsked: Bool { asked > 0 && all.contains { $0.index == nil } }
 
   mutating func add(_ read: Open) {
     all.append(read)

@@ -28,6 +28,9 @@ extension Raft {
   package mutating func keep(snapshot bytes: [UInt8]) {
     guard applied > (snapshot?.index ?? 0), let term = log.term(at: applied) else { return }
     snapshot = Snapshot(index: applied, term: term, bytes: bytes)
+    #if BROKEN_APPLIES_TWICE
+      if let before = log.term(at: applied - 1) { snapshot = Snapshot(index: applied - 1, term: before, bytes: bytes) }
+    #endif
     disk.isSnapshotNew = true
     let kept = UInt64(settings.keptEntries)
     log.cut(upTo: applied > kept ? applied - kept : 0)
