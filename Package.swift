@@ -47,13 +47,17 @@ struct Plugin {
   var name: String
   var path: String
   var language: Language
+  /// Besides NodeKit.
+  var libraries: [Target.Dependency] = []
   enum Language { case swift, c }
 
   var product: Product { .library(name: name, type: .dynamic, targets: [name]) }
   var target: Target {
     switch language {
     case .swift:
-      .target(name: name, dependencies: ["NodeKit"], path: path, swiftSettings: strict, linkerSettings: pluginLink)
+      .target(
+        name: name, dependencies: ["NodeKit"] + libraries, path: path, swiftSettings: strict, linkerSettings: pluginLink
+      )
     case .c:
       .target(
         name: name, dependencies: ["CNodeABI"], path: path, publicHeadersPath: ".",
@@ -72,6 +76,9 @@ let plugins = [
   Plugin(name: "attic", path: "Tests/Fixtures/Attic", language: .swift),
   // Asks other servers, for tests.
   Plugin(name: "asker", path: "Tests/Fixtures/Asker", language: .swift),
+  // Keeps a map on several nodes, for tests.
+  Plugin(
+    name: "replicated-map", path: "Tests/Fixtures/ReplicatedMap", language: .swift, libraries: ["ReplicatedLog"]),
   Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
@@ -109,7 +116,9 @@ let package = Package(
       swiftSettings: strict + [.enableExperimentalFeature("Extern")]),
     module("NodeSchema", in: "SDK", ["NodeValues"]),
     // One order of entries on several nodes; linked into each role that uses it.
-    module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"], settings: Context.environment["BROKEN"].map { [.define("BROKEN_\($0)")] } ?? []),
+    module(
+      "ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"],
+      settings: Context.environment["BROKEN"].map { [.define("BROKEN_\($0)")] } ?? []),
     // libffi calls the methods of plugins written in C as a node does.
     module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"]),
 

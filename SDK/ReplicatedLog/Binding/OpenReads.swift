@@ -39,6 +39,7 @@ struct OpenReads {
 
   /// The leader has answered for this number, and so for all that are older.
   mutating func answered(_ number: UInt64, _ index: UInt64) {
+    guard number <= asked else { return }
     for place in all.indices where all[place].number <= number && all[place].index == nil { all[place].index = index }
   }
 
