@@ -90,7 +90,7 @@ let fuzzers: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "fuzz", dependencies: ["HostCore", "HostRuntime"], path: "Tests/Fuzz",
+      name: "fuzz", dependencies: ["HostCore", "HostRuntime", "ReplicatedLog"], path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
   ]

@@ -155,7 +155,7 @@ public final class ReplicatedLog {
     guard phase == .running || phase == .reading else { return }
     transferLeadership()
     phase = .suspended
-    failOpen("the role is being swapped")
+    failOpen("the role is being stopped or swapped")
   }
 
   private func deadline(_ timeout: Duration?) -> Int64 {

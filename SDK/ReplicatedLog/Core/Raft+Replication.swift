@@ -181,8 +181,7 @@ extension Raft {
       if let known = log.term(at: place) {
         if known == entry.term { continue }
         guard place > committed else {
-          complaint = "the leader, member \(leader ?? 0), has another entry at \(place), which is final"
-          return
+          return contradicted(place)
         }
         log.truncate(from: place)
         disk.truncated(from: place)
@@ -198,8 +197,13 @@ extension Raft {
     if let owed, owed <= disk.durable { acknowledge() }
   }
 
+  private mutating func contradicted(_ index: UInt64) {
+    complaint = "the leader, member \(leader ?? 0), has another entry at \(index), which is final"
+  }
+
   private mutating func refuse(_ index: UInt64) {
     guard let leader else { return }
+    guard index > committed else { return contradicted(index) }
     // The whole term that differs is skipped.
     let hint = index > log.lastIndex ? log.lastIndex : log.start(ofTermAt: index) - 1
     send(.mismatch(index: index, hint: max(hint, committed)), to: leader)

@@ -78,7 +78,7 @@ extension Raft {
       owed = max(owed ?? 0, min(piece.index, disk.durable))
       return acknowledge()
     }
-    guard piece.total <= UInt64(settings.snapshotLimit), piece.offset <= piece.total,
+    guard piece.index < .max / 2, piece.total <= UInt64(settings.snapshotLimit), piece.offset <= piece.total,
       UInt64(piece.bytes.count) <= piece.total - piece.offset
     else { return }
     if piece.offset == 0 {
