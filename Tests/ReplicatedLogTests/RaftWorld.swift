@@ -262,6 +262,9 @@ struct RaftWorld {
   private mutating func check(_ member: Int) {
     let raft = nodes[member - 1].raft
     checkReads(member)
+    if UInt64(nodes[member - 1].applied.count) != raft.applied {
+      problem = "member \(member) has applied \(nodes[member - 1].applied.count), and says \(raft.applied)"
+    }
     guard raft.role == .leader else { return leaderLast[member] = nil }
     // Election Safety: at most one leader can be elected in a term.
     if let other = leaders[raft.term], other != member {

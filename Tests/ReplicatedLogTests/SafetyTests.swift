@@ -4,7 +4,7 @@ import Testing
 /// The properties of figure 3 of the Raft paper, under many schedules.
 @Suite struct SafetyTests {
   /// With NODEHOST_LONG_TESTS in the environment, thousands.
-  private static let schedules = getenv("NODEHOST_LONG_TESTS") == nil ? 80 : 6_000
+  private static let schedules = getenv("NODEHOST_LONG_TESTS") == nil ? 50 : 6_000
 
   private func run(_ settings: RaftWorld.Settings, _ seed: UInt64) -> RaftWorld {
     var world = RaftWorld(settings, seed: seed)
@@ -14,9 +14,9 @@ import Testing
     }
     let count = world.final.count
     world.calm()
-    world.run(milliseconds: 2_500)
+    world.run(milliseconds: 2_000)
     world.proposeToLeader()
-    world.run(milliseconds: 1_500)
+    world.run(milliseconds: 700)
     world.checkMatching()
     world.checkAgreement(since: count)
     return world

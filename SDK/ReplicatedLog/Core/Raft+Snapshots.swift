@@ -105,7 +105,7 @@ extension Raft {
       log = EntryList(baseIndex: new.index, baseTerm: new.term)
     }
     disk.skipped(to: new.index)
-    (committed, applied) = (new.index, new.index)
+    committed = new.index
     keptSize = log.size
     owed = max(owed ?? 0, new.index)
   }
@@ -114,6 +114,7 @@ extension Raft {
   package mutating func takeRestore() -> Snapshot? {
     guard let restoring, disk.durable >= restoring.index else { return nil }
     self.restoring = nil
+    applied = restoring.index
     return restoring
   }
 }
