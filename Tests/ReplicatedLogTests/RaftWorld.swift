@@ -334,6 +334,27 @@ struct RaftWorld {
   mutating func proposeToLeader() {
     for member in 1...settings.members { propose(member) }
   }
+
+  /// A whole schedule: four seconds in which everything goes wrong, and then peace.
+  static func run(members: Int, seed: UInt64) -> RaftWorld {
+    var settings = Settings()
+    settings.members = members
+    // Every other one with much that is late, and with entries one by one.
+    if seed % 2 == 0 { (settings.lateOneIn, settings.batchEntries) = (4, 1) }
+    var world = RaftWorld(settings, seed: seed)
+    for _ in 0..<4 {
+      world.run(milliseconds: 1_000)
+      world.checkMatching()
+    }
+    let count = world.final.count
+    world.calm()
+    world.run(milliseconds: 2_000)
+    world.proposeToLeader()
+    world.run(milliseconds: 700)
+    world.checkMatching()
+    world.checkAgreement(since: count)
+    return world
+  }
 }
 
 /// SplitMix64.

@@ -63,6 +63,9 @@ extension ReplicatedLog {
     } catch {
       throw RoleError(.dataLoss, "the snapshot at \(index) is none of this version")
     }
+    #if BROKEN_APPLIES_TWICE
+      sessions = Sessions()
+    #endif
     try state.restore(reader.rest(), at: index)
   }
 

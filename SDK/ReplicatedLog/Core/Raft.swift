@@ -22,7 +22,7 @@
 ///     BROKEN_FORGETS_VOTE     a member that starts knows not whom it voted for, and votes at once
 ///     BROKEN_OLD_TERM         entries of earlier terms become final by counting
 ///     BROKEN_STALE_READ       a leader believes that it still is one
-///     BROKEN_APPLIES_TWICE    a snapshot is named after the entry before its last
+///     BROKEN_APPLIES_TWICE    a snapshot is named after the entry before its last, and knows no proposals
 package struct Raft: Sendable {
   package enum Role: Sendable { case follower, trying, candidate, leader }
 

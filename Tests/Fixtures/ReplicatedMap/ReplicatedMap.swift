@@ -15,6 +15,7 @@ final class ReplicatedMap: Role, Stateful, Drainable {
     Method("read(key)", "The value of a key; empty if it was never written.", idempotent: true, read),
     Method("status()", "What this member is, and how far it has come.", idempotent: true, status),
     Method("digest()", "Of all that was applied, when this member has everything.", idempotent: true, digest),
+    Method("measure(count,concurrent)", "Writes a second, so many at a time, each of 100 bytes.", measure),
   ]
   static let topics = [
     Topic("replicated-map.applied", "Each entry: its index, and the digest of all up to it."),
@@ -87,5 +88,29 @@ final class ReplicatedMap: Role, Stateful, Drainable {
       case .failure(let error): reply.fail(error)
       }
     }
+  }
+
+  func measure(_ count: Int, _ concurrent: Int, _ reply: Reply<Double>) throws {
+    guard let log, (1...1_000_000).contains(count), (1...4_000).contains(concurrent) else {
+      throw RoleError(.invalidArgument, "1 to 1,000,000 writes, 1 to 4,000 at a time")
+    }
+    let entry = Map.entry("measured", String(repeating: "x", count: 90))
+    let begun = context.now
+    var left = count, open = 0
+    func more() {
+      while left > 0, open < concurrent, reply.isWaiting {
+        left -= 1
+        open += 1
+        log.propose(entry) { result in
+          open -= 1
+          if case .failure(let error) = result { return reply.fail(error) }
+          if left == 0, open == 0 {
+            reply.send(Double(count) * 1e9 / Double(self.context.now.nanoseconds - begun.nanoseconds))
+          }
+          more()
+        }
+      }
+    }
+    more()
   }
 }
