@@ -116,9 +116,7 @@ let package = Package(
       swiftSettings: strict + [.enableExperimentalFeature("Extern")]),
     module("NodeSchema", in: "SDK", ["NodeValues"]),
     // One order of entries on several nodes; linked into each role that uses it.
-    module(
-      "ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"],
-      settings: Context.environment["BROKEN"].map { [.define("BROKEN_\($0)")] } ?? []),
+    module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"]),
     // libffi calls the methods of plugins written in C as a node does.
     module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"]),
 

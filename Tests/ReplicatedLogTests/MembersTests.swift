@@ -128,6 +128,24 @@ import Testing
     #expect(try host.call("add", "a", 8) as Int == 11)
   }
 
+  /// To each follower the entries and that they are final, and an answer; what comes at the same time goes together.
+  @Test func messagesAreShared() throws {
+    let cluster = try Cluster(3)
+    let leader = try cluster.leader()
+    cluster.network.advance(by: .milliseconds(100))
+    func count() -> Int {
+      cluster.hosts.values.reduce(0) { $0 + $1.sent.count { $0.bytes[1] != 7 && $0.bytes[1] != 8 } }
+    }
+    let start = count()
+    _ = try cluster.call(leader, "add", "a", 1)
+    cluster.network.advance(by: .milliseconds(10))
+    #expect(count() - start == 6)
+    let calls = try (1...64).map { _ in try cluster.begin(leader, "add", "a", 1) }
+    for call in calls { _ = try cluster.end(call) }
+    cluster.network.advance(by: .milliseconds(10))
+    #expect(count() - start <= 6 + 12, "64 at a time took \(count() - start - 6)")
+  }
+
   @Test func followersReadAfterAPartition() throws {
     let cluster = try Cluster(3)
     let old = try cluster.leader(), others = [1, 2, 3].filter { $0 != old }

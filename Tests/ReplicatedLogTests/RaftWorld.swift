@@ -38,6 +38,8 @@ struct RaftWorld {
     /// One in so many messages is late.
     var lateOneIn = 50
     var batchEntries = 4_000
+    /// Members crash all the time, and start again at once.
+    var isRestless = false
   }
 
   let settings: Settings
@@ -103,6 +105,9 @@ struct RaftWorld {
   private mutating func disturb() {
     let member = Int.random(in: 1...settings.members, using: &random)
     switch Int.random(in: 0..<1_000, using: &random) {
+    case 0..<15 where settings.isRestless:
+      crash(member)
+      start(member)
     case 0..<250: propose(member)
     case 250..<400: read(member)
     case 400..<402 where settings.crashes: crash(member)
@@ -340,6 +345,7 @@ struct RaftWorld {
     var settings = Settings()
     settings.members = members
     // Every other one with much that is late, and with entries one by one.
+    settings.isRestless = seed % 4 == 0
     if seed % 2 == 0 { (settings.lateOneIn, settings.batchEntries) = (4, 1) }
     var world = RaftWorld(settings, seed: seed)
     for _ in 0..<4 {

@@ -18,12 +18,12 @@ import Testing
     #expect(finals > schedules * 20 && reads > schedules * 10, "\(finals) entries, \(reads) reads")
   }
 
-  /// Each broken core is found. They are built here, which takes its time.
+  /// Each broken core is found, but for those that need so rare a schedule that PaperTests has it. They are built here, which takes its time.
   @Test(
     .enabled(if: isLong),
     arguments: [
-      ("EARLY_ANSWER", "is final on"), ("UNSYNCED_ANSWER", "is final on"), ("FORGETS_VOTE", "Election Safety"),
-      ("OLD_TERM", "Leader Completeness"), ("STALE_READ", "were final before it"), ("APPLIES_TWICE", "as its number"),
+      ("EARLY_ANSWER", "is final on"), ("UNSYNCED_ANSWER", "is final on"),
+      ("STALE_READ", "were final before it"), ("APPLIES_TWICE", "has applied"),
     ])
   func brokenCoresAreFound(fault: String, words: String) throws {
     let found = try BrokenCore(fault).run(seeds: 4_000)

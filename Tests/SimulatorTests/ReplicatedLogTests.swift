@@ -32,6 +32,18 @@ import Testing
     }
   }
 
+  /// Each broken build is found by one of twenty seeds. They are built here, which takes its time.
+  @Test(.enabled(if: isLong), arguments: ReplicatedMapPlugin.faults)
+  func brokenMapsAreFound(_ fault: String) throws {
+    // What was acknowledged and not synced is lost only if members lose their power within one sync.
+    let file = "\(SimulatedPlugins.repository)/Tests/Simulation/replicated-map-cuts.sim"
+    let cuts = String(decoding: readFile(file, limit: 1 << 16) ?? [], as: UTF8.self)
+    let lines = cuts.split(separator: "\n").filter { !$0.hasPrefix("deployment") && !$0.hasPrefix("nodes") }
+    let simulation = try ReplicatedMapPlugin(broken: fault).simulation(
+      fault == "UNSYNCED_ANSWER" ? lines.joined(separator: "\n") : Self.busy)
+    #expect((1...20 as ClosedRange<UInt64>).contains { simulation.run($0).failure != nil }, "not found")
+  }
+
   @Test func theSameSeedIsTheSameRun() throws {
     let simulation = try ReplicatedMapPlugin().simulation(Self.busy)
     #expect(simulation.divergence(42) == nil)
