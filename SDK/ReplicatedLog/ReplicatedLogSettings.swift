@@ -34,8 +34,8 @@ public struct ReplicatedLogSettings: Sendable, Equatable {
   func check() throws {
     try require(
       heartbeat >= .milliseconds(5) && electionTimeout.lowerBound >= heartbeat * 3,
-      "an election timeout of \(electionTimeout.lowerBound) is less than three heartbeats of \(heartbeat), or those are "
-        + "less than 5 ms; make it longer")
+      "an election timeout of \(electionTimeout.lowerBound) is less than three heartbeats of \(heartbeat), or those "
+        + "are less than 5 ms; make it longer")
     try require(
       electionTimeout.upperBound > electionTimeout.lowerBound && electionTimeout.upperBound <= .seconds(600),
       "all members would stand at the same time, or never: make the election timeout a range of up to 600 s")

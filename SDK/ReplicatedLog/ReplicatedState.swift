@@ -1,5 +1,5 @@
-/// What the entries of a ``ReplicatedLog`` make: the role's own data, which is the same on all members that have applied
-/// the same entries. So ``apply(_:at:)`` depends on nothing but the entries: no clock, no random numbers, no
+/// What the entries of a ``ReplicatedLog`` make: the role's own data, which is the same on all members that have
+/// applied the same entries. So ``apply(_:at:)`` depends on nothing but the entries: no clock, no random numbers, no
 /// configuration, no order of a `Dictionary` or `Set`. Whoever proposes an entry puts such things into it.
 public protocol ReplicatedState: AnyObject {
   /// Does what the entry says. The answer goes to whoever proposed it, on his member; the same on all.

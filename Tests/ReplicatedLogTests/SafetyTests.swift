@@ -18,7 +18,8 @@ import Testing
     #expect(finals > schedules * 20 && reads > schedules * 10, "\(finals) entries, \(reads) reads")
   }
 
-  /// Each broken core is found, but for those that need so rare a schedule that PaperTests has it. They are built here, which takes its time.
+  /// Each broken core is found, but for those that need so rare a schedule that PaperTests has it. They are built here,
+  /// which takes its time.
   @Test(
     .enabled(if: isLong),
     arguments: [

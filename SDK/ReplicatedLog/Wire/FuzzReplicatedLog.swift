@@ -1,6 +1,6 @@
-/// What the fuzzer tries: messages from two other members, each behind a byte with flags (bit 0: which of the two; bit 1:
-/// time passes first; bit 2: the disk takes its time) and two with its length, and what follows as a record of the
-/// store. Stops the process on what should never be.
+/// What the fuzzer tries: messages from two other members, each behind a byte with flags (bit 0: which of the two; bit
+/// 1: time passes first; bit 2: the disk takes its time) and two with its length. What is no message is tried as a
+/// record of the store. Stops the process on what should never be.
 package func fuzzReplicatedLog(_ bytes: [UInt8]) {
   let members = [1, 2, 3], hash = MessageCodec.hash(members: members)
   var raft = Raft(RaftSettings(me: 2, members: members), seed: 1)
