@@ -47,13 +47,17 @@ struct Plugin {
   var name: String
   var path: String
   var language: Language
+  /// Besides NodeKit.
+  var libraries: [Target.Dependency] = []
   enum Language { case swift, c }
 
   var product: Product { .library(name: name, type: .dynamic, targets: [name]) }
   var target: Target {
     switch language {
     case .swift:
-      .target(name: name, dependencies: ["NodeKit"], path: path, swiftSettings: strict, linkerSettings: pluginLink)
+      .target(
+        name: name, dependencies: ["NodeKit"] + libraries, path: path, swiftSettings: strict, linkerSettings: pluginLink
+      )
     case .c:
       .target(
         name: name, dependencies: ["CNodeABI"], path: path, publicHeadersPath: ".",
@@ -72,6 +76,9 @@ let plugins = [
   Plugin(name: "attic", path: "Tests/Fixtures/Attic", language: .swift),
   // Asks other servers, for tests.
   Plugin(name: "asker", path: "Tests/Fixtures/Asker", language: .swift),
+  // Keeps a map on several nodes, for tests.
+  Plugin(
+    name: "replicated-map", path: "Tests/Fixtures/ReplicatedMap", language: .swift, libraries: ["ReplicatedLog"]),
   Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
@@ -106,7 +113,7 @@ let fuzzers: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "fuzz", dependencies: ["HostCore", "HostRuntime"], path: "Tests/Fuzz",
+      name: "fuzz", dependencies: ["HostCore", "HostRuntime", "ReplicatedLog"], path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
   ]
@@ -115,6 +122,7 @@ let package = Package(
   name: "nodehost",
   products: [
     .library(name: "NodeKit", targets: ["NodeKit"]),
+    .library(name: "ReplicatedLog", targets: ["ReplicatedLog"]),
     .library(name: "NodeTesting", targets: ["NodeTesting"]),
     .library(name: "ProtoFields", targets: ["ProtoFields"]),
     .executable(name: "nodehost", targets: ["nodehost"]),
@@ -133,6 +141,8 @@ let package = Package(
     module("NodeSchema", in: "SDK", ["NodeValues"]),
     // Messages of gRPC, for roles in Swift.
     module("ProtoFields", in: "SDK", ["NodeKit"]),
+    // One order of entries on several nodes; linked into each role that uses it.
+    module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"]),
     // libffi calls the methods of plugins written in C as a node does.
     module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"]),
 
@@ -179,6 +189,7 @@ let package = Package(
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
+    tests("ReplicatedLogTests", ["NodeValues", "NodeKit", "NodeTesting", "ReplicatedLog", "FuzzSupport"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
     module("FuzzSupport", in: "Tests", []),

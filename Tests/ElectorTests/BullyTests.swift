@@ -33,7 +33,8 @@ import Testing
     #expect(sent(low.takeEffects(), .election) == [2, 3])
   }
 
-  /// If no higher node answers within the time limit, it "can proceed" to make itself the coordinator, and tells all lower ones.
+  /// If no higher node answers within the time limit, it "can proceed" to make itself the coordinator, and tells all
+  /// lower ones.
   @Test func silenceOfAllHigherNodesMakesACoordinator() {
     var middle = BullyElector(me: 2, others: [1, 3], timing: .lan, now: 0)
     for node in [1, 3] { middle.linkChanged(node, isUp: true, 0) }

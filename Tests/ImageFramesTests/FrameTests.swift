@@ -43,7 +43,8 @@ import Testing
     #expect(try read("{\"Hello\":{\"from\":3}}") == .betweenNodes("Hello"))
     let asked = try read(
       """
-      {"EncryptRequest":{"from":9,"req_id":"3f2a","user":"ada","image_bytes":[137, 80,78,71],"client_addr":"10.0.0.7:9000"}}
+      {"EncryptRequest":{"from":9,"req_id":"3f2a","user":"ada","image_bytes":[137, 80,78,71],
+      "client_addr":"10.0.0.7:9000"}}
       """)
     #expect(asked == .encryptRequest(id: "3f2a", user: "ada", image: [137, 80, 78, 71], client: "10.0.0.7:9000"))
     #expect(try SeedMessage(asked.bytes) == asked)

@@ -1,0 +1,116 @@
+import NodeKit
+import ReplicatedLog
+
+/// Keys and values that all nodes of the cluster agree on, for tests.
+@main
+final class ReplicatedMap: Role, Stateful, Drainable {
+  struct Config: RoleConfig {
+    @Setting("Entries between two snapshots.", in: 1...1_000_000) var snapshotEntries = 60
+  }
+
+  static let about = About("replicated-map", version: "1.0.0", "Keeps keys and values on all nodes.")
+  static let needs = ReplicatedLog.needs + [.bus]
+  static let methods = [
+    Method("write(key,value)", "Gives a key a value.", write),
+    Method("read(key)", "The value of a key; empty if it was never written.", idempotent: true, read),
+    Method("status()", "What this member is, and how far it has come.", idempotent: true, status),
+    Method("digest()", "Of all that was applied, when this member has everything.", idempotent: true, digest),
+    Method("measure(count,concurrent)", "Writes a second, so many at a time, each of 100 bytes.", measure),
+  ]
+  static let topics = [
+    Topic("replicated-map.applied", "Each entry: its index, and the digest of all up to it."),
+    Topic("replicated-map.leads", "This member leads a term."),
+  ]
+  static let stateVersion = 1
+
+  private let context: RoleContext
+  private let config: Config
+  private let map = Map()
+  private var log: ReplicatedLog?
+
+  init(_ context: RoleContext, _ config: Config) { (self.context, self.config) = (context, config) }
+
+  func start() throws {
+    var settings = ReplicatedLogSettings()
+    settings.snapshotEntries = config.snapshotEntries
+    settings.keptEntries = config.snapshotEntries / 3
+    let log = try ReplicatedLog(
+      context, members: try context.peers.nodes().map(\.id), settings: settings, state: map)
+    self.log = log
+    map.whenApplied = { [unowned self] index, digest in
+      try? context.bus.publish(
+        "replicated-map.applied", ["index": JSON(Int(index)), "digest": .string("\(digest)")] as JSON)
+    }
+    log.whenStandingChanges = { [unowned self] standing in
+      guard case .leader(let term) = standing else { return }
+      try context.bus.publish(
+        "replicated-map.leads", ["term": JSON(Int(term)), "leader": JSON(context.nodeID)] as JSON)
+    }
+    try log.start { [unowned self] result in
+      if case .failure(let error) = result { context.fail(error.status, error.message) }
+    }
+  }
+
+  func drain() { log?.transferLeadership() }
+
+  /// The store has everything.
+  func save() -> String {
+    log?.suspend()
+    return ""
+  }
+
+  func load(_ state: String, version: Int) {}
+
+  func write(_ key: String, _ value: String, _ reply: Reply<Nothing>) {
+    log?.propose(Map.entry(key, value)) { result in
+      switch result {
+      case .success: reply.send()
+      case .failure(let error): reply.fail(error)
+      }
+    }
+  }
+
+  func read(_ key: String, _ reply: Reply<String>) {
+    log?.read { [map] result in
+      switch result {
+      case .success: reply.send(map.values[key] ?? "")
+      case .failure(let error): reply.fail(error)
+      }
+    }
+  }
+
+  func status() -> String { log.map { "\($0.standing), applied \($0.appliedIndex)" } ?? "" }
+
+  func digest(_ reply: Reply<String>) {
+    log?.read { [map] result in
+      switch result {
+      case .success: reply.send("\(map.digest)")
+      case .failure(let error): reply.fail(error)
+      }
+    }
+  }
+
+  func measure(_ count: Int, _ concurrent: Int, _ reply: Reply<Double>) throws {
+    guard let log, (1...1_000_000).contains(count), (1...4_000).contains(concurrent) else {
+      throw RoleError(.invalidArgument, "1 to 1,000,000 writes, 1 to 4,000 at a time")
+    }
+    let entry = Map.entry("measured", String(repeating: "x", count: 90))
+    let begun = context.now
+    var left = count, open = 0
+    func more() {
+      while left > 0, open < concurrent, reply.isWaiting {
+        left -= 1
+        open += 1
+        log.propose(entry) { result in
+          open -= 1
+          if case .failure(let error) = result { return reply.fail(error) }
+          if left == 0, open == 0 {
+            reply.send(Double(count) * 1e9 / Double(self.context.now.nanoseconds - begun.nanoseconds))
+          }
+          more()
+        }
+      }
+    }
+    more()
+  }
+}
