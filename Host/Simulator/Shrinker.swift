@@ -68,8 +68,12 @@ package struct Shrinker {
     for margin in [1.02, 1.2, 1.6] {
       var scenario = simulation.scenario
       scenario.minutes = min(scenario.minutes, (Double(failure.time) * margin + 1e9) / 60e9)
-      let faults = outcome.plan.faults.filter { $0.start <= scenario.duration }
-      if let shorter = try? simulation.with(scenario), attempt(shorter, FaultPlan(faults)) { return }
+      let plan = FaultPlan(outcome.plan.faults.filter { $0.start <= scenario.duration })
+      // The plan has them, as far as they are still there; and what is not looked at any more is no rule.
+      scenario.steps = []
+      let duration = scenario.duration
+      scenario.rules.removeAll { $0.within.map { plan.calmFrom + $0 > duration } ?? false }
+      if let shorter = try? simulation.with(scenario), attempt(shorter, plan) { return }
     }
   }
 

@@ -287,6 +287,11 @@ enum CommandTable {
       arguments: [Argument("PLUGIN.so", .any, help: "Plugin files", completion: .file)],
       passesWordsOn: true),
     Command(
+      name: "simulate", summary: "Run a deployment in simulated worlds, or live, with faults; no node is needed",
+      discussion: "Runs nodehost simulate, which takes further options: see nodehost simulate --help.",
+      arguments: [Argument("DEPLOYMENT", help: "A folder of manifests, or a scenario (.sim)", completion: .file)],
+      passesWordsOn: true),
+    Command(
       name: "key", summary: "Make a key by which the nodes of a cluster know one another",
       discussion: "The file gets mode 0600. One that is there already is not touched.",
       arguments: [

@@ -49,7 +49,7 @@ func run(_ invocation: Invocation) throws(CommandFailure) -> ExitCode {
   case "version": try NodeCommands.version(invocation)
   case "man": try Output.write(CommandTable.program.manual)
   case "completions": try completions(invocation.arguments[0])
-  case "validate", "schema", "check": try NodehostCommands.become(invocation)
+  case "validate", "schema", "check", "simulate": try NodehostCommands.become(invocation)
   default: preconditionFailure("the table has a command that nobody does")
   }
   return .success

@@ -21,7 +21,7 @@ public struct Need: Sendable, Equatable {
   public static let client = Need(id: NH_CLIENT_ID, layout: NH_CLIENT_LAYOUT)
   public static let peers = Need(id: NH_PEERS_ID, layout: NH_PEERS_LAYOUT)
   public static let rpc = Need(id: NH_RPC_ID, layout: NH_RPC_LAYOUT)
-  /// A role with it cannot be simulated.
+  /// A role with it cannot be simulated, unless the need is optional: then it gets none in a simulated world.
   public static let fd = Need(id: NH_FD_ID, layout: NH_FD_LAYOUT)
 
   /// What a role needs that names nothing: the services that every host has and every simulation repeats.

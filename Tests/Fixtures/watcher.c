@@ -1,6 +1,7 @@
 /*
  * A role that watches descriptors: a pair of sockets of its own, over which it talks to itself as a library would to
- * its server. -DRAW adds methods that watch whatever number they are given, right or wrong.
+ * its server. -DRAW adds methods that watch whatever number they are given, right or wrong; -DOPTIONAL does without
+ * descriptors where there are none.
  */
 #include <errno.h>
 #include <nodehost.h>
@@ -55,6 +56,9 @@ static void close_both(watcher *self) {
 static nh_status start(void *role, nh_error *error) {
   watcher *self = role;
   self->fd = self->host->get_service(self->host, nh_cstr(NH_FD_ID), NH_FD_LAYOUT);
+#ifdef OPTIONAL
+  if (!self->fd) return NH_OK;
+#endif
   if (!self->fd) return nh_fail(error, NH_UNAVAILABLE, nh_cstr(""), nh_cstr("nobody watches"));
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, self->ends) != 0)
     return nh_fail(error, NH_RESOURCE_EXHAUSTED, nh_cstr(""), nh_cstr("no sockets"));
@@ -171,7 +175,12 @@ static const nh_method methods[] = {
 #endif
 };
 
-static const nh_need needs[] = {{NH_INIT(NH_FD_ID), NH_FD_LAYOUT, 1, 0}};
+#ifdef OPTIONAL
+#define REQUIRED 0
+#else
+#define REQUIRED 1
+#endif
+static const nh_need needs[] = {{NH_INIT(NH_FD_ID), NH_FD_LAYOUT, REQUIRED, 0}};
 
 #ifndef VERSION
 #define VERSION "1.0.0"

@@ -156,16 +156,17 @@ enum SimulatedPlugins {
   static let folder: String = {
     let folder = temporaryFolder()
     for name in ["routes", "talker", "watcher"] { build(name, folder) }
+    build("watcher", folder, as: "careless", "-DOPTIONAL")
     return folder
   }()
 
   nonisolated(unsafe) static let catalogue = PluginCatalogue(
     scratch: temporaryFolder(), executable: "\(products)/nodehost")
 
-  private static func build(_ name: String, _ folder: String) {
+  private static func build(_ name: String, _ folder: String, as library: String? = nil, _ flags: String = "") {
     let command =
-      "cc -std=gnu11 -O1 -shared -fPIC -fvisibility=hidden -I \(repository)/SDK/CNodeABI/include "
-      + "-o \(folder)/lib\(name).so \(repository)/Tests/Fixtures/\(name).c"
+      "cc -std=gnu11 -O1 -shared -fPIC -fvisibility=hidden -I \(repository)/SDK/CNodeABI/include \(flags) "
+      + "-o \(folder)/lib\(library ?? name).so \(repository)/Tests/Fixtures/\(name).c"
     precondition(system(command) == 0, command)
   }
 

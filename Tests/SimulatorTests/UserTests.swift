@@ -82,5 +82,11 @@ extension Worlds {
       let trouble = try #require(nodes[1].process?.node.trouble)
       #expect(contains(trouble, "watches descriptors, which a simulated world has not"), "\(trouble)")
     }
+
+    @Test func rolesThatCanDoWithoutDescriptorsGetNone() throws {
+      let nodes = try SimulatedNodes([["{ role: watcher, plugin: careless }"]])
+      #expect(nodes[1].process?.node.trouble == nil)
+      #expect(try nodes.call("watcher", "heard", [], on: 1) == 0)
+    }
   }
 }

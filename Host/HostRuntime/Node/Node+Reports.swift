@@ -73,7 +73,7 @@ extension Node {
     description.topics = plugin.topics.map { Named($0.name, $0.doc) }
     description.stateVersion = Int64(plugin.stateVersion)
     description.mayUnload = file.note.mayUnload
-    description.simulatable = !plugin.needs.contains { $0.id == NH_FD_ID }
+    description.simulatable = !plugin.needs.contains { $0.id == NH_FD_ID && $0.isRequired }
   }
 
   func reportStatus(_ health: HealthReport) -> NodeStatus {

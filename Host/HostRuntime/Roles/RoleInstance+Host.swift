@@ -24,6 +24,8 @@ extension RoleInstance {
       misuse("it asks for \(id) with another layout", "build the plugin against this host's SDK")
       return nil
     }
+    // Descriptors belong to the machine, and a simulated world has none: who can do without gets none.
+    if id == NH_FD_ID, VirtualTime.isOn { return nil }
     return tables.table(of: id)
   }
 
