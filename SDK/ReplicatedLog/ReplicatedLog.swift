@@ -101,6 +101,11 @@ public final class ReplicatedLog {
   /// And of the last that is final, as far as this member knows.
   public var committedIndex: UInt64 { raft.committed }
 
+  /// Why nothing gets on at the moment, for the role's `health`; nil: it does.
+  public var problem: String? {
+    phase == .running && trouble == nil && raft.leader != nil ? nil : missing
+  }
+
   // MARK: What it does
 
   /// Reads the store, gives the state what it finds, and takes part from then on. `ready` comes when that is done; with

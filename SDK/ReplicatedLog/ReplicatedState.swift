@@ -11,11 +11,20 @@ public protocol ReplicatedState: AnyObject {
 }
 
 /// What a member is at the moment.
-public enum Standing: Sendable, Equatable {
+public enum Standing: Sendable, Equatable, CustomStringConvertible {
   /// It decides the order, and the others follow.
   case leader(term: UInt64)
   /// Nil: it knows of no leader.
   case follower(of: Int?, term: UInt64)
   /// It has missed a leader and wants to be one.
   case candidate(term: UInt64)
+
+  public var description: String {
+    switch self {
+    case .leader(let term): "leads term \(term)"
+    case .follower(let leader?, let term): "follows \(leader) in term \(term)"
+    case .follower(nil, let term): "knows no leader of term \(term)"
+    case .candidate(let term): "wants to lead after term \(term)"
+    }
+  }
 }

@@ -11,6 +11,8 @@ import Testing
   @Test func withoutAMajorityItSaysWhoIsMissing() throws {
     let cluster = try Cluster(3)
     let leader = try cluster.leader(), others = [1, 2, 3].filter { $0 != leader }
+    let role = try cluster.role(leader)
+    #expect(role.log.problem == nil && role.log.standing.description == "leads term \(role.log.term)")
     for node in others { cluster.crash(node) }
     let missing = "no majority of the members 1, 2, 3 is linked: \(others[0]) and \(others[1]) are down"
     // The leader has it on its disk, and when the others come back they may get it.
@@ -19,6 +21,7 @@ import Testing
         == "\(missing); it may have happened: look before you propose it again")
     #expect(failure { try cluster.call(leader, "add", "a", 1) } == "\(missing); it did not happen; try later")
     #expect(failure { try cluster.call(leader, "sum", "a") } == "\(missing); try later")
+    #expect(role.log.problem == missing && role.log.leader == nil)
   }
 
   @Test func onlyTheLeaderConfirmsThatItLeads() throws {

@@ -1,8 +1,8 @@
 /// One member of a group that keeps one log: the algorithm Raft (Ongaro and Ousterhout, "In Search of an
 /// Understandable Consensus Algorithm"; Ongaro's thesis for what goes beyond it), without clock, disk and network.
 ///
-/// It is told what happens (``advance(to:)``, ``receive(_:)``, ``propose(_:)``, ``written()``), and then asked what is to
-/// be done: ``takeWrite()``, ``takeMessages()``, ``takeCommitted(limit:)``.
+/// It is told what happens (``advance(to:)``, ``receive(_:)``, ``propose(_:)``, ``written()``), and then asked what is
+/// to be done: ``takeWrite()``, ``takeMessages()``, ``takeCommitted(limit:)``.
 ///
 /// Terms: an entry is *durable* when it is on this member's disk, *committed* when it is on a majority's, which makes
 /// it final, and *applied* when the state machine has it.
