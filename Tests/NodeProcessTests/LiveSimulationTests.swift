@@ -66,6 +66,17 @@ import Testing
     #expect(folders.isEmpty)
   }
 
+  /// A partition is one: without a majority nobody is answered, and with it everybody.
+  @Test func whoIsCutOffDoesNotAnswer() throws {
+    let lines = "faults none\nat 0.3s partition three for 4s"
+    let live = try start(minutes: 0.09, lines, ["--seed", "1", "--trace", "trace"])
+    #expect(live.end() == 0, "\(live.output)\(live.errors)")
+    let trace = machine.text("trace").split(separator: "\n")
+    let late = trace.filter { $0.contains("did not answer in time") }
+    #expect(late.count > 4 && late.allSatisfy { $0.contains("  three  ") }, "\(late)")
+    #expect(trace.suffix(200).contains { $0.contains("  three  ") && $0.contains("gets answered") }, "it is healed")
+  }
+
   /// Within ten seconds: half the nodes are cut off from the others all the time.
   @Test func aBrokenRegisterIsCaughtLive() throws {
     let live = try start(

@@ -30,6 +30,7 @@ import Testing
       clients 4 pause 100ms..500ms timeout 2s
         call asker.ask GET http://n2:8080/never - 1500 0
         call talker.call http://n2:8080 /interop.Echo/Wait hello 0 1500 0 0 0
+        call talker.call http://n2:81 /interop.Echo/Unary hello 0 1500 0 0 0
         call asker.ask GET http://nobody:8080/x - 500 2
       """)
     let worker = try Worker("\(folder)/ask.sim")

@@ -80,6 +80,8 @@ final class RpcClientCall: RpcCall, ClientExchangeHandler, TimerTarget, @uncheck
     guard wait > 0 else { return exchange.start(at: channel.origin) }
     if waits { return startLater(wait) }
     let words = channel.lastWords
+    // It will never be sent, and would keep its handler for ever.
+    exchange.cancel()
     role.loop.post { [self] in over(NH_UNAVAILABLE, words) }
   }
 

@@ -20,7 +20,7 @@ package struct RoleTrial: Sendable {
   package func simulation(broken fault: String? = nil) throws -> Simulation {
     let folders = [try build.folder(broken: fault), TestPlaces.products]
     let catalogue = PluginCatalogue(
-      scratch: TestPlaces.newScratch(), executable: "\(TestPlaces.products)/nodehost", folders: folders)
+      scratch: TestPlaces.newFolder(), executable: "\(TestPlaces.products)/nodehost", folders: folders)
     return try Simulation(read(), catalogue)
   }
 

@@ -12,22 +12,21 @@ package enum TestPlaces {
     return String(own[..<own.lastIndex(of: "/")!])
   }()
 
-  /// A folder of this process's own, which is removed at its end.
-  package static let scratch: String = {
+  /// A new folder for each that asks, which is removed at the end of this process.
+  package static func newFolder() -> String {
+    let number = made.add(1, ordering: .relaxed).newValue
+    let folder = "\(scratch)/\(number)"
+    mkdir(folder, 0o700)
+    return folder
+  }
+
+  private static let made = Atomic<Int>(0)
+  private static let scratch: String = {
     var template = Array("/tmp/nodehost-simulated-XXXXXX".utf8CString)
     let folder = String(cString: mkdtemp(&template)!)
     atexit { removeScratch() }
     return folder
   }()
-
-  private static let folders = Atomic<Int>(0)
-
-  /// A folder in it for one simulation, which empties its own.
-  package static func newScratch() -> String {
-    let folder = "\(scratch)/\(folders.add(1, ordering: .relaxed).newValue)"
-    mkdir(folder, 0o700)
-    return folder
-  }
 
   private static func removeScratch() { _ = system("rm -rf '\(scratch)'") }
 }
