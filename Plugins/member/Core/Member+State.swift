@@ -1,0 +1,60 @@
+package import NodeKit
+
+extension Member: Stateful {
+  package static let stateVersion = 1
+
+  package func save() -> [UInt8] {
+    var snapshot = snapshot()
+    snapshot.nodes = list.inOrder
+    return snapshot.bytes
+  }
+
+  /// The registration goes on under the same instance, so that the gateway sees no other node.
+  package func load(_ state: [UInt8], version: Int) throws {
+    guard version == 1 else {
+      throw RoleError(.invalidArgument, "a state of version \(version) is not known; this build knows 1")
+    }
+    let snapshot = try Snapshot(state)
+    guard !snapshot.instance.isEmpty else {
+      throw RoleError(.invalidArgument, "a state without an instance is none of a member")
+    }
+    instance = snapshot.instance
+    presence = snapshot.isAway ? .away : snapshot.isJoined ? .joined : .joining
+    take(snapshot, snapshot.nodes)
+    report = snapshot.report
+    highestReport = snapshot.highestReport
+    if snapshot.intervalMilliseconds > 0 { interval = .milliseconds(Int64(snapshot.intervalMilliseconds)) }
+  }
+
+  /// All but the nodes.
+  func snapshot() -> Snapshot {
+    var snapshot = Snapshot()
+    snapshot.instance = instance
+    snapshot.gateway = gateways.current
+    snapshot.learned = gateways.learned
+    snapshot.isJoined = presence == .joined
+    snapshot.isAway = presence == .away
+    snapshot.isOldGateway = isOldGateway
+    snapshot.bootstrap = bootstrap
+    snapshot.intervalMilliseconds = UInt64(interval / .milliseconds(1))
+    (snapshot.revision, snapshot.registry) = (list.revision, list.registry)
+    snapshot.leadership = list.leadership
+    (snapshot.report, snapshot.highestReport) = (report, highestReport)
+    if let age {
+      snapshot.newsMilliseconds = Int64((context.timeSince1970 - age) / .milliseconds(1))
+    }
+    return snapshot
+  }
+
+  func take(_ snapshot: Snapshot, _ nodes: [NodeRecord]) {
+    gateways.learn(snapshot.learned)
+    gateways.prefer(snapshot.gateway)
+    isOldGateway = snapshot.isOldGateway
+    bootstrap = snapshot.bootstrap
+    list = NodeList(
+      nodes, snapshot.leadership, revision: snapshot.revision, registry: snapshot.registry, limit: config.mostNodes)
+    guard snapshot.newsMilliseconds > 0 else { return }
+    let age = context.timeSince1970 - .milliseconds(snapshot.newsMilliseconds)
+    lastNews = context.now.advanced(by: .zero - max(.zero, age))
+  }
+}
