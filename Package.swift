@@ -93,6 +93,7 @@ let package = Package(
   products: [
     .library(name: "NodeKit", targets: ["NodeKit"]),
     .library(name: "NodeTesting", targets: ["NodeTesting"]),
+    .library(name: "ProtoFields", targets: ["ProtoFields"]),
     .executable(name: "nodehost", targets: ["nodehost"]),
     .executable(name: "hostctl", targets: ["hostctl"]),
   ] + plugins.map(\.product),
@@ -107,6 +108,8 @@ let package = Package(
       // nh_plugin_query calls the `main` that `@main` makes of the plugin's role.
       swiftSettings: strict + [.enableExperimentalFeature("Extern")]),
     module("NodeSchema", in: "SDK", ["NodeValues"]),
+    // Messages of gRPC, for roles in Swift.
+    module("ProtoFields", in: "SDK", ["NodeKit"]),
     // libffi calls the methods of plugins written in C as a node does.
     module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"]),
 
@@ -148,6 +151,7 @@ let package = Package(
       swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
+    tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
     module("FuzzSupport", in: "Tests", []),

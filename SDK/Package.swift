@@ -19,6 +19,7 @@ let package = Package(
   products: [
     .library(name: "NodeKit", targets: ["NodeKit"]),
     .library(name: "NodeTesting", targets: ["NodeTesting"]),
+    .library(name: "ProtoFields", targets: ["ProtoFields"]),
   ],
   targets: [
     .target(name: "CNodeABI", path: "CNodeABI", exclude: ["describe", "plugin.map"]),
@@ -28,6 +29,7 @@ let package = Package(
     .target(
       name: "NodeKit", dependencies: ["CNodeABI", "NodeValues"], path: "NodeKit",
       swiftSettings: settings + [.enableExperimentalFeature("Extern")]),
+    .target(name: "ProtoFields", dependencies: ["NodeKit"], path: "ProtoFields", swiftSettings: settings),
     .target(name: "NodeSchema", dependencies: ["NodeValues"], path: "NodeSchema", swiftSettings: settings),
     .systemLibrary(name: "CFFI", path: "CFFI", providers: [.apt(["libffi-dev"])]),
     .target(
