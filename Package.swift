@@ -131,7 +131,7 @@ let package = Package(
     // The cases of `nodehost check`, with a host of their own.
     module("PluginCheck", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem"]),
     // The same services on virtual time: any number of nodes in one process.
-    module("Simulator", in: "Host", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime"], settings: fast),
+    module("Simulator", in: "Host", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "CSystem"], settings: fast),
     .executableTarget(
       name: "nodehost",
       dependencies: ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "PluginCheck", "Simulator"],
@@ -161,7 +161,15 @@ let package = Package(
       "HostRuntimeTests",
       ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "CHttp2", "FuzzSupport"]),
     tests("PluginCheckTests", ["NodeValues", "HostCore", "HostRuntime", "PluginCheck"]),
-    tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator"]),
+    // Roles in simulated worlds: how they are built right and broken, their scenarios and their invariants.
+    .target(
+      name: "SimulatedRoles", dependencies: ["HostCore", "HostRuntime", "Simulator"], path: "Tests/Simulation/Roles",
+      swiftSettings: strict),
+    // Counts the seeds that it takes to find them.
+    .executableTarget(
+      name: "planted-faults", dependencies: ["HostCore", "HostRuntime", "Simulator", "SimulatedRoles"],
+      path: "Tests/Simulation/Planted", swiftSettings: strict),
+    tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
   ] + plugins.map(\.target) + fuzzers
 )

@@ -1,22 +1,12 @@
-import HostRuntime
+import SimulatedRoles
 import Testing
 
 @testable import Simulator
 
 /// Worlds of three nodes that keep registers together.
 @Suite struct SimulationTests {
-  private static let busy = """
-    minutes 1.5
-    faults all
-    clients 6 pause 20ms..300ms timeout 2s
-      call register.write k{1..2} {unique}
-      call register.read k{1..2}
-    within 15s running
-    always linearizable register.read register.write
-    """
-
   @Test func theRightRegisterIsRightWhateverHappens() throws {
-    let simulation = try RegisterPlugin().simulation(Self.busy)
+    let simulation = try Register.busy.simulation()
     for seed in 1...3 as ClosedRange<UInt64> {
       let outcome = simulation.run(seed)
       #expect(outcome.failure == nil, "seed \(seed): \(outcome.failure!)")
@@ -25,48 +15,47 @@ import Testing
   }
 
   @Test func theSameSeedIsTheSameRun() throws {
-    let simulation = try RegisterPlugin().simulation(Self.busy)
+    let simulation = try Register.busy.simulation()
     let first = simulation.run(42), second = simulation.run(42), other = simulation.run(43)
     #expect(first.hash == second.hash && first.events == second.events)
     #expect(first.hash != other.hash)
     #expect(simulation.divergence(42) == nil)
   }
 
-  /// Each broken register is found; most of them by the first or second seed.
-  @Test(arguments: RegisterPlugin.faults) func brokenRegistersAreFound(_ fault: String) throws {
-    // What was acknowledged and not synced is lost only if most replicas lose their power within one sync.
-    let cuts = "\(RegisterPlugin.repository)/Tests/Simulation/power-cuts.sim"
-    let rare = ["ACK_BEFORE_SYNC", "NO_WRITE_BACK"].contains(fault)
-    let simulation = try RegisterPlugin(broken: fault).simulation(
-      rare ? String(decoding: readFile(cuts, limit: 1 << 16) ?? [], as: UTF8.self) : Self.busy)
-    let found = (1...20 as ClosedRange<UInt64>).first { simulation.run($0).failure != nil }
-    let seed = try #require(found, "not found")
-    let failure = try #require(simulation.run(seed).failure)
-    #expect(failure.rule == "linearizable register.read register.write", "\(failure)")
+  @Test func rolesInSwiftAreBuiltAsTheyAreToo() throws {
+    let simulation = try Counter.powerCuts.simulation()
+    for seed in 1...3 as ClosedRange<UInt64> {
+      let outcome = Counter.powerCuts.run(simulation, seed)
+      #expect(outcome.failure == nil && outcome.answered > 100, "seed \(seed): \(outcome)")
+    }
+  }
+
+  /// Each broken build is found, and by the rule that it breaks.
+  @Test(arguments: PlantedFault.all) func plantedFaultsAreFound(_ planted: PlantedFault) throws {
+    let find = try #require(try planted.search(), "\(planted) is not found")
+    #expect(find.failure.rule == planted.rule, "\(find.failure)")
   }
 
   /// The replicas' own rule, as a watcher sees it after each event.
   @Test func whatAReplicaHasNeverGoesBack() throws {
-    let right = VersionsRise(), broken = VersionsRise()
-    let simulation = try RegisterPlugin().simulation(Self.busy)
-    #expect(simulation.run(3, watchers: [right]).failure == nil)
-    #expect(right.looked > 100)
-    let forgetful = try RegisterPlugin(broken: "FORGETS").simulation(Self.busy)
-    let found = (1...40 as ClosedRange<UInt64>).contains {
-      forgetful.run($0, watchers: [broken]).failure?.rule == "versions rise"
-    }
-    #expect(found)
+    let watcher = VersionsRise()
+    #expect(try Register.busy.simulation().run(3, watchers: [watcher]).failure == nil)
+    #expect(watcher.looked > 100)
+  }
+
+  private static func lines(_ text: String) throws -> Simulation {
+    try RoleTrial(Register.build, "deployment register\n\(text)").simulation()
   }
 
   /// A rule that a run is too short for would never be looked at.
   @Test func runsLastUntilTheirRulesAreLookedAt() throws {
-    #expect(throws: Deployment.Problem.self) { try RegisterPlugin().simulation("minutes 0.5\nwithin 40s running") }
-    let simulation = try RegisterPlugin().simulation("minutes 3\nwithin 60s running")
+    #expect(throws: Deployment.Problem.self) { try Self.lines("minutes 0.5\nwithin 40s running") }
+    let simulation = try Self.lines("minutes 3\nwithin 60s running")
     #expect((1...20 as ClosedRange<UInt64>).allSatisfy { simulation.plan($0).calmFrom <= 120_000_000_000 })
   }
 
   @Test func aFailureIsShrunk() throws {
-    let simulation = try RegisterPlugin(broken: "SMALL_QUORUM").simulation(Self.busy)
+    let simulation = try Register.busy.simulation(broken: "SMALL_QUORUM")
     let seed = try #require((1...10 as ClosedRange<UInt64>).first { simulation.run($0).failure != nil })
     var tries = 0
     var shrinker = try #require(Shrinker(simulation, seed: seed) { count, _, _ in tries = count })

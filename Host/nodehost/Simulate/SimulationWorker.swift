@@ -1,4 +1,3 @@
-import CSystem
 import Glibc
 import HostCore
 import HostRuntime
@@ -9,8 +8,6 @@ import Simulator
 /// of its input, and answers with a line of JSON. A role that crashes takes this process along, and no other.
 struct SimulationWorker {
   static let word = "simulate-worker"
-  /// Says that this process is as it must be for a run to be the same everywhere.
-  private static let mark = "NODEHOST_SIMULATION_WORKER"
   /// What came before a failure is told with it.
   private static let lastEvents = 24
 
@@ -18,7 +15,7 @@ struct SimulationWorker {
   private let invocation: Invocation
 
   static func run(_ words: [String]) -> ExitCode {
-    becomeRepeatable()
+    RepeatableProcess.become(ownExecutable)
     guard case .run(let invocation) = CommandTable.program.parse(["simulate"] + words) else { return .usage }
     let scratch = ScratchFolder()
     do {
@@ -38,16 +35,6 @@ struct SimulationWorker {
       say(["problem": .string(SimulateCommand.words(error))])
       return .failure
     }
-  }
-
-  /// The order in a Swift dictionary, and all that hangs on addresses, is the same in each run from here on.
-  private static func becomeRepeatable() {
-    guard getenv(mark) == nil else { return }
-    setenv(mark, "1", 1)
-    setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)
-    _ = csystem_fix_addresses()
-    var words: [UnsafeMutablePointer<CChar>?] = CommandLine.arguments.map { strdup($0) } + [nil]
-    execv(ownExecutable, &words)
   }
 
   private static func say(_ json: JSON) { Console.write(json.description + "\n") }

@@ -1,0 +1,41 @@
+package import Simulator
+
+/// A broken build of a role, and the scenario that finds it.
+package struct PlantedFault: Sendable, CustomStringConvertible {
+  package let trial: RoleTrial
+  /// The switch, without `BROKEN_`.
+  package let fault: String
+  /// The rule that it breaks: of the scenario, or of one of the role's watchers.
+  package let rule: String
+  /// It is found within so many seeds, wherever one begins.
+  package let seeds: Int
+
+  package init(_ fault: String, in trial: RoleTrial, breaks rule: String, within seeds: Int = 20) {
+    (self.fault, self.trial, self.rule, self.seeds) = (fault, trial, rule, seeds)
+  }
+
+  package var description: String { "\(trial.build.name) \(fault)" }
+
+  /// All that there are, of all roles.
+  package static let all = Register.planted + Counter.planted
+
+  package struct Find: Sendable {
+    package var seed: UInt64
+    package var failure: WorldFailure
+    /// How many seeds it took.
+    package var tries: Int
+  }
+
+  /// The first seed, from `first` on, at which the broken role is found out.
+  package func search(from first: UInt64 = 1) throws -> Find? {
+    search(try trial.simulation(broken: fault), from: first)
+  }
+
+  package func search(_ simulation: Simulation, from first: UInt64) -> Find? {
+    for tries in 1...seeds {
+      let seed = first + UInt64(tries) - 1
+      if let failure = trial.run(simulation, seed).failure { return Find(seed: seed, failure: failure, tries: tries) }
+    }
+    return nil
+  }
+}

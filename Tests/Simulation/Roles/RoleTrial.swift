@@ -1,0 +1,39 @@
+import HostCore
+import HostRuntime
+package import Simulator
+
+/// A role in a scenario, with the invariants that only it has.
+package struct RoleTrial: Sendable {
+  package let build: RoleBuild
+  /// A file of the repository, or the lines of a scenario that stands in Tests/Simulation.
+  package let scenario: String
+  /// New ones for each run: they look at the world after each event.
+  package let watchers: @Sendable () -> [any WorldWatcher]
+
+  package init(
+    _ build: RoleBuild, _ scenario: String, watchers: @escaping @Sendable () -> [any WorldWatcher] = { [] }
+  ) {
+    (self.build, self.scenario, self.watchers) = (build, scenario, watchers)
+  }
+
+  /// `broken` is one of the role's switches, without `BROKEN_`. Other roles of the deployment are as they ship.
+  package func simulation(broken fault: String? = nil) throws -> Simulation {
+    let folders = [try build.folder(broken: fault), TestPlaces.products]
+    let catalogue = PluginCatalogue(
+      scratch: TestPlaces.scratch, executable: "\(TestPlaces.products)/nodehost", folders: folders)
+    return try Simulation(read(), catalogue)
+  }
+
+  private func read() throws -> Scenario {
+    guard scenario.hasSuffix(".sim") else {
+      return try ScenarioReader.read(scenario, in: "\(TestPlaces.repository)/Tests/Simulation")
+    }
+    let path = "\(TestPlaces.repository)/\(scenario)"
+    guard let bytes = readFile(path, limit: 1 << 20) else { throw RoleBuild.Failure(description: "no file \(path)") }
+    return try ScenarioReader.read(String(decoding: bytes, as: UTF8.self), in: PathText.folder(of: path))
+  }
+
+  package func run(_ simulation: Simulation, _ seed: UInt64) -> Simulation.Outcome {
+    simulation.run(seed, watchers: watchers())
+  }
+}
