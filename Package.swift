@@ -47,13 +47,17 @@ struct Plugin {
   var name: String
   var path: String
   var language: Language
+  /// Modules that it stands on, besides NodeKit.
+  var dependencies: [Target.Dependency] = []
   enum Language { case swift, c }
 
   var product: Product { .library(name: name, type: .dynamic, targets: [name]) }
   var target: Target {
     switch language {
     case .swift:
-      .target(name: name, dependencies: ["NodeKit"], path: path, swiftSettings: strict, linkerSettings: pluginLink)
+      .target(
+        name: name, dependencies: ["NodeKit"] + dependencies, path: path, swiftSettings: strict,
+        linkerSettings: pluginLink)
     case .c:
       .target(
         name: name, dependencies: ["CNodeABI"], path: path, publicHeadersPath: ".",
@@ -62,20 +66,41 @@ struct Plugin {
   }
 }
 
-// The Rust template is built by rustc; see Host/start.
-let plugins = [
-  Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
-  Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
-  // Swapped by Tests/Benchmarks/run.
-  Plugin(name: "ballast", path: "Tests/Benchmarks/Ballast", language: .swift),
-  // Keeps objects, for tests and benchmarks.
-  Plugin(name: "attic", path: "Tests/Fixtures/Attic", language: .swift),
-  // Asks other servers, for tests.
-  Plugin(name: "asker", path: "Tests/Fixtures/Asker", language: .swift),
-  Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
-  Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
-  Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
+/// A shipped role, in Plugins/NAME: `Core` has all of its logic and is a module that tests link, `Entry` is the plugin.
+struct ShippedRole {
+  var name: String
+  var module: String
+  /// What its Core stands on, besides NodeKit.
+  var dependencies: [Target.Dependency]
+
+  var core: Target {
+    .target(
+      name: module, dependencies: ["NodeKit"] + dependencies, path: "Plugins/\(name)/Core", swiftSettings: strict)
+  }
+  var plugin: Plugin {
+    Plugin(name: name, path: "Plugins/\(name)/Entry", language: .swift, dependencies: [.target(name: module)])
+  }
+}
+
+let shippedRoles = [
+  ShippedRole(name: "member", module: "MemberCore", dependencies: ["ProtoFields"])
 ]
+
+// The Rust template is built by rustc; see Host/start.
+let plugins =
+  shippedRoles.map(\.plugin) + [
+    Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
+    Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
+    // Swapped by Tests/Benchmarks/run.
+    Plugin(name: "ballast", path: "Tests/Benchmarks/Ballast", language: .swift),
+    // Keeps objects, for tests and benchmarks.
+    Plugin(name: "attic", path: "Tests/Fixtures/Attic", language: .swift),
+    // Asks other servers, for tests.
+    Plugin(name: "asker", path: "Tests/Fixtures/Asker", language: .swift),
+    Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
+    Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
+    Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
+  ]
 
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
 let fuzzers: [Target] =
@@ -152,6 +177,7 @@ let package = Package(
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
+    tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
     module("FuzzSupport", in: "Tests", []),
@@ -171,5 +197,5 @@ let package = Package(
       path: "Tests/Simulation/Planted", swiftSettings: strict),
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
-  ] + plugins.map(\.target) + fuzzers
+  ] + shippedRoles.map(\.core) + plugins.map(\.target) + fuzzers
 )

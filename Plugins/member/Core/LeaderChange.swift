@@ -9,7 +9,7 @@ package struct LeaderChange: RoleConfig {
   package static let topic = "leader.changed"
 
   @Setting("The id of the node that leads; null while nobody does.") package var leader: Int?
-  @Setting("Of the election: rises with each, and is 1 or more.") package var term: UInt64
+  @Setting("Of the election: rises with each.", in: 1...UInt64.max) package var term: UInt64
   @Setting("The id of the node that says so.") package var node: Int
 
   package init() {}

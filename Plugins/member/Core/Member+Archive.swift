@@ -3,10 +3,15 @@ import ProtoFields
 
 /// What the store is still to be told.
 struct Archive {
-  var changed: [Int32: NodeRecord?] = [:]
+  /// Nodes that are otherwise there than in the list, or not at all.
+  var changed: Set<Int32> = []
   var isDirty = false
-  var timer: NodeKit.Timer?
-  var isWriting = false
+  var timer: Timer?
+  /// Under way; nil: nothing is.
+  var writing: Set<Int32>?
+
+  /// What the next build has to write: perhaps also what is under way.
+  var unwritten: Set<Int32> { changed.union(writing ?? []) }
 }
 
 /// The list in the store, so that a restart without gateways still knows it: an entry for each node, and one for all
@@ -41,8 +46,7 @@ extension Member {
   func noteArchive(_ changes: [NodeList.Change] = []) {
     for change in changes {
       switch change {
-      case .joined(let node), .updated(let node): archive.changed[node.id] = .some(node)
-      case .left(let node, _): archive.changed[node.id] = .some(nil)
+      case .joined(let node), .updated(let node), .left(let node, _): archive.changed.insert(node.id)
       case .leader: break
       }
     }
@@ -51,7 +55,7 @@ extension Member {
   }
 
   private func writeLater() {
-    guard archive.timer == nil, !archive.isWriting else { return }
+    guard archive.timer == nil, archive.writing == nil else { return }
     // Without a timer the next change tries again.
     archive.timer = try? context.timer.once(after: Self.delay) { [unowned self] in writeArchive() }
   }
@@ -60,12 +64,12 @@ extension Member {
     archive.timer = nil
     guard archive.isDirty else { return }
     let changed = archive.changed
-    (archive.changed, archive.isDirty, archive.isWriting) = ([:], false, true)
+    (archive.changed, archive.isDirty, archive.writing) = ([], false, changed)
     do {
       try context.store.commit { commit in
-        for (id, node) in changed.sorted(by: { $0.key < $1.key }) {
+        for id in changed.sorted() {
           let key = "\(Self.nodePrefix)\(id)"
-          guard let node else {
+          guard let node = list.nodes[id] else {
             commit.delete(key)
             continue
           }
@@ -75,21 +79,21 @@ extension Member {
         }
         commit.put(Self.head, snapshot().bytes)
       } then: { [unowned self] result in
-        if case .failure(let error) = result { archiveFailed(changed, error) } else { written() }
+        if case .failure(let error) = result { archiveFailed(error) } else { written() }
       }
     } catch {
-      archiveFailed(changed, RoleError(error))
+      archiveFailed(RoleError(error))
     }
   }
 
   private func written() {
-    archive.isWriting = false
+    archive.writing = nil
     if archive.isDirty { writeLater() }
   }
 
-  private func archiveFailed(_ changed: [Int32: NodeRecord?], _ error: RoleError) {
-    archive.isWriting = false
-    archive.changed.merge(changed) { newer, _ in newer }
+  private func archiveFailed(_ error: RoleError) {
+    archive.changed = archive.unwritten
+    archive.writing = nil
     archive.isDirty = true
     context.log.warning("the nodes are not on the disk: \(error); with the next change it is tried again")
   }

@@ -5,7 +5,7 @@ struct Following {
   enum Way {
     case watch(RpcClientCall)
     /// Until the next watch or question.
-    case pause(NodeKit.Timer)
+    case pause(Timer)
     /// A question is under way.
     case question
   }

@@ -75,7 +75,10 @@ extension Member {
     members += [
       ("nodes", JSON(list.nodes.count)), ("left_out", JSON(list.left)), ("revision", JSON(list.revision)),
       ("heartbeat_interval_ms", JSON(Int64(interval / .milliseconds(1)))),
-      ("last_heartbeat_ms_ago", lastHeartbeat.map { JSON(Int64($0.duration(to: context.now) / .milliseconds(1))) } ?? .null),
+      (
+        "last_heartbeat_ms_ago",
+        lastHeartbeat.map { JSON(Int64($0.duration(to: context.now) / .milliseconds(1))) } ?? .null
+      ),
       ("bootstrap", bootstrap.map { .bool($0) } ?? .null), ("trouble", trouble.map { .string($0) } ?? .null),
     ]
     return .object(JSONObject(members))

@@ -1,4 +1,4 @@
-import NodeKit
+package import NodeKit
 
 /// How this node stands with the gateways.
 enum Presence: Equatable {
@@ -30,6 +30,7 @@ extension Member {
 
   /// After a swap of its code: registered as it was. The next heartbeat comes soon, to find out.
   func goOn() {
+    noteArchive()
     guard presence != .away else { return }
     step(after: min(interval, .seconds(1)) * context.random.fraction())
     if presence == .joined { follow() }
@@ -211,7 +212,7 @@ extension Member {
     let pause = retries.next(context.random.fraction())
     if isNews {
       context.log.warning(
-        "no gateway answers (\(silent): \(error.message)); the \(Words.count(list.nodes.count, "node")) known stay known",
+        "no gateway answers (\(silent): \(error.message)); what is known of \(Words.count(list.nodes.count, "node")) stays",
         ["gateways": JSON(gateways.targets.count)])
     }
     step(after: pause)

@@ -1,4 +1,4 @@
-package import NodeKit
+import NodeKit
 
 extension Member: Stateful {
   package static let stateVersion = 1
@@ -6,6 +6,7 @@ extension Member: Stateful {
   package func save() -> [UInt8] {
     var snapshot = snapshot()
     snapshot.nodes = list.inOrder
+    snapshot.unwritten = archive.unwritten.sorted()
     return snapshot.bytes
   }
 
@@ -23,6 +24,7 @@ extension Member: Stateful {
     take(snapshot, snapshot.nodes)
     report = snapshot.report
     highestReport = snapshot.highestReport
+    archive.changed = Set(snapshot.unwritten)
     if snapshot.intervalMilliseconds > 0 { interval = .milliseconds(Int64(snapshot.intervalMilliseconds)) }
   }
 

@@ -15,7 +15,8 @@ package final class Member: Role {
   package static let needs: [Need] = [.timer, .bus, .metrics, .random, .store, .rpc]
   package static let topics = [
     Topic("member.joined", "A node has come: {\"node\": {…}, \"revision\": N}."),
-    Topic("member.updated", "A node tells otherwise of itself, or was started again: {\"node\": {…}, \"revision\": N}."),
+    Topic(
+      "member.updated", "A node tells otherwise of itself, or was started again: {\"node\": {…}, \"revision\": N}."),
     Topic("member.left", "A node has gone: {\"node\": {…}, \"reason\": WORD, \"revision\": N}."),
     Topic("member.leader", "Another node leads: {\"leader\": ID or null, \"term\": N, \"revision\": N}."),
   ]
@@ -48,7 +49,7 @@ package final class Member: Role {
   // Parts of the role; what they mean stands where they are used.
   var presence = Presence.away
   var turn: UInt64 = 0
-  var nextStep: NodeKit.Timer?
+  var nextStep: Timer?
   var retries: Backoff
   var interval: Duration
   var outage: Outage?
@@ -60,7 +61,7 @@ package final class Member: Role {
   var isInStep = false
   var lastNews: Moment?
   var report: Report?
-  var reportTimer: NodeKit.Timer?
+  var reportTimer: Timer?
   var highestReport: UInt64 = 0
   var waiters = Waiters()
   var archive = Archive()
@@ -81,7 +82,10 @@ package final class Member: Role {
     try context.bus.subscribe(LeaderChange.topic) { [unowned self] in try leaderChanged($0) }
     if !instance.isEmpty { return goOn() }
     instance = Member.newInstance(context.random)
-    try readArchive { [unowned self] in enter() }
+    presence = .joining
+    try readArchive { [unowned self] in
+      if presence == .joining { enter() }
+    }
   }
 
   /// 64 random bits: no two starts of one node are likely to have the same.

@@ -20,33 +20,34 @@ package struct MemberConfig: RoleConfig {
   package var token = Secret("")
 
   @Setting(
-    "Between two heartbeats if the gateway names no interval of its own.", in: .milliseconds(100)...(.seconds(3_600)),
+    "Between two heartbeats if the gateway names no interval of its own.",
+    in: Duration.milliseconds(100)...Duration.seconds(3_600),
     unit: .seconds)
   package var heartbeat = Duration.seconds(30)
   @Setting("How much sooner a heartbeat may come, by chance, so that those of many nodes spread.", in: 0...50)
   package var jitterPercent = 10
   @Setting(
-    "How long an answer of a gateway may take.", in: .milliseconds(10)...(.seconds(300)), unit: .seconds)
+    "How long an answer of a gateway may take.", in: Duration.milliseconds(10)...Duration.seconds(300), unit: .seconds)
   package var callTimeout = Duration.seconds(10)
   @Setting(
     "The first pause when no gateway answers; each is twice as long as the one before, and half of it left to chance.",
-    in: .milliseconds(10)...(.seconds(60)), unit: .milliseconds)
+    in: Duration.milliseconds(10)...Duration.seconds(60), unit: .milliseconds)
   package var retry = Duration.milliseconds(500)
   @Setting(
     "The longest of these pauses; it is never longer than the heartbeats' interval either.",
-    in: .milliseconds(10)...(.seconds(3_600)), unit: .seconds)
+    in: Duration.milliseconds(10)...Duration.seconds(3_600), unit: .seconds)
   package var longestRetry = Duration.seconds(30)
   @Setting(
     "Between two tries while the gateway refuses this node: its id is taken, or its token is not known.",
-    in: .milliseconds(100)...(.seconds(3_600)), unit: .seconds)
+    in: Duration.milliseconds(100)...Duration.seconds(3_600), unit: .seconds)
   package var refusedRetry = Duration.seconds(60)
   @Setting(
     "Between two questions for the nodes where a gateway is too old to be watched.",
-    in: .milliseconds(100)...(.seconds(3_600)), unit: .seconds)
+    in: Duration.milliseconds(100)...Duration.seconds(3_600), unit: .seconds)
   package var poll = Duration.seconds(10)
   @Setting(
     "How long the list of nodes may be without news of a gateway before it is called stale.",
-    in: .milliseconds(100)...(.seconds(3_600)), unit: .seconds)
+    in: Duration.milliseconds(100)...Duration.seconds(3_600), unit: .seconds)
   package var staleAfter = Duration.seconds(5)
   @Setting("More nodes than these are not kept.", in: 1...1_000_000)
   package var mostNodes = 100_000

@@ -1,5 +1,5 @@
 import NodeKit
-package import ProtoFields
+import ProtoFields
 
 // The messages of gateway.proto, as far as a member needs them. What an older gateway leaves out has its default.
 

@@ -1,4 +1,4 @@
-package import NodeKit
+import NodeKit
 import ProtoFields
 
 /// What a member carries over: to the next build in a swap, and through its store to the next start. In the format of
@@ -15,11 +15,13 @@ package struct Snapshot {
   package var revision: UInt64 = 0
   package var registry: UInt64 = 0
   package var leadership = Leadership()
-  package var report: Report?
+  var report: Report?
   package var highestReport: UInt64 = 0
   /// Of the system's clock, in milliseconds: when there was news of a gateway last; 0: never.
   package var newsMilliseconds: Int64 = 0
   package var nodes: [NodeRecord] = []
+  /// Of nodes that the store does not know as they are.
+  package var unwritten: [Int32] = []
 
   package init() {}
 
@@ -44,6 +46,7 @@ package struct Snapshot {
       case 15: highestReport = try reader.uint64()
       case 16: newsMilliseconds = try reader.int64()
       case 17: nodes.append(try NodeRecord(reader.message()))
+      case 18: try reader.ints(into: &unwritten)
       default: break
       }
     }
@@ -74,6 +77,7 @@ package struct Snapshot {
     writer.uint64(15, highestReport)
     writer.int64(16, newsMilliseconds)
     for node in nodes { writer.message(17) { node.write(to: &$0) } }
+    writer.ints(18, unwritten)
     return writer.bytes
   }
 }

@@ -7,7 +7,7 @@ struct Waiters {
   private final class Waiter {
     let count: Int
     let reply: Reply<JSON>
-    var timer: NodeKit.Timer?
+    var timer: Timer?
 
     init(_ count: Int, _ reply: Reply<JSON>) { (self.count, self.reply) = (count, reply) }
   }
