@@ -80,6 +80,8 @@ final class FakeGateway {
   var isSilent = false
   /// Without Watch, and without the fields from 100 up.
   var isOld = false
+  /// Says that it does not know a node by a status, and not by the word.
+  var refusesByStatus = false
   var refusal: (error: RoleError, metadata: RpcMetadata)?
   var interval: UInt32 = 0
   var gateways: [String] = []
@@ -124,6 +126,7 @@ final class FakeGateway {
     case GatewayMethod.register: try register(message, &writer)
     case GatewayMethod.heartbeat:
       let isKnown = registry.nodes[try NodeRecord(ProtoReader(message)).id] != nil
+      if !isKnown, refusesByStatus { throw RoleError(.notFound, "there is no such node") }
       writer.string(1, isKnown ? "acknowledged" : "not_found")
       if !isOld { writer.uint32(101, interval) }
     case GatewayMethod.deregister where !isOld, GatewayMethod.remove:

@@ -55,7 +55,7 @@ import Testing
     club.pass(40)
     let known: JSON = try club.host.call("nodes")
     let there = club.registry.nodes.values.sorted { $0.id < $1.id }
-    #expect(known["nodes"] == .array(there.map(\.json)))
+    #expect(known["nodes"]?.description == JSON.array(there.map(\.json)).description)
     #expect(known["revision"] == JSON(club.registry.revision))
     // What was published, put together again, is the same.
     var told: [Int64: String] = [:]

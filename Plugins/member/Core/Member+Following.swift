@@ -177,7 +177,7 @@ extension Member {
 
   // MARK: Freshness
 
-  func hear() { lastNews = context.now }
+  func hear() { (lastNews, hasHeard) = (context.now, true) }
 
   /// Since when nothing new was heard, at most; nil if nothing ever was.
   var age: Duration? {
@@ -185,7 +185,8 @@ extension Member {
     return lastNews?.duration(to: context.now)
   }
 
-  var isStale: Bool { age.map { $0 > config.staleAfter } ?? true }
+  /// What another start has left behind is stale until a gateway confirms it.
+  var isStale: Bool { !hasHeard || age.map { $0 > config.staleAfter } ?? true }
 
   func showFreshness() {
     gauges.inStep.set(isInStep ? 1 : 0)

@@ -33,7 +33,15 @@ extension Member {
     noteArchive()
     guard presence != .away else { return }
     step(after: min(interval, .seconds(1)) * context.random.fraction())
-    if presence == .joined { follow() }
+    tellLeader()
+    do {
+      // Messages can be sent when it runs.
+      try context.timer.once(after: .zero) { [unowned self] in
+        if presence == .joined { follow() }
+      }
+    } catch {
+      context.log.debug("the watch goes on with the next heartbeat: \(RoleError(error))")
+    }
   }
 
   /// Nothing more by itself.

@@ -22,6 +22,7 @@ extension Member: Stateful {
     instance = snapshot.instance
     presence = snapshot.isAway ? .away : snapshot.isJoined ? .joined : .joining
     take(snapshot, snapshot.nodes)
+    hasHeard = snapshot.hasHeard
     report = snapshot.report
     highestReport = snapshot.highestReport
     archive.changed = Set(snapshot.unwritten)
@@ -42,6 +43,7 @@ extension Member: Stateful {
     (snapshot.revision, snapshot.registry) = (list.revision, list.registry)
     snapshot.leadership = list.leadership
     (snapshot.report, snapshot.highestReport) = (report, highestReport)
+    snapshot.hasHeard = hasHeard
     if let age {
       snapshot.newsMilliseconds = Int64((context.timeSince1970 - age) / .milliseconds(1))
     }
@@ -55,8 +57,13 @@ extension Member: Stateful {
     bootstrap = snapshot.bootstrap
     list = NodeList(
       nodes, snapshot.leadership, revision: snapshot.revision, registry: snapshot.registry, limit: config.mostNodes)
-    guard snapshot.newsMilliseconds > 0 else { return }
-    let age = context.timeSince1970 - .milliseconds(snapshot.newsMilliseconds)
+    newsBefore = snapshot.newsMilliseconds
+  }
+
+  /// When there was news before this build began.
+  func recallNews() {
+    guard newsBefore > 0 else { return }
+    let age = context.timeSince1970 - .milliseconds(newsBefore)
     lastNews = context.now.advanced(by: .zero - max(.zero, age))
   }
 }

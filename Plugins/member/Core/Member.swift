@@ -60,6 +60,10 @@ package final class Member: Role {
   var followRetries: Backoff
   var isInStep = false
   var lastNews: Moment?
+  /// Of the system's clock, from a state; 0: none.
+  var newsBefore: Int64 = 0
+  /// From a gateway, since the node was started.
+  var hasHeard = false
   var report: Report?
   var reportTimer: Timer?
   var highestReport: UInt64 = 0
@@ -80,7 +84,10 @@ package final class Member: Role {
   package func start() throws {
     gauges = Gauges(context.metrics)
     try context.bus.subscribe(LeaderChange.topic) { [unowned self] in try leaderChanged($0) }
-    if !instance.isEmpty { return goOn() }
+    if !instance.isEmpty {
+      recallNews()
+      return goOn()
+    }
     instance = Member.newInstance(context.random)
     presence = .joining
     try readArchive { [unowned self] in

@@ -19,6 +19,8 @@ package struct Snapshot {
   package var highestReport: UInt64 = 0
   /// Of the system's clock, in milliseconds: when there was news of a gateway last; 0: never.
   package var newsMilliseconds: Int64 = 0
+  /// That was since the node was started.
+  package var hasHeard = false
   package var nodes: [NodeRecord] = []
   /// Of nodes that the store does not know as they are.
   package var unwritten: [Int32] = []
@@ -46,6 +48,7 @@ package struct Snapshot {
       case 15: highestReport = try reader.uint64()
       case 16: newsMilliseconds = try reader.int64()
       case 17: nodes.append(try NodeRecord(reader.message()))
+      case 19: hasHeard = try reader.bool()
       case 18: try reader.ints(into: &unwritten)
       default: break
       }
@@ -78,6 +81,7 @@ package struct Snapshot {
     writer.int64(16, newsMilliseconds)
     for node in nodes { writer.message(17) { node.write(to: &$0) } }
     writer.ints(18, unwritten)
+    writer.bool(19, hasHeard)
     return writer.bytes
   }
 }
