@@ -50,6 +50,10 @@ extension RoleInstance {
       let handle = rpcCalls.insert(call)
     else { return false }
     if isServed { servedCalls += 1 }
+    if !isServed, isDraining {
+      call.isFarewell = true
+      farewells += 1
+    }
     call.handle = handle
     return true
   }
@@ -58,6 +62,7 @@ extension RoleInstance {
   func forget(_ call: RpcCall) {
     guard rpcCalls.remove(call.handle) != nil else { return }
     if !call.isClient { servedCalls -= 1 }
+    if call.isFarewell { farewells -= 1 }
     tellIfDrained()
     tellIfQuiet()
   }

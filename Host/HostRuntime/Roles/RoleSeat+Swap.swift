@@ -40,6 +40,7 @@ extension RoleSeat {
   private func endQuieting() {
     current?.whenQuiet = nil
     guard let quieting, gate == .quieting else { return }
+    if let current { current.endRpcCalls("\(current.name) is being swapped") }
     if let timer = quieting.timer { loop.cancelTimer(timer) }
     self.quieting?.timer = nil
     quieting.done()

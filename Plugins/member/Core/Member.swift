@@ -74,7 +74,7 @@ package final class Member: Role {
     try config.check()
     self.context = context
     self.config = config
-    gateways = GatewayList(config.gateways)
+    gateways = GatewayList(config.gateways.map(\.target))
     list = NodeList(limit: config.mostNodes)
     interval = config.heartbeat
     retries = Backoff(first: config.retry, longest: min(config.longestRetry, config.heartbeat))
@@ -118,7 +118,7 @@ extension Member: Reconfigurable {
     }
     let inUse = gateways.current
     self.config = config
-    gateways = GatewayList(config.gateways, learned: gateways.learned)
+    gateways = GatewayList(config.gateways.map(\.target), learned: gateways.learned)
     gateways.prefer(inUse)
     interval = config.heartbeat
     list = NodeList(

@@ -5,7 +5,7 @@ package struct MemberConfig: RoleConfig {
   @Setting(
     "The gateways, \"host:port\" or \"https://host:port\": the first that answers is asked until it fails.",
     count: 1...16)
-  package var gateways: [String]
+  package var gateways: [GatewayAddress]
   @Setting("What this node is called at the gateway; the node's own id if left out.", in: 0...Int(Int32.max))
   package var id: Int?
   @Setting("Where other nodes reach this one: an address or a name.", length: 1...253)
@@ -72,13 +72,29 @@ extension MemberConfig {
 
   /// What no schema says.
   func check() throws {
-    for (place, gateway) in gateways.enumerated() where !GatewayList.isGateway(gateway) {
-      throw RoleError(
-        .invalidArgument, "`\(gateway)` is no gateway; write host:port, http://host:port or https://host:port",
-        at: "/gateways/\(place)")
-    }
     guard labels.count <= 64 else {
       throw RoleError(.invalidArgument, "\(labels.count) labels are more than 64", at: "/labels")
     }
   }
+}
+
+/// Where a gateway is.
+package struct GatewayAddress: SettingValue, Sendable {
+  package var target: String
+
+  package static func schema() -> JSONObject {
+    JSONObject([
+      ("type", "string"), ("pattern", "^(https?://)?([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$"),
+    ])
+  }
+
+  package init(setting: JSON, at place: String) throws {
+    guard let text = setting.string, GatewayList.isGateway(text) else {
+      throw RoleError(
+        .invalidArgument, "\(setting) is no gateway; write host:port, http://host:port or https://host:port", at: place)
+    }
+    target = text
+  }
+
+  package var setting: JSON? { .string(target) }
 }
