@@ -47,13 +47,35 @@ struct Plugin {
   var name: String
   var path: String
   var language: Language
+  /// The module of its logic and what that is built on, for a shipped role.
+  var core: Core?
   enum Language { case swift, c }
+  struct Core {
+    var name: String
+    var dependencies: [Target.Dependency]
+  }
+
+  init(name: String, path: String, language: Language) {
+    (self.name, self.path, self.language) = (name, path, language)
+  }
+
+  /// A shipped role: Plugins/NAME/Core and Plugins/NAME/Entry.
+  init(role name: String, core: String, _ dependencies: [Target.Dependency]) {
+    self.init(name: name, path: "Plugins/\(name)", language: .swift)
+    self.core = Core(name: core, dependencies: dependencies)
+  }
+
+  var coreTarget: Target? {
+    core.map { .target(name: $0.name, dependencies: $0.dependencies, path: "\(path)/Core", swiftSettings: strict) }
+  }
 
   var product: Product { .library(name: name, type: .dynamic, targets: [name]) }
   var target: Target {
     switch language {
     case .swift:
-      .target(name: name, dependencies: ["NodeKit"], path: path, swiftSettings: strict, linkerSettings: pluginLink)
+      .target(
+        name: name, dependencies: ["NodeKit"] + (core.map { [.init(stringLiteral: $0.name)] } ?? []),
+        path: core == nil ? path : "\(path)/Entry", swiftSettings: strict, linkerSettings: pluginLink)
     case .c:
       .target(
         name: name, dependencies: ["CNodeABI"], path: path, publicHeadersPath: ".",
@@ -64,6 +86,7 @@ struct Plugin {
 
 // The Rust template is built by rustc; see Host/start.
 let plugins = [
+  Plugin(role: "gateway", core: "GatewayCore", ["NodeKit", "ProtoFields"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
   // Swapped by Tests/Benchmarks/run.
@@ -152,6 +175,7 @@ let package = Package(
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
+    tests("GatewayTests", ["NodeKit", "NodeTesting", "ProtoFields", "GatewayCore", "FuzzSupport"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
     module("FuzzSupport", in: "Tests", []),
@@ -163,5 +187,5 @@ let package = Package(
     tests("PluginCheckTests", ["NodeValues", "HostCore", "HostRuntime", "PluginCheck"]),
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
-  ] + plugins.map(\.target) + fuzzers
+  ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers
 )
