@@ -86,7 +86,7 @@ struct Plugin {
 
 // The Rust template is built by rustc; see Host/start.
 let plugins = [
-  Plugin(role: "gateway", core: "GatewayCore", ["NodeKit", "ProtoFields"]),
+  Plugin(role: "gateway", core: "GatewayCore", ["NodeKit", "ProtoFields", "ReplicatedLog"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
   // Swapped by Tests/Benchmarks/run.
@@ -115,6 +115,7 @@ let package = Package(
   name: "nodehost",
   products: [
     .library(name: "NodeKit", targets: ["NodeKit"]),
+    .library(name: "ReplicatedLog", targets: ["ReplicatedLog"]),
     .library(name: "NodeTesting", targets: ["NodeTesting"]),
     .library(name: "ProtoFields", targets: ["ProtoFields"]),
     .executable(name: "nodehost", targets: ["nodehost"]),
@@ -133,6 +134,8 @@ let package = Package(
     module("NodeSchema", in: "SDK", ["NodeValues"]),
     // Messages of gRPC, for roles in Swift.
     module("ProtoFields", in: "SDK", ["NodeKit"]),
+    // One order of entries on several nodes; linked into each role that uses it.
+    module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"]),
     // libffi calls the methods of plugins written in C as a node does.
     module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"]),
 
@@ -176,6 +179,7 @@ let package = Package(
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("GatewayTests", ["NodeKit", "NodeTesting", "ProtoFields", "GatewayCore", "FuzzSupport"]),
+    tests("ReplicatedLogTests", ["NodeValues", "NodeKit", "NodeTesting", "ReplicatedLog", "FuzzSupport"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
     module("FuzzSupport", in: "Tests", []),

@@ -3,7 +3,8 @@ import NodeKit
 extension Gateway {
   /// Only the gateway that leads lets nodes expire, and by its own clock alone.
   func sweep() {
-    guard isReady, log.isLeading else { return }
+    if isReady, log.isLeading, !isWatching { beginToWatch() }
+    guard isReady, isWatching else { return }
     let wasSparing = whoIsThere.spared > 0
     for node in whoIsThere.sweep(registry.nodes) { expire(node) }
     if whoIsThere.spared > 0, !wasSparing {
@@ -14,7 +15,8 @@ extension Gateway {
   }
 
   func expire(_ node: Node, then done: @escaping () -> Void = {}) {
-    let entry = Entry.leave(Entry.Leave(id: node.id, reason: .expired, revision: node.revision, time: time))
+    let entry = Entry.leave(
+      Entry.Leave(id: node.id, reason: .expired, revision: node.revision, epoch: epoch ?? 0, time: time))
     do {
       try propose(entry) { [unowned self] result in
         switch result {
@@ -28,7 +30,7 @@ extension Gateway {
 
   /// Somebody wants the id of a node that has been silent for too long: it need not be spared any more.
   func claim(_ id: Int32, _ revision: UInt64, then done: @escaping (Bool) -> Void = { _ in }) {
-    guard log.isLeading, let node = registry.nodes[id], node.revision == revision, whoIsThere.isOver(node) else {
+    guard isWatching, let node = registry.nodes[id], node.revision == revision, whoIsThere.isOver(node) else {
       return done(false)
     }
     expire(node) { done(true) }

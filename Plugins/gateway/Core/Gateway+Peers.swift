@@ -3,7 +3,7 @@ import ProtoFields
 
 /// What gateways tell each other beside the log: heartbeats, and who wants a silent node's id.
 extension Gateway {
-  static let claimChannel = 2
+  static let claimChannel = 3
 
   func messageCame(_ message: Message) throws {
     guard isReady else { return }

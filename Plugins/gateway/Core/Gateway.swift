@@ -7,7 +7,7 @@ final class Gateway {
   let context: RoleContext
   let settings: GatewaySettings
   let registry: Registry
-  let log: any RegistryLog
+  let log: RegistryLog
   let answers: Answers
   let watchers: Watchers
   let gossip: Gossip
@@ -21,9 +21,10 @@ final class Gateway {
   private(set) var pending = 0
   /// The answer to most heartbeats, as long as the revision is this one.
   var acknowledgement: (revision: UInt64, bytes: [UInt8]) = (.max, [])
-  private var waiting: [(revision: UInt64, go: () -> Void)] = []
+  /// Of this gateway, while it lets nodes expire.
+  private(set) var epoch: UInt64?
 
-  init(_ context: RoleContext, _ settings: GatewaySettings, _ registry: Registry, _ log: any RegistryLog) {
+  init(_ context: RoleContext, _ settings: GatewaySettings, _ registry: Registry, _ log: RegistryLog) {
     (self.context, self.settings, self.registry, self.log) = (context, settings, registry, log)
     let whoIsThere = WhoIsThere(context, settings)
     self.whoIsThere = whoIsThere
@@ -42,6 +43,7 @@ final class Gateway {
     registry.whenChanged = { [unowned self] in changed($0) }
     registry.whenReplaced = { [unowned self] in replaced() }
     log.whenStandingChanges = { [unowned self] in standingChanged() }
+    log.whenMessage = { [unowned self] in try messageCame($0) }
     try context.timer.every(whoIsThere.tick) { [unowned self] in sweep() }
     try log.start { [unowned self] result in
       switch result {
@@ -66,34 +68,51 @@ final class Gateway {
   private func replaced() {
     let now = context.now.nanoseconds
     for node in registry.nodes.values { node.seen = now }
-    whoIsThere.begin(log.isLeading ? Array(registry.nodes.values) : [], now: now)
+    whoIsThere.begin(epoch != nil ? Array(registry.nodes.values) : [], now: now)
     watchers.beginAllAnew()
-    tellWaiting()
   }
-
-  private var wasLeading = false
 
   private func standingChanged() {
-    guard isReady, log.isLeading != wasLeading else { return }
-    wasLeading = log.isLeading
-    if wasLeading { context.log.info("this gateway leads now; every node has its full timeout anew") }
-    whoIsThere.begin(wasLeading ? Array(registry.nodes.values) : [], now: context.now.nanoseconds)
+    guard isReady else { return }
+    if !log.isLeading {
+      epoch = nil
+    } else if epoch == nil {
+      beginToWatch()
+    }
   }
+
+  /// Whoever leads watches over the nodes, from the moment on that all have agreed on it.
+  func beginToWatch() {
+    guard epoch == nil else { return }
+    let drawn = context.random.next() | 1
+    epoch = drawn
+    log.propose(.watch(epoch: drawn)) { [unowned self] result in
+      guard epoch == drawn else { return }
+      guard case .success = result, registry.epoch == drawn else {
+        epoch = nil
+        return
+      }
+      whoIsThere.begin(Array(registry.nodes.values), now: context.now.nanoseconds)
+      context.log.info("this gateway watches over the nodes now; each has its full timeout anew")
+    }
+  }
+
+  /// Whether this gateway lets nodes expire.
+  var isWatching: Bool { log.isLeading && epoch != nil && registry.epoch == epoch }
 
   // MARK: What changes
 
   private func changed(_ change: Change) {
     if let node = change.node, change.kind == .joined || change.kind == .updated {
       node.seen = context.now.nanoseconds
-      if log.isLeading { whoIsThere.add(node) }
+      if isWatching { whoIsThere.add(node) }
     }
     guard isReady else { return }
     tell(change)
     watchers.changed()
-    tellWaiting()
   }
 
-  /// Proposes an entry; `done` comes when this gateway's registry has it too.
+  /// Proposes an entry; `done` comes when this gateway's registry has it.
   func propose(_ entry: Entry, then done: @escaping (Result<Outcome, RoleError>) -> Void) throws(RoleError) {
     try requireReady()
     guard pending < settings.pendingLimit else {
@@ -102,17 +121,8 @@ final class Gateway {
     pending += 1
     log.propose(entry) { [unowned self] result in
       pending -= 1
-      guard case .success(let outcome) = result, outcome.revision > registry.revision else { return done(result) }
-      waiting.append((outcome.revision, { done(result) }))
+      done(result)
     }
-  }
-
-  private func tellWaiting() {
-    guard !waiting.isEmpty else { return }
-    let come = waiting.filter { $0.revision <= registry.revision }
-    guard !come.isEmpty else { return }
-    waiting.removeAll { $0.revision <= registry.revision }
-    for one in come { one.go() }
   }
 
   func requireReady() throws(RoleError) {

@@ -5,7 +5,7 @@ public import NodeKit
 /// Terms: the *registry* is what all gateways agree on (nodes, leader, who bootstraps), and changes by *entries* alone,
 /// which go through a log; each change of it is a *revision*. A *heartbeat* is no entry: gateways keep in memory whom
 /// they have heard of, tell each other, and the one that leads proposes that a silent node expire.
-public final class GatewayRole: Role, Drainable, HealthReporting {
+public final class GatewayRole: Role, Drainable, Stateful, HealthReporting {
   public typealias Config = GatewaySettings
 
   public static let about = About(
@@ -24,6 +24,7 @@ public final class GatewayRole: Role, Drainable, HealthReporting {
   ]
   public static let topics = Gateway.topics
   public static let needs: [Need] = [.timer, .random, .rpc, .store, .bus, .metrics, .peers]
+  public static let stateVersion = 1
 
   let gateway: Gateway
   private let metrics: GatewayMetrics
@@ -31,7 +32,7 @@ public final class GatewayRole: Role, Drainable, HealthReporting {
   public init(_ context: RoleContext, _ settings: GatewaySettings) throws {
     try settings.check(node: context.nodeID)
     let registry = Registry(history: settings.historyLimit)
-    gateway = Gateway(context, settings, registry, SoleLog(context, registry))
+    gateway = Gateway(context, settings, registry, try RegistryLog(context, settings, registry))
     metrics = GatewayMetrics(gateway)
   }
 
@@ -42,6 +43,14 @@ public final class GatewayRole: Role, Drainable, HealthReporting {
   }
 
   public func drain() { gateway.log.handOver() }
+
+  /// All that counts is in the store, and the next build reads it there.
+  public func save() -> String {
+    gateway.log.suspend()
+    return ""
+  }
+
+  public func load(_ state: String, version: Int) {}
 
   public func health() -> Health {
     if !gateway.isReady { return .degraded("the registry is being read") }

@@ -47,8 +47,8 @@ public struct GatewaySettings: RoleConfig {
 
   // MARK: Limits
 
-  @Setting("The most nodes; more are refused with RESOURCE_EXHAUSTED. Each takes less than 1 KB.", in: 1...10_000_000)
-  public var nodeLimit: UInt32 = 200_000
+  @Setting("The most nodes; more are refused with RESOURCE_EXHAUSTED, and so are those beyond 24 MiB of what all tell.", in: 1...1_000_000)
+  public var nodeLimit: UInt32 = 150_000
 
   @Setting("The most capabilities of a node.", in: 0...1_000)
   public var capabilityLimit = 64
@@ -70,7 +70,7 @@ public struct GatewaySettings: RoleConfig {
       + "about 300 bytes.", in: 16...10_000_000)
   public var historyLimit = 10_000
 
-  @Setting("The most changes that wait to be agreed on; more are refused with RESOURCE_EXHAUSTED.", in: 1...1_000_000)
+  @Setting("The most changes that wait to be agreed on; more are refused with RESOURCE_EXHAUSTED.", in: 1...60_000)
   public var pendingLimit = 4_000
 
   @Setting(

@@ -8,6 +8,8 @@ enum Entry {
   case leader(NewLeader)
   /// The next node that registers shall bootstrap, whoever did before.
   case resetBootstrap
+  /// From here on the gateway that drew this number lets nodes expire, by its own clock, and no other does.
+  case watch(epoch: UInt64)
 
   struct Join {
     var id: Int32
@@ -41,6 +43,8 @@ enum Entry {
     var revision: UInt64 = 0
     /// Only if it is this instance, also an empty one; nil is any.
     var instance: String?
+    /// Of who lets it expire.
+    var epoch: UInt64 = 0
     var time: Double
   }
 
@@ -69,6 +73,7 @@ enum Entry {
         message.uint64(3, leave.revision)
         if let instance = leave.instance { message.element(4, instance) }
         message.double(5, leave.time)
+        message.fixed64(6, leave.epoch)
       }
     case .leader(let leader):
       writer.message(3) { message in
@@ -77,6 +82,7 @@ enum Entry {
         message.double(3, leader.time)
       }
     case .resetBootstrap: writer.message(4) { _ in }
+    case .watch(let epoch): writer.fixed64(5, epoch)
     }
     return writer.bytes
   }
@@ -89,6 +95,7 @@ enum Entry {
       case 2: entry = .leave(try Self.leave(reader.message()))
       case 3: entry = .leader(try Self.leader(reader.message()))
       case 4: entry = .resetBootstrap
+      case 5: entry = .watch(epoch: try reader.fixed64())
       default: break
       }
     }
@@ -122,6 +129,7 @@ enum Entry {
       case 3: leave.revision = try message.uint64()
       case 4: leave.instance = try message.string()
       case 5: leave.time = try message.double()
+      case 6: leave.epoch = try message.fixed64()
       default: break
       }
     }

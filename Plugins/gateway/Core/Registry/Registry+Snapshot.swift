@@ -7,6 +7,7 @@ extension Registry {
     var writer = ProtoWriter(reserving: 256 + nodes.count * 192)
     writer.uint64(1, revision)
     writer.fixed64(2, seed)
+    writer.fixed64(6, epoch)
     if let leader {
       writer.message(3) { message in
         message.int32(1, leader.id)
@@ -36,7 +37,7 @@ extension Registry {
   func restore(_ snapshot: [UInt8]) throws(RoleError) {
     var reader = ProtoReader(snapshot)
     var nodes: [Int32: Node] = [:]
-    var (revision, seed) = (UInt64(0), UInt64(0))
+    var (revision, seed, epoch) = (UInt64(0), UInt64(0), UInt64(0))
     var leader: Leader?, bootstrap: Bootstrap?
     while try reader.next() {
       switch reader.field {
@@ -47,10 +48,11 @@ extension Registry {
       case 5:
         let node = try Self.node(reader.message())
         nodes[node.id] = node
+      case 6: epoch = try reader.fixed64()
       default: break
       }
     }
-    replace(nodes: nodes, revision: revision, seed: seed, leader: leader, bootstrap: bootstrap)
+    replace(nodes: nodes, revision: revision, seed: seed, epoch: epoch, leader: leader, bootstrap: bootstrap)
   }
 
   private static func leader(_ message: ProtoReader) throws(RoleError) -> Leader {

@@ -11,7 +11,16 @@ final class Registry {
   private(set) var seed: UInt64 = 0
   private(set) var leader: Leader?
   private(set) var bootstrap: Bootstrap?
+  /// Who lets nodes expire.
+  private(set) var epoch: UInt64 = 0
+  /// What all nodes have told of themselves, in bytes.
+  private(set) var size = 0
   private(set) var changes: Changes
+
+  /// The nodes may not take more, so that all of them fit into a snapshot.
+  static let sizeLimit = 24 << 20
+  /// What a node takes there beside what it has told.
+  private static let sizeOfNode = 48
   /// Told of each change, when it is done.
   var whenChanged: (Change) -> Void = { _ in }
 
@@ -44,6 +53,7 @@ final class Registry {
     case .leave(let leave): apply(leave)
     case .leader(let leader): apply(leader)
     case .resetBootstrap: resetBootstrap()
+    case .watch(let epoch): watch(epoch)
     }
   }
 
@@ -51,7 +61,8 @@ final class Registry {
     if seed == 0 { seed = join.seed | 1 }
     let facts = NodeFacts(join.info), holder = nodes[join.id]
     if let holder, !facts.mayFollow(NodeFacts(holder.info)) { return Outcome(.taken, revision: holder.revision) }
-    if holder == nil, nodes.count >= Int(join.limit) { return Outcome(.full, revision: revision) }
+    let grown = size + join.info.count + (holder.map { -$0.info.count } ?? Self.sizeOfNode)
+    if holder == nil && nodes.count >= Int(join.limit) || grown > Self.sizeLimit { return Outcome(.full, revision: revision) }
     let isBootstrap = bootstraps(join.id, facts)
     if let holder, holder.info == join.info {
       return Outcome(.updated, revision: holder.revision, isBootstrap: isBootstrap)
@@ -60,6 +71,7 @@ final class Registry {
     let node = Node(
       id: join.id, instance: facts.instance, info: join.info, joined: holder?.joined ?? join.time, revision: revision)
     nodes[join.id] = node
+    size = grown
     tell(
       Change(
         holder == nil ? .joined : .updated, revision: revision, id: join.id, node: node, previous: holder,
@@ -91,12 +103,15 @@ final class Registry {
 
   private func apply(_ leave: Entry.Leave) -> Outcome {
     guard let node = nodes[leave.id] else { return Outcome(.notFound, revision: revision) }
+    // A gateway that led before may still say so by its own clock.
+    if leave.reason == .expired, leave.epoch != epoch { return Outcome(.notFound, revision: revision) }
     if let instance = leave.instance, instance != node.instance {
       return Outcome(.otherInstance, revision: node.revision)
     }
     if leave.revision != 0, leave.revision != node.revision { return Outcome(.notFound, revision: revision) }
     revision += 1
     nodes[leave.id] = nil
+    size -= node.info.count + Self.sizeOfNode
     tell(
       Change(.left, revision: revision, id: leave.id, node: node, reason: leave.reason.word, time: leave.time))
     return Outcome(.removed, revision: revision)
@@ -122,6 +137,11 @@ final class Registry {
     return Outcome(.done, revision: revision)
   }
 
+  private func watch(_ epoch: UInt64) -> Outcome {
+    self.epoch = epoch
+    return Outcome(.done, revision: revision)
+  }
+
   private func tell(_ change: Change) {
     changes.add(change)
     whenChanged(change)
@@ -131,10 +151,12 @@ final class Registry {
 
   /// Puts another registry into the place of this one. What changed before it is not known any more.
   func replace(
-    nodes: [Int32: Node], revision: UInt64, seed: UInt64, leader: Leader?, bootstrap: Bootstrap?
+    nodes: [Int32: Node], revision: UInt64, seed: UInt64, epoch: UInt64, leader: Leader?,
+    bootstrap: Bootstrap?
   ) {
-    (self.nodes, self.revision, self.seed) = (nodes, revision, seed)
+    (self.nodes, self.revision, self.seed, self.epoch) = (nodes, revision, seed, epoch)
     (self.leader, self.bootstrap) = (leader, bootstrap)
+    size = nodes.values.reduce(0) { $0 + $1.info.count + Self.sizeOfNode }
     changes.removeAll()
     whenReplaced()
   }

@@ -56,7 +56,7 @@ extension Gateway {
   private func taken(
     _ call: RpcServerCall, _ request: Registration, _ outcome: Outcome, isSecondTry: Bool
   ) throws {
-    if !isSecondTry, log.isLeading, let holder = registry.nodes[request.id], whoIsThere.isOver(holder) {
+    if !isSecondTry, isWatching, let holder = registry.nodes[request.id], whoIsThere.isOver(holder) {
       return claim(request.id, outcome.revision) { [unowned self] _ in
         do { try register(call, request, isSecondTry: true) } catch { refuse(call, RoleError(error)) }
       }

@@ -4,7 +4,7 @@ import ProtoFields
 /// The heartbeats that each gateway gets, passed on to the others in batches: so whichever leads knows who is there,
 /// wherever nodes send them to.
 final class Gossip {
-  static let channel = 1
+  static let channel = 2
   /// How long a heartbeat waits for others.
   static let pause = Duration.milliseconds(200)
   /// More go in a message of their own.
