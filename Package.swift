@@ -47,17 +47,35 @@ struct Plugin {
   var name: String
   var path: String
   var language: Language
-  /// Modules that it stands on, besides NodeKit.
-  var dependencies: [Target.Dependency] = []
+  /// The module of its logic and what that is built on, for a shipped role.
+  var core: Core?
   enum Language { case swift, c }
+  struct Core {
+    var name: String
+    var dependencies: [Target.Dependency]
+  }
+
+  init(name: String, path: String, language: Language) {
+    (self.name, self.path, self.language) = (name, path, language)
+  }
+
+  /// A shipped role: Plugins/NAME/Core and Plugins/NAME/Entry.
+  init(role name: String, core: String, _ dependencies: [Target.Dependency]) {
+    self.init(name: name, path: "Plugins/\(name)", language: .swift)
+    self.core = Core(name: core, dependencies: dependencies)
+  }
+
+  var coreTarget: Target? {
+    core.map { .target(name: $0.name, dependencies: $0.dependencies, path: "\(path)/Core", swiftSettings: strict) }
+  }
 
   var product: Product { .library(name: name, type: .dynamic, targets: [name]) }
   var target: Target {
     switch language {
     case .swift:
       .target(
-        name: name, dependencies: ["NodeKit"] + dependencies, path: path, swiftSettings: strict,
-        linkerSettings: pluginLink)
+        name: name, dependencies: ["NodeKit"] + (core.map { [.init(stringLiteral: $0.name)] } ?? []),
+        path: core == nil ? path : "\(path)/Entry", swiftSettings: strict, linkerSettings: pluginLink)
     case .c:
       .target(
         name: name, dependencies: ["CNodeABI"], path: path, publicHeadersPath: ".",
@@ -66,41 +84,22 @@ struct Plugin {
   }
 }
 
-/// A shipped role, in Plugins/NAME: `Core` has all of its logic and is a module that tests link, `Entry` is the plugin.
-struct ShippedRole {
-  var name: String
-  var module: String
-  /// What its Core stands on, besides NodeKit.
-  var dependencies: [Target.Dependency]
-
-  var core: Target {
-    .target(
-      name: module, dependencies: ["NodeKit"] + dependencies, path: "Plugins/\(name)/Core", swiftSettings: strict)
-  }
-  var plugin: Plugin {
-    Plugin(name: name, path: "Plugins/\(name)/Entry", language: .swift, dependencies: [.target(name: module)])
-  }
-}
-
-let shippedRoles = [
-  ShippedRole(name: "member", module: "MemberCore", dependencies: ["ProtoFields"])
-]
-
 // The Rust template is built by rustc; see Host/start.
-let plugins =
-  shippedRoles.map(\.plugin) + [
-    Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
-    Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
-    // Swapped by Tests/Benchmarks/run.
-    Plugin(name: "ballast", path: "Tests/Benchmarks/Ballast", language: .swift),
-    // Keeps objects, for tests and benchmarks.
-    Plugin(name: "attic", path: "Tests/Fixtures/Attic", language: .swift),
-    // Asks other servers, for tests.
-    Plugin(name: "asker", path: "Tests/Fixtures/Asker", language: .swift),
-    Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
-    Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
-    Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
-  ]
+let plugins = [
+  Plugin(role: "gateway", core: "GatewayCore", ["NodeKit", "ProtoFields", "ReplicatedLog"]),
+  Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
+  Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
+  Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
+  // Swapped by Tests/Benchmarks/run.
+  Plugin(name: "ballast", path: "Tests/Benchmarks/Ballast", language: .swift),
+  // Keeps objects, for tests and benchmarks.
+  Plugin(name: "attic", path: "Tests/Fixtures/Attic", language: .swift),
+  // Asks other servers, for tests.
+  Plugin(name: "asker", path: "Tests/Fixtures/Asker", language: .swift),
+  Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
+  Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
+  Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
+]
 
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
 let fuzzers: [Target] =
@@ -117,6 +116,7 @@ let package = Package(
   name: "nodehost",
   products: [
     .library(name: "NodeKit", targets: ["NodeKit"]),
+    .library(name: "ReplicatedLog", targets: ["ReplicatedLog"]),
     .library(name: "NodeTesting", targets: ["NodeTesting"]),
     .library(name: "ProtoFields", targets: ["ProtoFields"]),
     .executable(name: "nodehost", targets: ["nodehost"]),
@@ -135,6 +135,8 @@ let package = Package(
     module("NodeSchema", in: "SDK", ["NodeValues"]),
     // Messages of gRPC, for roles in Swift.
     module("ProtoFields", in: "SDK", ["NodeKit"]),
+    // One order of entries on several nodes; linked into each role that uses it.
+    module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"]),
     // libffi calls the methods of plugins written in C as a node does.
     module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"]),
 
@@ -178,6 +180,8 @@ let package = Package(
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),
+    tests("GatewayTests", ["NodeKit", "NodeTesting", "ProtoFields", "GatewayCore", "FuzzSupport"]),
+    tests("ReplicatedLogTests", ["NodeValues", "NodeKit", "NodeTesting", "ReplicatedLog", "FuzzSupport"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
     module("FuzzSupport", in: "Tests", []),
@@ -197,5 +201,5 @@ let package = Package(
       path: "Tests/Simulation/Planted", swiftSettings: strict),
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
-  ] + shippedRoles.map(\.core) + plugins.map(\.target) + fuzzers
+  ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers
 )

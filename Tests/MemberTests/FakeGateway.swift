@@ -56,7 +56,7 @@ final class FakeRegistry {
       writer.int32(5, leadership.leader ?? 0)
       writer.uint64(6, leadership.term)
     }
-    if kind == .reset || kind == .synced { writer.uint64(7, id) }
+    if kind == .reset || kind == .synced { writer.fixed64(7, id) }
     return writer.bytes
   }
 
@@ -161,7 +161,6 @@ final class FakeGateway {
     writer.string(1, registry.nodes[node.id] == nil ? "registered" : "updated")
     if registry.bootstrap == nil { registry.bootstrap = node.id }
     writer.bool(3, registry.bootstrap == node.id)
-    for other in registry.nodes.values where other.id != node.id { writer.message(5) { other.write(to: &$0) } }
     registry.put(node)
     guard !isOld else { return }
     writer.uint64(100, registry.revision)
@@ -188,7 +187,7 @@ final class FakeGateway {
     while try reader.next() {
       switch reader.field {
       case 1: after = try reader.uint64()
-      case 4: of = try reader.uint64()
+      case 4: of = try reader.fixed64()
       default: break
       }
     }

@@ -27,7 +27,7 @@ import Testing
   /// Node `id` of the shipped manifest, with short times.
   private func member(_ id: Int, _ more: [String] = []) throws -> Child {
     let settings = [
-      "plugins.folders=[\(Place.products)]", "listen.data.address=127.0.0.1:0", "node.state=\(machine.path("member"))",
+      "plugins.folders=[\(Place.products), \(machine.folder)]", "listen.data.address=127.0.0.1:0", "node.state=\(machine.path("member"))",
       "roles.member.config.heartbeat_seconds=2", "roles.member.config.poll_seconds=0.3",
       "roles.member.config.retry_ms=200", "roles.member.config.stale_after_seconds=1",
     ]

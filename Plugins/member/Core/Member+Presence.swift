@@ -102,7 +102,7 @@ extension Member {
     answered()
     context.log.info(
       "\(answer.status) at \(gateways.current) as node \(id)\(wasRefused ? ", which it refused before" : ""); "
-        + "\(Words.count(answer.others, "other node")), heartbeats every \(Words.time(interval))"
+        + "heartbeats every \(Words.time(interval))"
         + (bootstrap == true ? "; this node begins the cluster" : ""),
       ["gateway": .string(gateways.current), "id": JSON(id), "instance": .string(instance)])
     step(after: early(interval))
@@ -193,7 +193,7 @@ extension Member {
       let pause = retries.next(context.random.fraction())
       context.log.warning("\(gateways.current) has too much to do: \(error.message)")
       step(after: max(pause, failure.retryAfter ?? .zero))
-    default: unreachable(error)
+    default: unreachable(failure)
     }
   }
 
@@ -207,7 +207,8 @@ extension Member {
     step(after: early(config.refusedRetry))
   }
 
-  private func unreachable(_ error: RoleError) {
+  private func unreachable(_ failure: Failure) {
+    let error = failure.error
     let silent = gateways.current
     if gateways.fail() {
       context.log.info("\(silent) does not answer (\(error.message)); asking \(gateways.current)")
@@ -217,7 +218,7 @@ extension Member {
     let isNews = outage == nil
     outage = Outage(since: outage?.since ?? context.now, words: "\(silent): \(error.message)")
     gauges.reachable.set(0)
-    let pause = retries.next(context.random.fraction())
+    let pause = max(retries.next(context.random.fraction()), failure.retryAfter ?? .zero)
     if isNews {
       context.log.warning(
         "no gateway answers (\(silent): \(error.message)); what is known of \(Words.count(list.nodes.count, "node")) stays",

@@ -25,6 +25,8 @@ enum GatewayRequest {
     for capability in node.capabilities { writer.element(4, capability) }
     for (name, value) in node.labels.sorted(by: { $0.key < $1.key }) { writer.pair(5, name, value) }
     writer.string(100, node.instance)
+    // The watch tells them.
+    writer.bool(101, true)
     return writer.bytes
   }
 
@@ -59,7 +61,7 @@ enum GatewayRequest {
   static func watch(after revision: UInt64, of registry: UInt64) -> [UInt8] {
     var writer = ProtoWriter()
     writer.uint64(1, revision)
-    writer.uint64(4, registry)
+    writer.fixed64(4, registry)
     return writer.bytes
   }
 }
@@ -69,7 +71,6 @@ enum GatewayRequest {
 struct RegisterAnswer {
   var status = ""
   var isBootstrap = false
-  var others = 0
   var revision: UInt64 = 0
   var intervalMilliseconds: UInt32 = 0
   var gateways: [String] = []
@@ -80,7 +81,6 @@ struct RegisterAnswer {
       switch reader.field {
       case 1: status = try reader.string()
       case 3: isBootstrap = try reader.bool()
-      case 5: others += 1
       case 100: revision = try reader.uint64()
       case 102: intervalMilliseconds = try reader.uint32()
       case 104: gateways.append(try reader.string())
@@ -181,7 +181,7 @@ package struct WatchEvent {
       case 4: reason = try reader.string()
       case 5: leader = try reader.int32()
       case 6: term = try reader.uint64()
-      case 7: registry = try reader.uint64()
+      case 7: registry = try reader.fixed64()
       default: break
       }
     }

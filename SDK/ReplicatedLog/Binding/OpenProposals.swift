@@ -1,0 +1,81 @@
+internal import NodeKit
+
+/// The proposals of this member whose outcome is not known yet.
+struct OpenProposals {
+  struct Open {
+    var sequence: UInt64
+    var bytes: [UInt8]
+    var deadline: Int64
+    /// Whether a leader may have it.
+    var isOut = false
+    /// In which term it was given to a leader last.
+    var sentIn: UInt64 = 0
+    var done: (Result<[UInt8], RoleError>) throws -> Void
+  }
+
+  /// In the order of their sequence.
+  private(set) var all: [Open] = []
+  private var next: UInt64 = 1
+  /// None expires before.
+  private(set) var nextDeadline: Int64 = .max
+
+  var count: Int { all.count }
+  /// All below it are done with.
+  var floor: UInt64 { all.first?.sequence ?? next }
+
+  mutating func add(
+    _ bytes: [UInt8], deadline: Int64, _ done: @escaping (Result<[UInt8], RoleError>) throws -> Void
+  ) {
+    all.append(Open(sequence: next, bytes: bytes, deadline: deadline, done: done))
+    next += 1
+    nextDeadline = min(nextDeadline, deadline)
+  }
+
+  mutating func remove(_ sequence: UInt64) -> Open? {
+    place(of: sequence).map { all.remove(at: $0) }
+  }
+
+  private func place(of sequence: UInt64) -> Int? {
+    var low = 0, high = all.count
+    while low < high {
+      let middle = (low + high) / 2
+      if all[middle].sequence < sequence { low = middle + 1 } else { high = middle }
+    }
+    return low < all.count && all[low].sequence == sequence ? low : nil
+  }
+
+  /// Those that a leader of this term has not been given, as many as fit into `room`. They count as given from here on.
+  mutating func hand(in term: UInt64, room: Int, count limit: Int, as member: Int, run: UInt64) -> [Proposal] {
+    var taken: [Proposal] = [], left = room
+    let floor = floor
+    for place in all.indices where all[place].sentIn != term {
+      guard taken.count < limit, taken.isEmpty || all[place].bytes.count <= left else { break }
+      left -= all[place].bytes.count
+      all[place].sentIn = term
+      all[place].isOut = true
+      taken.append(
+        Proposal(
+          origin: Origin(member: member, run: run, sequence: all[place].sequence, floor: floor),
+          bytes: all[place].bytes))
+    }
+    return taken
+  }
+
+  /// The leader did not take them, or what was sent may be lost: they are to be given to it again.
+  mutating func handAgain(_ sequences: [UInt64]) {
+    for sequence in sequences { if let place = place(of: sequence) { all[place].sentIn = 0 } }
+  }
+
+  mutating func takeExpired(_ now: Int64) -> [Open] {
+    guard nextDeadline <= now else { return [] }
+    let expired = all.filter { $0.deadline <= now }
+    all.removeAll { $0.deadline <= now }
+    nextDeadline = all.reduce(.max) { min($0, $1.deadline) }
+    return expired
+  }
+
+  mutating func takeAll() -> [Open] {
+    defer { (all, nextDeadline) = ([], .max) }
+    return all
+  }
+}

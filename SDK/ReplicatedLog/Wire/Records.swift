@@ -1,0 +1,93 @@
+// What the store has, as bytes. Each record begins with its version.
+private let recordVersion: UInt8 = 1
+
+extension Entry {
+  func write(to writer: inout ByteWriter) {
+    writer.add(term)
+    writer.add(origin != nil)
+    if let origin { writer.add(origin) }
+  }
+
+  /// All but its bytes.
+  init(headFrom reader: inout ByteReader) throws(Malformed) {
+    self.init(term: try reader.number())
+    if try reader.truth() { origin = try Origin(from: &reader) }
+  }
+
+  var record: [UInt8] {
+    var writer = ByteWriter(reserving: size + 16)
+    writer.add(recordVersion)
+    write(to: &writer)
+    writer.add(rest: bytes)
+    return writer.bytes
+  }
+
+  init(record: [UInt8]) throws(Malformed) {
+    var reader = try ByteReader(record: record)
+    try self.init(headFrom: &reader)
+    bytes = reader.rest()
+  }
+}
+
+extension Origin {
+  init(from reader: inout ByteReader) throws(Malformed) {
+    self.init(
+      member: Int(try reader.number(UInt32.self)), run: try reader.number(), sequence: try reader.number(),
+      floor: try reader.number())
+  }
+}
+
+extension Promise {
+  var record: [UInt8] {
+    var writer = ByteWriter()
+    writer.add(recordVersion)
+    writer.add(term)
+    writer.add(vote != nil)
+    writer.add(UInt32(vote ?? 0))
+    writer.add(run)
+    return writer.bytes
+  }
+
+  init(record: [UInt8]) throws(Malformed) {
+    var reader = try ByteReader(record: record)
+    self.init(term: try reader.number())
+    let hasVoted = try reader.truth()
+    let member = Int(try reader.number(UInt32.self))
+    vote = hasVoted ? member : nil
+    run = try reader.number()
+    try reader.end()
+  }
+}
+
+/// What a snapshot in the store consists of; its bytes lie in pieces.
+struct SnapshotHead: Equatable {
+  var index: UInt64
+  var term: UInt64
+  var size: Int
+
+  var record: [UInt8] {
+    var writer = ByteWriter()
+    writer.add(recordVersion)
+    writer.add(index)
+    writer.add(term)
+    writer.add(UInt64(size))
+    return writer.bytes
+  }
+
+  init(_ snapshot: Snapshot) { (index, term, size) = (snapshot.index, snapshot.term, snapshot.bytes.count) }
+
+  init(record: [UInt8]) throws(Malformed) {
+    var reader = try ByteReader(record: record)
+    (index, term) = (try reader.number(), try reader.number())
+    guard let size = Int(exactly: try reader.number(UInt64.self)) else { throw Malformed() }
+    self.size = size
+    try reader.end()
+  }
+}
+
+extension ByteReader {
+  fileprivate init(record: [UInt8]) throws(Malformed) {
+    self.init(record)
+    guard try number(UInt8.self) == recordVersion else { throw Malformed() }
+  }
+}

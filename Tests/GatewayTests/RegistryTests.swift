@@ -1,0 +1,5 @@
+import Testing
+
+@testable import GatewayCore
+
+@Suite struct RegistryTests {}
