@@ -293,6 +293,22 @@ import Testing
     #expect(try club.host.call("is_bootstrap") as Bool == false, "a restart knows it too")
   }
 
+  @Test func whoBeganTheClusterIsAgainToldSo() throws {
+    let club = try Club(starts: false)
+    club.first.isOld = true
+    try club.start()
+    club.registry.put(club.node(2))
+    club.pass(11)
+    #expect(try club.ids == [1, 2] && club.host.call("is_bootstrap") as Bool)
+    for bootstrap in [nil, Int32(2)] {
+      club.registry.forget()
+      club.registry.bootstrap = bootstrap
+      club.pass(31)
+      #expect(club.registry.nodes[1] != nil)
+      #expect(try club.host.call("is_bootstrap") as Bool)
+    }
+  }
+
   @Test func everyFailureOfTheHostIsSurvived() throws {
     let calm = try Club()
     calm.pass(40)

@@ -113,7 +113,7 @@ extension Member {
   /// An older gateway forgets everything with its process, and then calls the next one that comes the first. This node
   /// knows better if it was told otherwise before, or knows others.
   private func believe(_ answer: RegisterAnswer) {
-    let knowsBetter = answer.isOld && (bootstrap == false || list.nodes.keys.contains { $0 != id })
+    let knowsBetter = answer.isOld && bootstrap != true && (bootstrap == false || list.nodes.keys.contains { $0 != id })
     if answer.isBootstrap, knowsBetter {
       context.log.warning(
         "\(gateways.current) says that this node begins the cluster, which it does not: it was here before")
