@@ -25,7 +25,9 @@ extension Member: Stateful {
     hasHeard = snapshot.hasHeard
     report = snapshot.report
     highestReport = snapshot.highestReport
-    archive.changed = Set(snapshot.unwritten)
+    #if !BROKEN_FORGETS_UNWRITTEN
+      archive.changed = Set(snapshot.unwritten)
+    #endif
     if snapshot.intervalMilliseconds > 0 { interval = .milliseconds(Int64(snapshot.intervalMilliseconds)) }
   }
 

@@ -1,0 +1,17 @@
+/// The role `member` with a gateway, and what can be wrong with it.
+package enum Member {
+  package static let build = RoleBuild(
+    "member", modules: [.init("MemberCore", "Plugins/member/Core")], entry: "Plugins/member/Entry",
+    links: ["ProtoFields"])
+
+  package static let names = ["m1", "m2", "m3", "m4"]
+  package static let trial = RoleTrial(build, "Tests/Simulation/members.sim") {
+    [MembersAgree(minutes: 2, members: names)]
+  }
+
+  package static let planted = [
+    PlantedFault("FORGETS_TO_REGISTER", in: trial, breaks: MembersAgree.agreement),
+    PlantedFault("RESUMES_TOO_LATE", in: trial, breaks: MembersAgree.agreement),
+    PlantedFault("FORGETS_UNWRITTEN", in: trial, breaks: MembersAgree.agreement, within: 40),
+  ]
+}
