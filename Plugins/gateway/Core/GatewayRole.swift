@@ -12,7 +12,8 @@ public final class GatewayRole: Role, Drainable, Stateful, HealthReporting {
     "gateway", version: Gateway.release, "Lets nodes find one another: registration, heartbeats, leader, changes.")
   public static let methods = [
     Method(
-      "nodes(filter)", "The nodes, as a list; {\"capabilities\": [], \"labels\": {}} takes those that have all of these.",
+      "nodes(filter)",
+      "The nodes, as a list; {\"capabilities\": [], \"labels\": {}} takes those that have all of these.",
       idempotent: true, GatewayRole.nodes),
     Method("leader()", "The node that leads the cluster, and its term.", idempotent: true, GatewayRole.leader),
     Method("stats()", "Counts, the revision, and how the gateways stand.", idempotent: true, GatewayRole.stats),
@@ -27,19 +28,20 @@ public final class GatewayRole: Role, Drainable, Stateful, HealthReporting {
   public static let stateVersion = 1
 
   let gateway: Gateway
-  private let metrics: GatewayMetrics
+  private var metrics: GatewayMetrics?
 
   public init(_ context: RoleContext, _ settings: GatewaySettings) throws {
     try settings.check(node: context.nodeID)
     let registry = Registry(history: settings.historyLimit)
     gateway = Gateway(context, settings, registry, try RegistryLog(context, settings, registry))
-    metrics = GatewayMetrics(gateway)
   }
 
   public func start() throws {
     try gateway.start()
     try gateway.serve()
+    let metrics = GatewayMetrics(gateway)
     try metrics.start()
+    self.metrics = metrics
   }
 
   public func drain() { gateway.log.handOver() }

@@ -47,7 +47,9 @@ public struct GatewaySettings: RoleConfig {
 
   // MARK: Limits
 
-  @Setting("The most nodes; more are refused with RESOURCE_EXHAUSTED, and so are those beyond 24 MiB of what all tell.", in: 1...1_000_000)
+  @Setting(
+    "The most nodes; more are refused with RESOURCE_EXHAUSTED, and so are those beyond 24 MiB of what all tell.",
+    in: 1...1_000_000)
   public var nodeLimit: UInt32 = 150_000
 
   @Setting("The most capabilities of a node.", in: 0...1_000)

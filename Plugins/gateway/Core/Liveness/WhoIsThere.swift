@@ -45,7 +45,10 @@ final class WhoIsThere {
     let now = context.now.nanoseconds
     var over: [Node] = []
     liveness.advance(to: now, { nodes[$0] }, { over.append($0) })
-    if over.isEmpty { return [] }
+    guard !over.isEmpty else {
+      spared = 0
+      return []
+    }
     var left = budget.left(of: nodes.count, now: now), gone: [Node] = [], sparedNow = 0
     for node in over {
       let isHard = liveness.silence(of: node, now: now) >= hardTimeout

@@ -3,7 +3,9 @@ import ProtoFields
 
 extension Registry {
   /// All of it, as bytes. The same registry makes the same bytes.
-  func snapshot() -> [UInt8] {
+  func snapshot() -> [UInt8] { content(epoch) }
+
+  private func content(_ epoch: UInt64) -> [UInt8] {
     var writer = ProtoWriter(reserving: 256 + nodes.count * 192)
     writer.uint64(1, revision)
     writer.fixed64(2, seed)
@@ -95,11 +97,11 @@ extension Registry {
     return Node(id: id, instance: NodeFacts(info).instance, info: info, joined: joined, revision: revision)
   }
 
-  /// Revision and a checksum of all that is agreed: the same on all gateways that have done the same entries.
+  /// Revision and a checksum of what is registered: the same on all gateways that have done the same entries.
   var digest: String {
     // FNV-1a: for comparing by eye, not against anybody who cheats.
     var sum: UInt64 = 0xCBF2_9CE4_8422_2325
-    for byte in snapshot() { sum = (sum ^ UInt64(byte)) &* 0x100_0000_01B3 }
+    for byte in content(0) { sum = (sum ^ UInt64(byte)) &* 0x100_0000_01B3 }
     return "\(revision)-\(String(sum, radix: 16))"
   }
 }

@@ -62,7 +62,9 @@ final class Registry {
     let facts = NodeFacts(join.info), holder = nodes[join.id]
     if let holder, !facts.mayFollow(NodeFacts(holder.info)) { return Outcome(.taken, revision: holder.revision) }
     let grown = size + join.info.count + (holder.map { -$0.info.count } ?? Self.sizeOfNode)
-    if holder == nil && nodes.count >= Int(join.limit) || grown > Self.sizeLimit { return Outcome(.full, revision: revision) }
+    if holder == nil && nodes.count >= Int(join.limit) || grown > Self.sizeLimit {
+      return Outcome(.full, revision: revision)
+    }
     let isBootstrap = bootstraps(join.id, facts)
     if let holder, holder.info == join.info {
       return Outcome(.updated, revision: holder.revision, isBootstrap: isBootstrap)

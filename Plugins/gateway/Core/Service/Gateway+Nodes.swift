@@ -46,7 +46,8 @@ extension Gateway {
     guard let bootstrap = registry.bootstrap, registry.nodes[bootstrap.id] == nil else {
       return "node \(request.id) joins a cluster of \(registry.nodes.count)"
     }
-    return "node \(bootstrap.id) at \(bootstrap.place) was told to bootstrap the cluster and has gone; if it never did, "
+    return
+      "node \(bootstrap.id) at \(bootstrap.place) was told to bootstrap the cluster and has gone; if it never did, "
       + "`hostctl call gateway reset_bootstrap` lets the next one"
   }
 
@@ -77,7 +78,8 @@ extension Gateway {
       .alreadyExists,
       "node \(request.id) is already there: \(place), registered \(age) s ago, heard of \(silence) s ago. Take another "
         + "id; or stop that node, and the id is free when it has been silent for "
-        + "\(settings.nodeTimeout.nanoseconds / 1_000_000_000) s, or at once by `hostctl call gateway evict \(request.id)`")
+        + "\(settings.nodeTimeout.nanoseconds / 1_000_000_000) s, or at once by `hostctl call gateway evict \(request.id)`"
+    )
   }
 
   private func call(of request: Registration) -> String { request.facts.place }
