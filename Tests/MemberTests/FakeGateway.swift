@@ -128,7 +128,10 @@ final class FakeGateway {
       let isKnown = registry.nodes[try NodeRecord(ProtoReader(message)).id] != nil
       if !isKnown, refusesByStatus { throw RoleError(.notFound, "there is no such node") }
       writer.string(1, isKnown ? "acknowledged" : "not_found")
-      if !isOld { writer.uint32(101, interval) }
+      if !isOld {
+        writer.uint64(100, registry.revision)
+        writer.uint32(101, interval)
+      }
     case GatewayMethod.deregister where !isOld, GatewayMethod.remove:
       registry.remove(try NodeRecord(ProtoReader(message)).id)
       writer.string(1, "removed")

@@ -78,6 +78,9 @@ extension RoleInstance {
   func callRpc(_ request: nh_rpc_request, _ token: UInt64, _ error: UnsafeMutablePointer<nh_error>?) -> nh_handle {
     guard permits([.starting, .running], "rpc.call") else { return 0 }
     do throws(GrpcFault) {
+      if seat.isReplaced(self) {
+        throw GrpcFault(GrpcStatus.unavailable, "another build of \(name) has taken over; what this one asks is not sent")
+      }
       let call = try RpcClientCall(self, request)
       call.token = token
       guard open(call) else {
@@ -131,6 +134,10 @@ extension RoleInstance {
       ended(call, NH_UNAVAILABLE, words)
     }
   }
+
+  /// Another build has taken over. What this one has asked since it was told that it is being swapped comes to nothing;
+  /// it hears of that if it comes back.
+  func silenceRpc() { for (_, call) in rpcCalls.elements { call.giveUp("\(name) was swapped") } }
 
   // MARK: on_rpc
 

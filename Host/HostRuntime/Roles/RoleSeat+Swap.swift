@@ -69,6 +69,9 @@ extension RoleSeat {
     return state
   }
 
+  /// Another build has taken over, and this one is kept in case that fails.
+  func isReplaced(_ build: RoleInstance) -> Bool { handover?.old === build && current !== build }
+
   /// The new build takes over. Returns for how long the gate was closed, in nanoseconds.
   func flip() -> Int64 {
     guard var handover else { return 0 }
@@ -87,6 +90,7 @@ extension RoleSeat {
     flipForwards(from: handover.old, to: handover.new)
     self.handover = handover
     current = handover.new
+    handover.old.silenceRpc()
     node.directory.put(handover.new)
     let pause = EventLoop.now() - (quieting?.began ?? EventLoop.now())
     quieting = nil
@@ -126,6 +130,7 @@ extension RoleSeat {
     current = handover.old
     node.directory.put(handover.old)
     handover.old.resumeDescriptors()
+    handover.old.endRpcCalls("\(handover.old.name) was being swapped")
     handover.new.end()
   }
 

@@ -8,8 +8,6 @@ package struct GatewayList: Sendable {
   private var place = 0
   /// How many have failed, one after the other, since one worked.
   private var failures = 0
-  /// They cannot be watched, as far as is known.
-  private var old: Set<String> = []
 
   package init(_ gateways: [String], learned: [String] = []) {
     targets = []
@@ -20,13 +18,10 @@ package struct GatewayList: Sendable {
 
   package var current: String { targets[place] }
   package var learned: [String] { Array(targets[configured...]) }
-  package var isOld: Bool { old.contains(current) }
 
   /// The current one does not answer. True if there is another that was not tried since one worked, which then is the
   /// current one; else all were tried, and the next round begins with the next.
   package mutating func fail() -> Bool {
-    // It may be another version when it comes back.
-    old.remove(current)
     failures += 1
     place = (place + 1) % targets.count
     guard failures < targets.count else {
@@ -37,9 +32,6 @@ package struct GatewayList: Sendable {
   }
 
   package mutating func works() { failures = 0 }
-
-  package mutating func cannotBeWatched() { old.insert(current) }
-  package mutating func mayBeWatched() { old.remove(current) }
 
   /// What a gateway says of all gateways takes the place of what was said before. The current one stays in any case.
   package mutating func learn(_ addresses: [String]) {

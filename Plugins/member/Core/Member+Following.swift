@@ -10,6 +10,7 @@ struct Following {
     case question
   }
   var target: String
+  var isByAsking: Bool
   var way: Way
 }
 
@@ -19,8 +20,12 @@ extension Member {
   private static let watchTimeout = Duration.seconds(86_400)
 
   func follow() {
-    guard following?.target != gateways.current else { return }
+    guard following?.target != gateways.current || following?.isByAsking != isOldGateway else { return }
     endFollowing()
+    if isOldGateway {
+      context.log.info(
+        "\(gateways.current) cannot be watched: it is asked for the nodes every \(Words.time(config.poll))")
+    }
     look()
   }
 
@@ -38,13 +43,13 @@ extension Member {
   }
 
   private func look() {
-    if gateways.isOld { askForNodes() } else { watch() }
+    if isOldGateway { askForNodes() } else { watch() }
   }
 
   private func look(after pause: Duration) {
     do {
       let timer = try context.timer.once(after: pause) { [unowned self] in look() }
-      following = Following(target: gateways.current, way: .pause(timer))
+      following = Following(target: gateways.current, isByAsking: isOldGateway, way: .pause(timer))
     } catch {
       // The next heartbeat tries again.
       following = nil
@@ -63,7 +68,7 @@ extension Member {
     do {
       let call = try context.rpc.open(
         GatewayMethod.watch, at: gateways.current, options(timeout: early(Self.watchTimeout)))
-      following = Following(target: gateways.current, way: .watch(call))
+      following = Following(target: gateways.current, isByAsking: false, way: .watch(call))
       call.receive { [unowned self, unowned call] message in
         if isCurrent(call) { take(message) }
       }
@@ -112,16 +117,10 @@ extension Member {
     isInStep = false
     list.watchEnded()
     showFreshness()
-    if ending.status == .unimplemented {
-      context.log.info(
-        "\(gateways.current) cannot be watched: it is asked for the nodes every \(Words.time(config.poll))")
-      gateways.cannotBeWatched()
-      return askForNodes()
-    }
     context.log.debug("the watch at \(gateways.current) has ended: \(ending.status): \(ending.message)")
     look(after: followRetries.next(context.random.fraction()))
-    // Perhaps the gateway has gone: a heartbeat finds out. Not all nodes at once.
-    if ending.status == .unavailable { probe() }
+    // Perhaps the gateway has gone, or another has come in its place: a heartbeat finds out. Not all nodes at once.
+    if ending.status == .unavailable || ending.status == .unimplemented { probe() }
   }
 
   private func probe() {
@@ -133,7 +132,7 @@ extension Member {
 
   private func askForNodes() {
     let target = gateways.current
-    following = Following(target: target, way: .question)
+    following = Following(target: target, isByAsking: true, way: .question)
     ask(GatewayMethod.nodes, []) { [unowned self] outcome in
       guard isAsking(target) else { return }
       do {

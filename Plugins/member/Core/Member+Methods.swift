@@ -69,7 +69,7 @@ extension Member {
       ("id", JSON(id)), ("instance", .string(instance)), ("state", .string(stateWord)),
       ("gateway", .string(gateways.current)),
       ("gateways", .array(gateways.targets.map { .string($0) })),
-      ("follows_by", .string(gateways.isOld ? "asking" : "watching")), ("in_step", .bool(isInStep)),
+      ("follows_by", .string(isOldGateway ? "asking" : "watching")), ("in_step", .bool(isInStep)),
     ]
     members += freshness
     members += [

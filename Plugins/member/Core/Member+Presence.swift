@@ -96,7 +96,6 @@ extension Member {
     gauges.registrations.add()
     gauges.registered.set(1)
     gateways.learn(answer.gateways)
-    gateways.mayBeWatched()
     takeInterval(answer.intervalMilliseconds)
     believe(answer)
     answered()
@@ -147,6 +146,7 @@ extension Member {
     guard answer.status != "not_found" else { return forgotten() }
     lastHeartbeat = context.now
     gauges.heartbeats.add()
+    isOldGateway = answer.isOld
     if answer.intervalMilliseconds != 0 { takeInterval(answer.intervalMilliseconds) }
     answered()
     step(after: early(interval))

@@ -95,6 +95,7 @@ struct RegisterAnswer {
 
 struct HeartbeatAnswer {
   var status = ""
+  var revision: UInt64 = 0
   var intervalMilliseconds: UInt32 = 0
 
   init(_ bytes: [UInt8]) throws {
@@ -102,11 +103,14 @@ struct HeartbeatAnswer {
     while try reader.next() {
       switch reader.field {
       case 1: status = try reader.string()
+      case 100: revision = try reader.uint64()
       case 101: intervalMilliseconds = try reader.uint32()
       default: break
       }
     }
   }
+
+  var isOld: Bool { revision == 0 }
 }
 
 struct NodesAnswer {
