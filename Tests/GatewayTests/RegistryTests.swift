@@ -4,8 +4,14 @@ import Testing
 @testable import GatewayCore
 
 /// What the gateways agree on, without gateways.
-@Suite struct RegistryTests {
+@Suite final class RegistryTests {
   let registry = Registry(history: 100)
+  private var index: UInt64 = 0
+
+  private func apply(_ entry: Entry) -> Outcome {
+    index += 1
+    return registry.apply(entry, at: index)
+  }
 
   private func facts(_ port: Int32, _ instance: String = "", _ address: String = "10.0.0.1") -> NodeFacts {
     var facts = NodeFacts()
@@ -15,7 +21,7 @@ import Testing
 
   @discardableResult
   private func join(_ id: Int32, _ facts: NodeFacts, limit: UInt32 = 100, time: Double = 1) -> Outcome {
-    registry.apply(.join(Entry.Join(id: id, info: facts.info(id: id), time: time, seed: 4, limit: limit)))
+    apply(.join(Entry.Join(id: id, info: facts.info(id: id), time: time, seed: 4, limit: limit, base: index)))
   }
 
   @discardableResult
@@ -23,7 +29,7 @@ import Testing
     _ id: Int32, _ reason: Entry.Leave.Reason = .evicted, instance: String? = nil, revision: UInt64 = 0,
     epoch: UInt64 = 0
   ) -> Outcome {
-    registry.apply(
+    apply(
       .leave(
         Entry.Leave(id: id, reason: reason, revision: revision, instance: instance, epoch: epoch, time: 2)))
   }
@@ -40,7 +46,7 @@ import Testing
     leave(1)
     // Others may have joined the cluster of its last start.
     #expect(join(1, facts(1, "a2")).isBootstrap == false)
-    #expect(registry.apply(.resetBootstrap).kind == .done)
+    #expect(apply(.resetBootstrap).kind == .done)
     #expect(join(3, facts(3, "c")).isBootstrap)
     #expect(join(1, facts(1, "a2")).isBootstrap == false)
   }
@@ -77,7 +83,7 @@ import Testing
     join(1, facts(1))
     join(2, facts(2))
     func lead(_ id: Int32, _ term: UInt64) -> Outcome {
-      registry.apply(.leader(Entry.NewLeader(id: id, term: term, time: 3)))
+      apply(.leader(Entry.NewLeader(id: id, term: term, time: 3)))
     }
     #expect(lead(1, 0).kind == .leaderSet)
     #expect(lead(2, 0).kind == .leaderSet)
@@ -95,7 +101,7 @@ import Testing
 
   @Test func onlyTheGatewayThatWatchesLetsNodesExpire() {
     join(1, facts(1))
-    _ = registry.apply(.watch(epoch: 5))
+    _ = apply(.watch(epoch: 5))
     #expect(leave(1, .expired, revision: 1, epoch: 4).kind == .notFound)
     #expect(leave(1, .expired, revision: 2, epoch: 5).kind == .notFound)
     #expect(leave(1, .expired, revision: 1, epoch: 5).kind == .removed)
@@ -127,18 +133,18 @@ import Testing
     (labelled.capabilities, labelled.labels) = (["a", ""], [("z", "1"), ("k", "")])
     join(1, labelled)
     join(-2, facts(2))
-    _ = registry.apply(.leader(Entry.NewLeader(id: -2, term: 9, time: 3)))
-    _ = registry.apply(.watch(epoch: 8))
+    _ = apply(.leader(Entry.NewLeader(id: -2, term: 9, time: 3)))
+    _ = apply(.watch(epoch: 8))
     let copy = Registry(history: 5)
     var wasTold = false
     copy.whenReplaced = { wasTold = true }
-    try copy.restore(registry.snapshot())
+    try copy.restore(registry.snapshot(), at: 4)
     #expect(wasTold && copy.digest == registry.digest && copy.size == registry.size)
     #expect(copy.leader == registry.leader && copy.bootstrap == registry.bootstrap && copy.epoch == 8)
     #expect(NodeFacts(copy.nodes[1]!.info).labels.map(\.key) == ["k", "z"])
     // A damaged one changes nothing.
     let damaged = Array(registry.snapshot().dropLast(3))
-    #expect(throws: RoleError.self) { try copy.restore(damaged) }
+    #expect(throws: RoleError.self) { try copy.restore(damaged, at: 4) }
     #expect(copy.digest == registry.digest)
     #expect(copy.nodes[1]?.info == registry.nodes[1]?.info)
   }
@@ -155,6 +161,33 @@ import Testing
     let outcome = Outcome(.registered, revision: 9, isBootstrap: true)
     #expect(try Outcome(outcome.bytes) == outcome)
     #expect(throws: RoleError.self) { try Outcome([]) }
+  }
+
+  @Test func whatWasLongOnItsWayHasNoEffect() throws {
+    join(1, facts(1, "a"))
+    let before = index
+    leave(1, .left, instance: "a")
+    let late = Entry.Join(id: 1, info: facts(1, "a").info(id: 1), time: 1, seed: 1, limit: 9, base: before)
+    #expect(apply(.join(late)).kind == .overtaken)
+    #expect(join(1, facts(1, "a")).kind == .registered)
+    // Nor does it take out who has come back since, though nothing of it has changed.
+    let asked = index
+    #expect(join(1, facts(1, "a")).kind == .updated)
+    let leave = Entry.Leave(id: 1, reason: .left, instance: "a", base: asked, time: 1)
+    #expect(apply(.leave(leave)).kind == .overtaken)
+    // A gateway that was given all of it knows that too.
+    let copy = Registry(history: 5)
+    try copy.restore(registry.snapshot(), at: index)
+    #expect(copy.apply(.leave(leave), at: index + 1).kind == .overtaken)
+    #expect(copy.apply(.join(late), at: index + 2).kind == .overtaken)
+  }
+
+  @Test func onlyTheLatestDeparturesAreKept() {
+    var departures = Departures()
+    for round in 0..<20_000 { departures.add(Int32(round % 7_000), at: UInt64(round)) }
+    #expect(departures.known.count == Departures.limit && departures.list.count <= 2 * Departures.limit + 1)
+    let old = Entry.Join(id: Int32(19_999 % 7_000), info: [], time: 0, seed: 0, limit: 0, base: 19_998)
+    #expect(departures.isOvertaken(old))
   }
 
   @Test func theLatestChangesAreKept() {

@@ -16,7 +16,8 @@ extension Gateway {
 
   func expire(_ node: Node, then done: @escaping () -> Void = {}) {
     let entry = Entry.leave(
-      Entry.Leave(id: node.id, reason: .expired, revision: node.revision, epoch: epoch ?? 0, time: time))
+      Entry.Leave(
+        id: node.id, reason: .expired, revision: node.revision, epoch: epoch ?? 0, base: registry.index, time: time))
     do {
       try propose(entry) { [unowned self] result in
         switch result {

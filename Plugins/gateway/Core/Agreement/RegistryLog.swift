@@ -40,6 +40,9 @@ final class RegistryLog {
     }
   }
 
+  /// Runs `done` when this gateway has everything that any gateway had answered before.
+  func catchUp(then done: @escaping (Result<Void, RoleError>) -> Void) { log.read { done($0) } }
+
   /// Lets another gateway lead, since this one is about to stop.
   func handOver() { log.transferLeadership() }
 
@@ -65,9 +68,9 @@ private final class RegistryState: ReplicatedState {
   func apply(_ entry: [UInt8], at index: UInt64) -> [UInt8] {
     // One of a newer build is passed over by all that do not know it: update all gateways before using what is new.
     guard let entry = try? Entry(entry) else { return Outcome(.notFound).bytes }
-    return registry.apply(entry).bytes
+    return registry.apply(entry, at: index).bytes
   }
 
   func snapshot() -> [UInt8] { registry.snapshot() }
-  func restore(_ snapshot: [UInt8], at index: UInt64) throws { try registry.restore(snapshot) }
+  func restore(_ snapshot: [UInt8], at index: UInt64) throws { try registry.restore(snapshot, at: index) }
 }

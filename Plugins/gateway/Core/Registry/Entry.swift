@@ -21,6 +21,8 @@ enum Entry {
     var seed: UInt64
     /// The most nodes that there may be.
     var limit: UInt32
+    /// What the gateway had done when the node asked: if the node has left since, this was asked before it left.
+    var base: UInt64 = 0
   }
 
   struct Leave {
@@ -45,6 +47,8 @@ enum Entry {
     var instance: String?
     /// Of who lets it expire.
     var epoch: UInt64 = 0
+    /// What the gateway had done when it was asked: if the node has registered again since, it stays.
+    var base: UInt64 = .max
     var time: Double
   }
 
@@ -65,6 +69,7 @@ enum Entry {
         message.double(3, join.time)
         message.fixed64(4, join.seed)
         message.uint32(5, join.limit)
+        message.uint64(6, join.base)
       }
     case .leave(let leave):
       writer.message(2) { message in
@@ -74,6 +79,7 @@ enum Entry {
         if let instance = leave.instance { message.element(4, instance) }
         message.double(5, leave.time)
         message.fixed64(6, leave.epoch)
+        message.uint64(7, leave.base)
       }
     case .leader(let leader):
       writer.message(3) { message in
@@ -114,6 +120,7 @@ enum Entry {
       case 3: join.time = try message.double()
       case 4: join.seed = try message.fixed64()
       case 5: join.limit = try message.uint32()
+      case 6: join.base = try message.uint64()
       default: break
       }
     }
@@ -130,6 +137,7 @@ enum Entry {
       case 4: leave.instance = try message.string()
       case 5: leave.time = try message.double()
       case 6: leave.epoch = try message.fixed64()
+      case 7: leave.base = try message.uint64()
       default: break
       }
     }

@@ -12,14 +12,16 @@ final class Node {
   let joined: Double
   /// Of its last change.
   let revision: UInt64
+  /// The index of the entry by which it registered last; agreed on too.
+  var registeredAt: UInt64
   /// On this gateway's monotonic clock, in nanoseconds.
   var seen: Int64 = 0
   /// The last batch of heartbeats for the other gateways that it was put into.
   var batch: UInt64 = 0
 
-  init(id: Int32, instance: String, info: [UInt8], joined: Double, revision: UInt64) {
+  init(id: Int32, instance: String, info: [UInt8], joined: Double, revision: UInt64, registeredAt: UInt64 = 0) {
     (self.id, self.instance, self.info) = (id, instance, info)
-    (self.joined, self.revision) = (joined, revision)
+    (self.joined, self.revision, self.registeredAt) = (joined, revision, registeredAt)
   }
 
   /// Writes it as a NodeInfo.

@@ -21,6 +21,8 @@ struct Outcome: Equatable {
     /// An older term than the known one, or none where one is known, or another leader of the same term.
     case leaderRefused = 10
     case done = 11
+    /// The node has left, or has come back, since that was asked: it was overtaken on its way.
+    case overtaken = 12
   }
 
   var kind: Kind

@@ -30,17 +30,24 @@ extension Registry {
         message.data(2, node.info)
         message.double(3, node.joined)
         message.uint64(4, node.revision)
+        message.uint64(5, node.registeredAt)
+      }
+    }
+    for departure in departures.known {
+      writer.message(7) { message in
+        message.int32(1, departure.id)
+        message.uint64(2, departure.index)
       }
     }
     return writer.bytes
   }
 
   /// Takes what `snapshot` gave. On an error nothing has changed.
-  func restore(_ snapshot: [UInt8]) throws(RoleError) {
+  func restore(_ snapshot: [UInt8], at index: UInt64) throws(RoleError) {
     var reader = ProtoReader(snapshot)
     var nodes: [Int32: Node] = [:]
     var (revision, seed, epoch) = (UInt64(0), UInt64(0), UInt64(0))
-    var leader: Leader?, bootstrap: Bootstrap?
+    var leader: Leader?, bootstrap: Bootstrap?, departures = Departures()
     while try reader.next() {
       switch reader.field {
       case 1: revision = try reader.uint64()
@@ -51,10 +58,15 @@ extension Registry {
         let node = try Self.node(reader.message())
         nodes[node.id] = node
       case 6: epoch = try reader.fixed64()
+      case 7:
+        let departure = try Self.departure(reader.message())
+        departures.add(departure.id, at: departure.index)
       default: break
       }
     }
-    replace(nodes: nodes, revision: revision, seed: seed, epoch: epoch, leader: leader, bootstrap: bootstrap)
+    replace(
+      nodes: nodes, revision: revision, seed: seed, epoch: epoch, leader: leader, bootstrap: bootstrap, index: index,
+      departures: departures)
   }
 
   private static func leader(_ message: ProtoReader) throws(RoleError) -> Leader {
@@ -83,18 +95,32 @@ extension Registry {
     return bootstrap
   }
 
+  private static func departure(_ message: ProtoReader) throws(RoleError) -> Departures.Departure {
+    var departure = Departures.Departure(id: 0, index: 0), message = message
+    while try message.next() {
+      switch message.field {
+      case 1: departure.id = try message.int32()
+      case 2: departure.index = try message.uint64()
+      default: break
+      }
+    }
+    return departure
+  }
+
   private static func node(_ message: ProtoReader) throws(RoleError) -> Node {
-    var (id, info, joined, revision) = (Int32(0), [UInt8](), 0.0, UInt64(0)), message = message
+    var (id, info, joined, revision, at) = (Int32(0), [UInt8](), 0.0, UInt64(0), UInt64(0)), message = message
     while try message.next() {
       switch message.field {
       case 1: id = try message.int32()
       case 2: info = try message.data()
       case 3: joined = try message.double()
       case 4: revision = try message.uint64()
+      case 5: at = try message.uint64()
       default: break
       }
     }
-    return Node(id: id, instance: NodeFacts(info).instance, info: info, joined: joined, revision: revision)
+    return Node(
+      id: id, instance: NodeFacts(info).instance, info: info, joined: joined, revision: revision, registeredAt: at)
   }
 
   /// Revision and a checksum of what is registered: the same on all gateways that have done the same entries.

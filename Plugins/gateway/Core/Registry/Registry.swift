@@ -16,6 +16,10 @@ final class Registry {
   /// What all nodes have told of themselves, in bytes.
   private(set) var size = 0
   private(set) var changes: Changes
+  /// The index of the last entry that was done.
+  private(set) var index: UInt64 = 0
+  /// Those that left lately.
+  private(set) var departures = Departures()
 
   /// The nodes may not take more, so that all of them fit into a snapshot.
   static let sizeLimit = 24 << 20
@@ -47,8 +51,10 @@ final class Registry {
   var leaderNode: Node? { leader.flatMap { nodes[$0.id] } }
   var term: UInt64 { leader?.term ?? 0 }
 
-  func apply(_ entry: Entry) -> Outcome {
-    switch entry {
+  /// `index` is the entry's place in the order of all.
+  func apply(_ entry: Entry, at index: UInt64) -> Outcome {
+    self.index = index
+    return switch entry {
     case .join(let join): apply(join)
     case .leave(let leave): apply(leave)
     case .leader(let leader): apply(leader)
@@ -59,6 +65,8 @@ final class Registry {
 
   private func apply(_ join: Entry.Join) -> Outcome {
     if seed == 0 { seed = join.seed | 1 }
+    // A registration that was long on its way must not bring back who has left meanwhile.
+    if departures.isOvertaken(join) { return Outcome(.overtaken, revision: revision) }
     let facts = NodeFacts(join.info), holder = nodes[join.id]
     if let holder, !facts.mayFollow(NodeFacts(holder.info)) { return Outcome(.taken, revision: holder.revision) }
     let grown = size + join.info.count + (holder.map { -$0.info.count } ?? Self.sizeOfNode)
@@ -67,11 +75,13 @@ final class Registry {
     }
     let isBootstrap = bootstraps(join.id, facts)
     if let holder, holder.info == join.info {
+      holder.registeredAt = index
       return Outcome(.updated, revision: holder.revision, isBootstrap: isBootstrap)
     }
     revision += 1
     let node = Node(
-      id: join.id, instance: facts.instance, info: join.info, joined: holder?.joined ?? join.time, revision: revision)
+      id: join.id, instance: facts.instance, info: join.info, joined: holder?.joined ?? join.time, revision: revision,
+      registeredAt: index)
     nodes[join.id] = node
     size = grown
     tell(
@@ -111,8 +121,10 @@ final class Registry {
       return Outcome(.otherInstance, revision: node.revision)
     }
     if leave.revision != 0, leave.revision != node.revision { return Outcome(.notFound, revision: revision) }
+    if leave.base < node.registeredAt { return Outcome(.overtaken, revision: revision) }
     revision += 1
     nodes[leave.id] = nil
+    departures.add(leave.id, at: index)
     size -= node.info.count + Self.sizeOfNode
     tell(
       Change(.left, revision: revision, id: leave.id, node: node, reason: leave.reason.word, time: leave.time))
@@ -154,10 +166,10 @@ final class Registry {
   /// Puts another registry into the place of this one. What changed before it is not known any more.
   func replace(
     nodes: [Int32: Node], revision: UInt64, seed: UInt64, epoch: UInt64, leader: Leader?,
-    bootstrap: Bootstrap?
+    bootstrap: Bootstrap?, index: UInt64, departures: Departures
   ) {
     (self.nodes, self.revision, self.seed, self.epoch) = (nodes, revision, seed, epoch)
-    (self.leader, self.bootstrap) = (leader, bootstrap)
+    (self.leader, self.bootstrap, self.index, self.departures) = (leader, bootstrap, index, departures)
     size = nodes.values.reduce(0) { $0 + $1.info.count + Self.sizeOfNode }
     changes.removeAll()
     whenReplaced()

@@ -10,7 +10,7 @@ extension Gateway {
   private func register(_ call: RpcServerCall, _ request: Registration, isSecondTry: Bool) throws(RoleError) {
     let join = Entry.Join(
       id: request.id, info: request.facts.info(id: request.id), time: time, seed: context.random.next(),
-      limit: settings.nodeLimit)
+      limit: settings.nodeLimit, base: registry.index)
     try propose(.join(join)) { [unowned self] result in
       do {
         let outcome = try result.get()
@@ -20,6 +20,8 @@ extension Gateway {
         case .full:
           throw RoleError(
             .resourceExhausted, "\(registry.nodes.count) nodes are registered already, and node_limit is as many")
+        case .overtaken:
+          throw RoleError(.unavailable, "node \(request.id) has just left; register again if it shall come back")
         default: throw RoleError(.internal, "a registration cannot end as \(outcome.kind)")
         }
       } catch { refuse(call, RoleError(error)) }
@@ -88,11 +90,28 @@ extension Gateway {
     let request = try NodeRequest(bytes)
     try identities.require(request.id, call)
     counts.heartbeats &+= 1
-    guard let node = registry.nodes[request.id], request.instance.isEmpty || request.instance == node.instance else {
-      try requireAgreement()
-      return try call.answer(answers.heartbeat("not_found", Self.milliseconds(settings.heartbeatInterval)))
-    }
     try requireAgreement()
+    guard let node = node(of: request) else { return lookAgain(call, request) }
+    try acknowledge(call, node)
+  }
+
+  private func node(of request: NodeRequest) -> Node? {
+    guard let node = registry.nodes[request.id] else { return nil }
+    return request.instance.isEmpty || request.instance == node.instance ? node : nil
+  }
+
+  /// Another gateway may have taken it in, and this one not know yet.
+  private func lookAgain(_ call: RpcServerCall, _ request: NodeRequest) {
+    log.catchUp { [unowned self] result in
+      do {
+        try result.get()
+        if let node = node(of: request) { return try acknowledge(call, node) }
+        try call.answer(answers.heartbeat("not_found", Self.milliseconds(settings.heartbeatInterval)))
+      } catch { refuse(call, RoleError(error)) }
+    }
+  }
+
+  private func acknowledge(_ call: RpcServerCall, _ node: Node) throws {
     heard(of: node)
     if acknowledgement.revision != registry.revision {
       acknowledgement = (
@@ -136,7 +155,8 @@ extension Gateway {
   func deregister(_ call: RpcServerCall, _ bytes: [UInt8]) throws {
     let request = try NodeRequest(bytes, instance: 2)
     try identities.require(request.id, call)
-    let entry = Entry.leave(Entry.Leave(id: request.id, reason: .left, instance: request.instance, time: time))
+    let entry = Entry.leave(
+      Entry.Leave(id: request.id, reason: .left, instance: request.instance, base: registry.index, time: time))
     try propose(entry) { [unowned self] result in
       answer(
         call,
@@ -144,6 +164,8 @@ extension Gateway {
           switch outcome.kind {
           case .removed: return .success(answers.deregistration("removed", request.id))
           case .notFound: return .success(answers.deregistration("not_found", request.id))
+          case .overtaken:
+            return .failure(RoleError(.unavailable, "node \(request.id) has registered again meanwhile; try again"))
           default:
             return .failure(
               RoleError(
