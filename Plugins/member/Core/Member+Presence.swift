@@ -171,8 +171,8 @@ extension Member {
       let length = Words.time(outage.since.duration(to: context.now))
       context.log.info("\(gateways.current) answers, after \(length) without a gateway")
       self.outage = nil
-      gauges.reachable.set(1)
     }
+    gauges.reachable.set(1)
     follow()
   }
 
