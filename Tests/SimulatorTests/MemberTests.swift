@@ -4,11 +4,12 @@ import Testing
 @testable import Simulator
 
 /// Members and gateways in worlds where everything goes wrong; the broken builds are among the planted faults.
-@Suite struct MemberTests {
-  @Test func membersKnowWhatTheGatewayKnows() throws {
-    let simulation = try Member.trial.simulation()
+@Suite(.serialized) struct MemberTests {
+  @Test(arguments: [(Member.trial, 4), (Member.gates, 3)])
+  func membersKnowWhatTheGatewaysKnow(_ trial: RoleTrial, _ members: Int) throws {
+    let simulation = try trial.simulation()
     for seed in 1...3 as ClosedRange<UInt64> {
-      let watcher = MembersAgree(minutes: 2, members: Member.names)
+      let watcher = MembersAgree(minutes: 2, members: Array(Member.names.prefix(members)))
       let outcome = simulation.run(seed, watchers: [watcher])
       #expect(outcome.failure == nil, "seed \(seed): \(outcome.failure!)")
       #expect(watcher.agreed == 1 && watcher.looked > 30 && outcome.plan.faults.count > 5, "\(outcome)")

@@ -9,6 +9,11 @@ package enum Member {
     [MembersAgree(minutes: 2, members: names)]
   }
 
+  /// With three gateways.
+  package static let gates = RoleTrial(build, "Tests/Simulation/gates.sim") {
+    [MembersAgree(minutes: 2, members: Array(names.prefix(3)))]
+  }
+
   package static let planted = [
     PlantedFault("FORGETS_TO_REGISTER", in: trial, breaks: MembersAgree.agreement),
     PlantedFault("RESUMES_TOO_LATE", in: trial, breaks: MembersAgree.agreement),
