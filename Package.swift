@@ -53,10 +53,14 @@ struct Plugin {
   struct Core {
     var name: String
     var dependencies: [Target.Dependency]
+    /// Conditions of compilation, for a build of the tests' own.
+    var defines: [String] = []
   }
+  /// What its one target is built on, beside NodeKit.
+  var uses: [Target.Dependency] = []
 
-  init(name: String, path: String, language: Language) {
-    (self.name, self.path, self.language) = (name, path, language)
+  init(name: String, path: String, language: Language, uses: [Target.Dependency] = []) {
+    (self.name, self.path, self.language, self.uses) = (name, path, language, uses)
   }
 
   /// A shipped role: Plugins/NAME/Core and Plugins/NAME/Entry.
@@ -65,8 +69,18 @@ struct Plugin {
     self.core = Core(name: core, dependencies: dependencies)
   }
 
+  /// The same sources with planted faults: Tests/Fixtures/NAME-faults has links to them.
+  init(broken name: String, core: String, _ dependencies: [Target.Dependency]) {
+    self.init(name: "\(name)-faults", path: "Tests/Fixtures/\(name)-faults", language: .swift)
+    self.core = Core(name: core, dependencies: dependencies, defines: ["PLANTED_FAULTS"])
+  }
+
   var coreTarget: Target? {
-    core.map { .target(name: $0.name, dependencies: $0.dependencies, path: "\(path)/Core", swiftSettings: strict) }
+    core.map {
+      .target(
+        name: $0.name, dependencies: $0.dependencies, path: "\(path)/Core",
+        swiftSettings: strict + $0.defines.map { .define($0) })
+    }
   }
 
   var product: Product { .library(name: name, type: .dynamic, targets: [name]) }
@@ -74,7 +88,7 @@ struct Plugin {
     switch language {
     case .swift:
       .target(
-        name: name, dependencies: ["NodeKit"] + (core.map { [.init(stringLiteral: $0.name)] } ?? []),
+        name: name, dependencies: ["NodeKit"] + uses + (core.map { [.init(stringLiteral: $0.name)] } ?? []),
         path: core == nil ? path : "\(path)/Entry", swiftSettings: strict, linkerSettings: pluginLink)
     case .c:
       .target(
@@ -97,6 +111,10 @@ let plugins = [
   Plugin(name: "asker", path: "Tests/Fixtures/Asker", language: .swift),
   Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
+  // Clients of the gateway, for simulated worlds, and a gateway with faults that these must find.
+  Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, uses: ["ProtoFields"]),
+  Plugin(
+    broken: "gateway", core: "GatewayFaults", ["NodeKit", "ProtoFields", "ReplicatedLog"]),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
 ]
 
