@@ -57,10 +57,10 @@ struct Plugin {
     var defines: [String] = []
   }
   /// What its one target is built on, beside NodeKit.
-  var uses: [Target.Dependency] = []
+  var libraries: [Target.Dependency] = []
 
-  init(name: String, path: String, language: Language, uses: [Target.Dependency] = []) {
-    (self.name, self.path, self.language, self.uses) = (name, path, language, uses)
+  init(name: String, path: String, language: Language, libraries: [Target.Dependency] = []) {
+    (self.name, self.path, self.language, self.libraries) = (name, path, language, libraries)
   }
 
   /// A shipped role: Plugins/NAME/Core and Plugins/NAME/Entry.
@@ -88,7 +88,7 @@ struct Plugin {
     switch language {
     case .swift:
       .target(
-        name: name, dependencies: ["NodeKit"] + uses + (core.map { [.init(stringLiteral: $0.name)] } ?? []),
+        name: name, dependencies: ["NodeKit"] + libraries + (core.map { [.init(stringLiteral: $0.name)] } ?? []),
         path: core == nil ? path : "\(path)/Entry", swiftSettings: strict, linkerSettings: pluginLink)
     case .c:
       .target(
@@ -109,10 +109,13 @@ let plugins = [
   Plugin(name: "attic", path: "Tests/Fixtures/Attic", language: .swift),
   // Asks other servers, for tests.
   Plugin(name: "asker", path: "Tests/Fixtures/Asker", language: .swift),
+  // Keeps a map on several nodes, for tests.
+  Plugin(
+    name: "replicated-map", path: "Tests/Fixtures/ReplicatedMap", language: .swift, libraries: ["ReplicatedLog"]),
   Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
   // Clients of the gateway, for simulated worlds, and a gateway with faults that these must find.
-  Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, uses: ["ProtoFields"]),
+  Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, libraries: ["ProtoFields"]),
   Plugin(
     broken: "gateway", core: "GatewayFaults", ["NodeKit", "ProtoFields", "ReplicatedLog"]),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
@@ -124,7 +127,7 @@ let fuzzers: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "fuzz", dependencies: ["HostCore", "HostRuntime"], path: "Tests/Fuzz",
+      name: "fuzz", dependencies: ["HostCore", "HostRuntime", "ReplicatedLog"], path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
   ]
@@ -153,7 +156,9 @@ let package = Package(
     // Messages of gRPC, for roles in Swift.
     module("ProtoFields", in: "SDK", ["NodeKit"]),
     // One order of entries on several nodes; linked into each role that uses it.
-    module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"]),
+    module(
+      "ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"],
+      settings: Context.environment["BROKEN"].map { [.define("BROKEN_\($0)")] } ?? []),
     // libffi calls the methods of plugins written in C as a node does.
     module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"]),
 
