@@ -53,10 +53,14 @@ struct Plugin {
   struct Core {
     var name: String
     var dependencies: [Target.Dependency]
+    /// Conditions of compilation, for a build of the tests' own.
+    var defines: [String] = []
   }
+  /// What its one target is built on, beside NodeKit.
+  var libraries: [Target.Dependency] = []
 
-  init(name: String, path: String, language: Language) {
-    (self.name, self.path, self.language) = (name, path, language)
+  init(name: String, path: String, language: Language, libraries: [Target.Dependency] = []) {
+    (self.name, self.path, self.language, self.libraries) = (name, path, language, libraries)
   }
 
   /// A shipped role: Plugins/NAME/Core and Plugins/NAME/Entry.
@@ -65,8 +69,18 @@ struct Plugin {
     self.core = Core(name: core, dependencies: dependencies)
   }
 
+  /// The same sources with planted faults: Tests/Fixtures/NAME-faults has links to them.
+  init(broken name: String, core: String, _ dependencies: [Target.Dependency]) {
+    self.init(name: "\(name)-faults", path: "Tests/Fixtures/\(name)-faults", language: .swift)
+    self.core = Core(name: core, dependencies: dependencies, defines: ["PLANTED_FAULTS"])
+  }
+
   var coreTarget: Target? {
-    core.map { .target(name: $0.name, dependencies: $0.dependencies, path: "\(path)/Core", swiftSettings: strict) }
+    core.map {
+      .target(
+        name: $0.name, dependencies: $0.dependencies, path: "\(path)/Core",
+        swiftSettings: strict + $0.defines.map { .define($0) })
+    }
   }
 
   var product: Product { .library(name: name, type: .dynamic, targets: [name]) }
@@ -74,7 +88,7 @@ struct Plugin {
     switch language {
     case .swift:
       .target(
-        name: name, dependencies: ["NodeKit"] + (core.map { [.init(stringLiteral: $0.name)] } ?? []),
+        name: name, dependencies: ["NodeKit"] + libraries + (core.map { [.init(stringLiteral: $0.name)] } ?? []),
         path: core == nil ? path : "\(path)/Entry", swiftSettings: strict, linkerSettings: pluginLink)
     case .c:
       .target(
@@ -96,8 +110,15 @@ let plugins = [
   Plugin(name: "attic", path: "Tests/Fixtures/Attic", language: .swift),
   // Asks other servers, for tests.
   Plugin(name: "asker", path: "Tests/Fixtures/Asker", language: .swift),
+  // Keeps a map on several nodes, for tests.
+  Plugin(
+    name: "replicated-map", path: "Tests/Fixtures/ReplicatedMap", language: .swift, libraries: ["ReplicatedLog"]),
   Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
+  // Clients of the gateway, for simulated worlds, and a gateway with faults that these must find.
+  Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, libraries: ["ProtoFields"]),
+  Plugin(
+    broken: "gateway", core: "GatewayFaults", ["NodeKit", "ProtoFields", "ReplicatedLog"]),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
 ]
 
@@ -107,7 +128,7 @@ let fuzzers: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "fuzz", dependencies: ["HostCore", "HostRuntime"], path: "Tests/Fuzz",
+      name: "fuzz", dependencies: ["HostCore", "HostRuntime", "ReplicatedLog"], path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
   ]
@@ -136,7 +157,9 @@ let package = Package(
     // Messages of gRPC, for roles in Swift.
     module("ProtoFields", in: "SDK", ["NodeKit"]),
     // One order of entries on several nodes; linked into each role that uses it.
-    module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"]),
+    module(
+      "ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"],
+      settings: Context.environment["BROKEN"].map { [.define("BROKEN_\($0)")] } ?? []),
     // libffi calls the methods of plugins written in C as a node does.
     module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"]),
 

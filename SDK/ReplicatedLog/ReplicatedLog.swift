@@ -109,6 +109,9 @@ public final class ReplicatedLog {
     guard phase == .made else { throw RoleError(.failedPrecondition, "the replicated log was started before") }
     empty = wrapped(state.snapshot())
     raft = Raft(settings.raft(me: context.nodeID, members: members), seed: context.random.next())
+    // An answer to the build before this one must not count for what this one asks.
+    lastRead = context.random.next() >> 16
+    lastForward = context.random.next() >> 16
     whenReady = ready
     try context.peers.onMessage { [unowned self] in try take($0) }
     try context.peers.onLink { [unowned self] in try linkChanged($0) }
@@ -152,7 +155,7 @@ public final class ReplicatedLog {
     guard phase == .running || phase == .reading else { return }
     transferLeadership()
     phase = .suspended
-    failOpen("the role is being swapped")
+    failOpen("the role is being stopped or swapped")
   }
 
   private func deadline(_ timeout: Duration?) -> Int64 {

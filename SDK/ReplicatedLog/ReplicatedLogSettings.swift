@@ -53,11 +53,15 @@ public struct ReplicatedLogSettings: Sendable, Equatable {
     if !truth { throw RoleError(.invalidArgument, "replicated log: \(message)") }
   }
 
+  private static func nanoseconds(_ duration: Duration) -> Int64 {
+    Moment(nanoseconds: 0).advanced(by: duration).nanoseconds
+  }
+
   func raft(me: Int, members: [Int]) -> RaftSettings {
     var settings = RaftSettings(me: me, members: members)
-    settings.electionTimeout = electionTimeout.lowerBound.nanoseconds
-    settings.electionSpread = electionTimeout.upperBound.nanoseconds - settings.electionTimeout
-    settings.heartbeat = heartbeat.nanoseconds
+    settings.electionTimeout = Self.nanoseconds(electionTimeout.lowerBound)
+    settings.electionSpread = Self.nanoseconds(electionTimeout.upperBound) - settings.electionTimeout
+    settings.heartbeat = Self.nanoseconds(heartbeat)
     // The leader's clock may be slow and a follower's fast by as much.
     settings.lease = settings.electionTimeout / 100 * Int64(100 - 2 * clockSkewPercent)
     settings.snapshotEntries = snapshotEntries

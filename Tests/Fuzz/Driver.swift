@@ -1,5 +1,6 @@
 import HostCore
 import HostRuntime
+import ReplicatedLog
 
 /// What libFuzzer's `main` tries. Set once, before the first input.
 nonisolated(unsafe) private var target: ([UInt8]) -> Void = { _ in }
@@ -22,10 +23,11 @@ public func initialize(
   case "blob": target = fuzzBlobFile
   case "peers": target = fuzzPeerLink
   case "rpc": target = fuzzRpc
+  case "log": target = fuzzReplicatedLog
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
   default:
     fatalError(
-      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc "
+      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log "
         + "[ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]

@@ -21,7 +21,7 @@ import Testing
 
   @discardableResult
   private func join(_ id: Int32, _ facts: NodeFacts, limit: UInt32 = 100, time: Double = 1) -> Outcome {
-    apply(.join(Entry.Join(id: id, info: facts.info(id: id), time: time, seed: 4, limit: limit, base: index)))
+    apply(.join(Entry.Join(id: id, info: facts.info(id: id), time: time, limit: limit, base: index)))
   }
 
   @discardableResult
@@ -151,7 +151,7 @@ import Testing
 
   @Test func entriesAndOutcomesComeBack() throws {
     let entries: [Entry] = [
-      .join(Entry.Join(id: -5, info: facts(3, "x").info(id: -5), time: 1.5, seed: 7, limit: 9)),
+      .join(Entry.Join(id: -5, info: facts(3, "x").info(id: -5), time: 1.5, limit: 9)),
       .leave(Entry.Leave(id: 4, reason: .expired, revision: 3, instance: nil, epoch: 2, time: 1)),
       .leave(Entry.Leave(id: 4, reason: .left, instance: "", time: 1)),
       .leader(Entry.NewLeader(id: 0, term: 3, time: 2)), .resetBootstrap, .watch(epoch: 6),
@@ -167,7 +167,7 @@ import Testing
     join(1, facts(1, "a"))
     let before = index
     leave(1, .left, instance: "a")
-    let late = Entry.Join(id: 1, info: facts(1, "a").info(id: 1), time: 1, seed: 1, limit: 9, base: before)
+    let late = Entry.Join(id: 1, info: facts(1, "a").info(id: 1), time: 1, limit: 9, base: before)
     #expect(apply(.join(late)).kind == .overtaken)
     #expect(join(1, facts(1, "a")).kind == .registered)
     // Nor does it take out who has come back since, though nothing of it has changed.
@@ -186,7 +186,7 @@ import Testing
     var departures = Departures()
     for round in 0..<20_000 { departures.add(Int32(round % 7_000), at: UInt64(round)) }
     #expect(departures.known.count == Departures.limit && departures.list.count <= 2 * Departures.limit + 1)
-    let old = Entry.Join(id: Int32(19_999 % 7_000), info: [], time: 0, seed: 0, limit: 0, base: 19_998)
+    let old = Entry.Join(id: Int32(19_999 % 7_000), info: [], time: 0, limit: 0, base: 19_998)
     #expect(departures.isOvertaken(old))
   }
 

@@ -28,6 +28,15 @@ final class Cluster {
 
   func crash(_ node: Int) { if let host = hosts.removeValue(forKey: node) { network.crash(host) } }
 
+  func swap(_ node: Int) throws {
+    guard let old = hosts[node] else { return }
+    let new = try old.swap(to: Ledger.self, config: config)
+    network.replace(old, by: new)
+    hosts[node] = new
+  }
+
+  var misuse: [String] { hosts.values.flatMap(\.misuse) }
+
   func role(_ node: Int) throws -> Ledger { try #require(hosts[node]?.role(as: Ledger.self)) }
 
   /// The node that leads, once one does.

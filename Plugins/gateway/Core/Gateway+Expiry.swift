@@ -3,7 +3,7 @@ import NodeKit
 extension Gateway {
   /// Only the gateway that leads lets nodes expire, and by its own clock alone.
   func sweep() {
-    if isReady, log.isLeading, !isWatching { beginToWatch() }
+    if log.isLeading, !isWatching { beginToWatch() }
     guard isReady, isWatching else { return }
     let wasSparing = whoIsThere.spared > 0
     for node in whoIsThere.sweep(registry.nodes) { expire(node) }

@@ -47,10 +47,21 @@ final class Gateway {
     try context.timer.every(whoIsThere.tick) { [unowned self] in sweep() }
     try log.start { [unowned self] result in
       switch result {
-      case .success: ready()
+      case .success: catchUp()
       case .failure(let error):
         context.log.error("the registry cannot be read: \(error)")
         context.fail(error.status, error.message)
+      }
+    }
+  }
+
+  /// One of several gateways begins with less than the others know: it must not be taken for an empty registry.
+  private func catchUp() {
+    standingChanged()
+    log.catchUp { [unowned self] result in
+      if case .success = result, registry.seed != 0 { return ready() }
+      do { try context.timer.once(after: .milliseconds(50)) { [unowned self] in catchUp() } } catch {
+        context.fail(.internal, "\(error)")
       }
     }
   }
@@ -61,7 +72,6 @@ final class Gateway {
     context.log.info(
       "the registry is at revision \(registry.revision) with \(registry.nodes.count) nodes",
       ["revision": JSON(registry.revision), "nodes": JSON(registry.nodes.count)])
-    standingChanged()
   }
 
   /// The registry has come as a whole: from the disk, or from another gateway.
@@ -73,7 +83,6 @@ final class Gateway {
   }
 
   private func standingChanged() {
-    guard isReady else { return }
     if !log.isLeading {
       epoch = nil
     } else if epoch == nil {
@@ -98,7 +107,7 @@ final class Gateway {
   }
 
   /// Whether this gateway lets nodes expire.
-  var isWatching: Bool { log.isLeading && epoch != nil && registry.epoch == epoch }
+  var isWatching: Bool { isPlanted(.everybodyExpires) || log.isLeading && epoch != nil && registry.epoch == epoch }
 
   // MARK: What changes
 

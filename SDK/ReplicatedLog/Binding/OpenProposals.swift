@@ -16,6 +16,9 @@ struct OpenProposals {
   /// In the order of their sequence.
   private(set) var all: [Open] = []
   private var next: UInt64 = 1
+  /// All before this place were given to a leader of the term `handedIn`.
+  private var handed = 0
+  private var handedIn: UInt64 = 0
   /// None expires before.
   private(set) var nextDeadline: Int64 = .max
 
@@ -32,7 +35,9 @@ struct OpenProposals {
   }
 
   mutating func remove(_ sequence: UInt64) -> Open? {
-    place(of: sequence).map { all.remove(at: $0) }
+    guard let place = place(of: sequence) else { return nil }
+    if place < handed { handed -= 1 }
+    return all.remove(at: place)
   }
 
   private func place(of sequence: UInt64) -> Int? {
@@ -46,9 +51,16 @@ struct OpenProposals {
 
   /// Those that a leader of this term has not been given, as many as fit into `room`. They count as given from here on.
   mutating func hand(in term: UInt64, room: Int, count limit: Int, as member: Int, run: UInt64) -> [Proposal] {
+    if handedIn != term { (handed, handedIn) = (0, term) }
+    guard handed < all.count else { return [] }
     var taken: [Proposal] = [], left = room
     let floor = floor
-    for place in all.indices where all[place].sentIn != term {
+    while handed < all.count {
+      let place = handed
+      if all[place].sentIn == term {
+        handed += 1
+        continue
+      }
       guard taken.count < limit, taken.isEmpty || all[place].bytes.count <= left else { break }
       left -= all[place].bytes.count
       all[place].sentIn = term
@@ -57,25 +69,31 @@ struct OpenProposals {
         Proposal(
           origin: Origin(member: member, run: run, sequence: all[place].sequence, floor: floor),
           bytes: all[place].bytes))
+      handed += 1
     }
     return taken
   }
 
   /// The leader did not take them, or what was sent may be lost: they are to be given to it again.
   mutating func handAgain(_ sequences: [UInt64]) {
-    for sequence in sequences { if let place = place(of: sequence) { all[place].sentIn = 0 } }
+    for sequence in sequences {
+      guard let place = place(of: sequence) else { continue }
+      all[place].sentIn = 0
+      handed = min(handed, place)
+    }
   }
 
   mutating func takeExpired(_ now: Int64) -> [Open] {
     guard nextDeadline <= now else { return [] }
     let expired = all.filter { $0.deadline <= now }
     all.removeAll { $0.deadline <= now }
+    handed = 0
     nextDeadline = all.reduce(.max) { min($0, $1.deadline) }
     return expired
   }
 
   mutating func takeAll() -> [Open] {
-    defer { (all, nextDeadline) = ([], .max) }
+    defer { (all, handed, nextDeadline) = ([], 0, .max) }
     return all
   }
 }

@@ -18,6 +18,8 @@ struct OpenReads {
   private var asked: UInt64 = 0
 
   var count: Int { all.count }
+  /// Whether the leader was asked and has not answered.
+  var isAsked: Bool { asked > 0 && all.contains { $0.index == nil } }
 
   mutating func add(_ read: Open) {
     all.append(read)
@@ -37,6 +39,7 @@ struct OpenReads {
 
   /// The leader has answered for this number, and so for all that are older.
   mutating func answered(_ number: UInt64, _ index: UInt64) {
+    guard number <= asked else { return }
     for place in all.indices where all[place].number <= number && all[place].index == nil { all[place].index = index }
   }
 

@@ -24,6 +24,8 @@ extension ReplicatedLog {
     raft.start(promise: content.promise, snapshot: content.snapshot, log: content.log, now: context.now.nanoseconds)
     (isWriting, refusedWrite, forward) = (false, nil, nil)
     foreignReads = []
+    timer?.cancel()
+    timerDue = .max
     phase = .running
     pump()
   }

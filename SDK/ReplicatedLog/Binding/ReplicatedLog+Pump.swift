@@ -4,6 +4,8 @@ internal import NodeKit
 extension ReplicatedLog {
   /// Entries that are applied before the loop may see to something else.
   private static let applyLimit = 1_000
+  /// Of a timer; what is overdue waits as long.
+  private static let shortestDelay: Int64 = 100_000
 
   func pump() {
     resume()
@@ -83,11 +85,11 @@ extension ReplicatedLog {
     guard phase == .running else { return }
     var due = min(raft.wakeAt, proposals.nextDeadline, reads.nextDeadline, refusedWrite?.at ?? .max)
     if let forward { due = min(due, forward.sentAt + raft.settings.electionTimeout) }
-    if reads.count > 0 { due = min(due, askedAt + raft.settings.electionTimeout) }
+    if reads.isAsked { due = min(due, askedAt + raft.settings.electionTimeout) }
     guard due < timerDue else { return }
     timer?.cancel()
     timerDue = due
-    let delay = max(1_000, due - context.now.nanoseconds)
+    let delay = max(Self.shortestDelay, due - context.now.nanoseconds)
     do {
       timer = try context.timer.once(after: .nanoseconds(delay)) { [unowned self] in
         timerDue = .max

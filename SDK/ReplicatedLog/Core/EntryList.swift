@@ -21,7 +21,7 @@ package struct EntryList: Equatable, Sendable {
     return index > baseIndex && index <= lastIndex ? self[index].term : nil
   }
 
-  mutating func append(_ entry: Entry) {
+  package mutating func append(_ entry: Entry) {
     entries.append(entry)
     size += entry.size
   }

@@ -60,6 +60,9 @@ struct DiskProgress: Equatable, Sendable {
     guard writing == nil, isPromiseNew || isSnapshotNew || given < log.lastIndex else { return nil }
     var write = Write()
     if isPromiseNew { write.promise = promise }
+    #if BROKEN_FORGETS_VOTE
+      write.promise?.vote = nil
+    #endif
     if isSnapshotNew { write.snapshot = snapshot }
     write.first = given + 1
     write.entries = log.slice(

@@ -91,11 +91,11 @@ extension Raft {
     }
     let entries = log.slice(
       from: before + 1, through: disk.given, room: settings.appendBytes, count: settings.batchEntries)
-    followers[place].next += UInt64(entries.count)
     followers[place].told = committed
     if followers[place].mode == .probing {
       followers[place].isWaiting = true
     } else {
+      followers[place].next += UInt64(entries.count)
       followers[place].inFlight.append(followers[place].next - 1)
     }
     if followers[place].inFlight.count <= 1 { followers[place].movedAt = now }
@@ -123,16 +123,25 @@ extension Raft {
       followers[place].matched(index, now: now)
       commitByMajority()
       continueTransfer()
-    case .mismatch(let index, let hint):
-      guard followers[place].mode == .probing, index == followers[place].next - 1 || index >= followers[place].next
-      else { return }
-      followers[place].isWaiting = false
-      followers[place].next = max(followers[place].match, min(hint, index == 0 ? 0 : index - 1)) + 1
-      followers[place].movedAt = now
+    case .mismatch(let index, let hint): mismatched(place, index, hint)
     case .heartbeatAnswer(let round):
       followers[place].round = max(followers[place].round, min(round, rounds.last))
       confirmRounds()
     case .pieceTaken(let index, let offset): pieceTaken(place, index, offset)
+    default: break
+    }
+  }
+
+  private mutating func mismatched(_ place: Int, _ index: UInt64, _ hint: UInt64) {
+    switch followers[place].mode {
+    // A message before this one was lost.
+    case .streaming where index > followers[place].match: followers[place].probe(now: now)
+    case .probing where index > 0 && index == followers[place].next - 1:
+      followers[place].isWaiting = false
+      followers[place].next = min(hint, index - 1) + 1
+      // Less than it once had: somebody has taken its disk away.
+      followers[place].match = min(followers[place].match, followers[place].next - 1)
+      followers[place].movedAt = now
     default: break
     }
   }
@@ -142,8 +151,16 @@ extension Raft {
   mutating func commitByMajority() {
     var matches = followers.map(\.match) + [disk.durable]
     matches.sort(by: >)
-    let index = matches[settings.majority - 1]
-    guard index > committed, log.term(at: index) == term else { return }
+    #if BROKEN_EARLY_ANSWER
+      let index = disk.durable
+    #else
+      let index = matches[settings.majority - 1]
+    #endif
+    #if BROKEN_OLD_TERM
+      guard index > committed else { return }
+    #else
+      guard index > committed, log.term(at: index) == term else { return }
+    #endif
     committed = index
     reads.termBegan = committed >= termStart
     confirmReads()
@@ -164,8 +181,7 @@ extension Raft {
       if let known = log.term(at: place) {
         if known == entry.term { continue }
         guard place > committed else {
-          complaint = "the leader, member \(leader ?? 0), has another entry at \(place), which is final"
-          return
+          return contradicted(place)
         }
         log.truncate(from: place)
         disk.truncated(from: place)
@@ -175,11 +191,19 @@ extension Raft {
     let last = index + UInt64(entries.count)
     owed = max(owed ?? 0, last)
     commit(leaderCommitted, known: last)
+    #if BROKEN_UNSYNCED_ANSWER
+      acknowledge()
+    #endif
     if let owed, owed <= disk.durable { acknowledge() }
+  }
+
+  private mutating func contradicted(_ index: UInt64) {
+    complaint = "the leader, member \(leader ?? 0), has another entry at \(index), which is final"
   }
 
   private mutating func refuse(_ index: UInt64) {
     guard let leader else { return }
+    guard index > committed else { return contradicted(index) }
     // The whole term that differs is skipped.
     let hint = index > log.lastIndex ? log.lastIndex : log.start(ofTermAt: index) - 1
     send(.mismatch(index: index, hint: max(hint, committed)), to: leader)
@@ -188,7 +212,11 @@ extension Raft {
   /// Tells the leader how much of its log is on this disk.
   mutating func acknowledge() {
     guard let leader, let owed else { return }
-    send(.appended(index: min(owed, disk.durable)), to: leader)
+    #if BROKEN_UNSYNCED_ANSWER
+      send(.appended(index: min(owed, log.lastIndex)), to: leader)
+    #else
+      send(.appended(index: min(owed, disk.durable)), to: leader)
+    #endif
     if owed <= disk.durable { self.owed = nil }
   }
 }

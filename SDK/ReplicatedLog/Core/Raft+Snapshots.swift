@@ -28,6 +28,9 @@ extension Raft {
   package mutating func keep(snapshot bytes: [UInt8]) {
     guard applied > (snapshot?.index ?? 0), let term = log.term(at: applied) else { return }
     snapshot = Snapshot(index: applied, term: term, bytes: bytes)
+    #if BROKEN_APPLIES_TWICE
+      if let before = log.term(at: applied - 1) { snapshot = Snapshot(index: applied - 1, term: before, bytes: bytes) }
+    #endif
     disk.isSnapshotNew = true
     let kept = UInt64(settings.keptEntries)
     log.cut(upTo: applied > kept ? applied - kept : 0)
@@ -75,7 +78,7 @@ extension Raft {
       owed = max(owed ?? 0, min(piece.index, disk.durable))
       return acknowledge()
     }
-    guard piece.total <= UInt64(settings.snapshotLimit), piece.offset <= piece.total,
+    guard piece.index < .max / 2, piece.total <= UInt64(settings.snapshotLimit), piece.offset <= piece.total,
       UInt64(piece.bytes.count) <= piece.total - piece.offset
     else { return }
     if piece.offset == 0 {
@@ -102,7 +105,7 @@ extension Raft {
       log = EntryList(baseIndex: new.index, baseTerm: new.term)
     }
     disk.skipped(to: new.index)
-    (committed, applied) = (new.index, new.index)
+    committed = new.index
     keptSize = log.size
     owed = max(owed ?? 0, new.index)
   }
@@ -111,6 +114,7 @@ extension Raft {
   package mutating func takeRestore() -> Snapshot? {
     guard let restoring, disk.durable >= restoring.index else { return nil }
     self.restoring = nil
+    applied = restoring.index
     return restoring
   }
 }

@@ -14,6 +14,15 @@
 /// - A leader that hears no majority steps down (thesis 6.2).
 /// - Followers get entries while the leader's own disk still writes them (thesis 10.2.1).
 /// - Heartbeats are messages of their own: they overtake entries, and need no disk.
+///
+/// Wrong in one way for each of these compile-time switches, so that the simulator has something to find:
+///
+///     BROKEN_EARLY_ANSWER     what is on the leader's own disk counts as final
+///     BROKEN_UNSYNCED_ANSWER  a follower acknowledges what its disk does not have yet
+///     BROKEN_FORGETS_VOTE     a member that starts knows not whom it voted for, and votes at once
+///     BROKEN_OLD_TERM         entries of earlier terms become final by counting
+///     BROKEN_STALE_READ       a leader believes that it still is one
+///     BROKEN_APPLIES_TWICE    a snapshot is named after the entry before its last
 package struct Raft: Sendable {
   package enum Role: Sendable { case follower, trying, candidate, leader }
 
@@ -83,6 +92,9 @@ package struct Raft: Sendable {
     restoring = nil
     disk = DiskProgress(durable: log.lastIndex, isPromiseNew: true)
     heardAt = now
+    #if BROKEN_FORGETS_VOTE
+      heardAt = now - settings.electionTimeout
+    #endif
     electionDeadline = now + electionWait()
     if isAlone { stand(isWanted: false) }
   }

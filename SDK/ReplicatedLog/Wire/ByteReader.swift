@@ -23,8 +23,9 @@ struct ByteReader {
     }
   }
 
-  mutating func counted() throws(Malformed) -> [UInt8] {
-    let count = Int(try number(UInt32.self))
+  mutating func counted() throws(Malformed) -> [UInt8] { try bytes(Int(try number(UInt32.self))) }
+
+  mutating func bytes(_ count: Int) throws(Malformed) -> [UInt8] {
     guard count <= left else { throw Malformed() }
     defer { place += count }
     return [UInt8](bytes[place..<(place + count)])

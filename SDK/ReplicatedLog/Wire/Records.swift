@@ -56,6 +56,8 @@ extension Promise {
     vote = hasVoted ? member : nil
     run = try reader.number()
     try reader.end()
+    // Both count up one by one, so these never were.
+    guard term < .max / 2, run < .max / 2 else { throw Malformed() }
   }
 }
 
@@ -82,6 +84,7 @@ struct SnapshotHead: Equatable {
     guard let size = Int(exactly: try reader.number(UInt64.self)) else { throw Malformed() }
     self.size = size
     try reader.end()
+    guard index < .max / 2 else { throw Malformed() }
   }
 }
 

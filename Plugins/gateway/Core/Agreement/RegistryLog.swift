@@ -22,12 +22,17 @@ final class RegistryLog {
   /// This gateway says what comes next.
   var isLeading: Bool { log.isLeader }
   /// The node of the gateway that leads, if one is known.
-  var leader: Int? { log.leader }
+  var leader: Int? { isSuspended ? leaderBefore : log.leader }
+  private var leaderBefore: Int?
+  private var isSuspended = false
 
   /// Brings back what was agreed on before. With one gateway the registry is whole when `ready` runs; with several it
   /// is as far as this one had it.
   func start(then ready: @escaping (Result<Void, RoleError>) throws -> Void) throws {
-    log.whenStandingChanges = { [unowned self] _ in try whenStandingChanges() }
+    log.whenStandingChanges = { [unowned self] _ in
+      isSuspended = false
+      try whenStandingChanges()
+    }
     log.whenMessage = { [unowned self] in try whenMessage($0) }
     try log.start(then: ready)
   }
@@ -46,12 +51,17 @@ final class RegistryLog {
   /// Lets another gateway lead, since this one is about to stop.
   func handOver() { log.transferLeadership() }
 
-  /// Another build goes on with what is on disk.
-  func suspend() { log.suspend() }
+  /// Another build goes on with what is on disk. If the swap is undone this one reads it again when it has to do; until
+  /// then all is as it was.
+  func suspend() {
+    leaderBefore = leader
+    isSuspended = true
+    log.suspend()
+  }
 
   /// Why nothing can be agreed on now; nil if it can.
   var trouble: String? {
-    guard log.leader == nil else { return nil }
+    guard leader == nil else { return nil }
     let others = log.members.filter { $0 != context.nodeID }
     let down = others.filter { (try? context.peers.isUp($0)) != true }
     if down.isEmpty { return "the gateways have not agreed on which of them leads" }

@@ -8,7 +8,8 @@ enum Entry {
   case leader(NewLeader)
   /// The next node that registers shall bootstrap, whoever did before.
   case resetBootstrap
-  /// From here on the gateway that drew this number lets nodes expire, by its own clock, and no other does.
+  /// From here on the gateway that drew this number lets nodes expire, by its own clock, and no other does. The first one
+  /// is the registry's name for ever.
   case watch(epoch: UInt64)
 
   struct Join {
@@ -17,8 +18,6 @@ enum Entry {
     var info: [UInt8]
     /// Seconds since 1970.
     var time: Double
-    /// A random number; that of a registry's first entry is its name for ever.
-    var seed: UInt64
     /// The most nodes that there may be.
     var limit: UInt32
     /// What the gateway had done when the node asked: if the node has left since, this was asked before it left.
@@ -67,7 +66,6 @@ enum Entry {
         message.int32(1, join.id)
         message.data(2, join.info)
         message.double(3, join.time)
-        message.fixed64(4, join.seed)
         message.uint32(5, join.limit)
         message.uint64(6, join.base)
       }
@@ -112,13 +110,12 @@ enum Entry {
   }
 
   private static func join(_ message: ProtoReader) throws(RoleError) -> Join {
-    var join = Join(id: 0, info: [], time: 0, seed: 0, limit: .max), message = message
+    var join = Join(id: 0, info: [], time: 0, limit: .max), message = message
     while try message.next() {
       switch message.field {
       case 1: join.id = try message.int32()
       case 2: join.info = try message.data()
       case 3: join.time = try message.double()
-      case 4: join.seed = try message.fixed64()
       case 5: join.limit = try message.uint32()
       case 6: join.base = try message.uint64()
       default: break

@@ -7,7 +7,7 @@ import NodeKit
 final class Registry {
   private(set) var nodes: [Int32: Node] = [:]
   private(set) var revision: UInt64 = 0
-  /// Drawn at the first entry; tells one registry from another that began anew.
+  /// Drawn with the first entry; tells one registry from another that began anew.
   private(set) var seed: UInt64 = 0
   private(set) var leader: Leader?
   private(set) var bootstrap: Bootstrap?
@@ -64,7 +64,6 @@ final class Registry {
   }
 
   private func apply(_ join: Entry.Join) -> Outcome {
-    if seed == 0 { seed = join.seed | 1 }
     // A registration that was long on its way must not bring back who has left meanwhile.
     if departures.isOvertaken(join) { return Outcome(.overtaken, revision: revision) }
     let facts = NodeFacts(join.info), holder = nodes[join.id]
@@ -116,7 +115,9 @@ final class Registry {
   private func apply(_ leave: Entry.Leave) -> Outcome {
     guard let node = nodes[leave.id] else { return Outcome(.notFound, revision: revision) }
     // A gateway that led before may still say so by its own clock.
-    if leave.reason == .expired, leave.epoch != epoch { return Outcome(.notFound, revision: revision) }
+    if leave.reason == .expired, leave.epoch != epoch, !isPlanted(.everybodyExpires) {
+      return Outcome(.notFound, revision: revision)
+    }
     if let instance = leave.instance, instance != node.instance {
       return Outcome(.otherInstance, revision: node.revision)
     }
@@ -135,7 +136,7 @@ final class Registry {
     let known = leader ?? Leader(id: -1, term: 0)
     let isOlder = new.term < known.term
     let isRival = new.term == known.term && new.term > 0 && leader != nil && new.id != known.id
-    if isOlder || isRival { return Outcome(.leaderRefused, revision: revision) }
+    if isOlder || isRival, !isPlanted(.olderTerm) { return Outcome(.leaderRefused, revision: revision) }
     guard nodes[new.id] != nil else { return Outcome(.leaderUnknown, revision: revision) }
     let next = Leader(id: new.id, term: new.term)
     guard next != leader else { return Outcome(.leaderSet, revision: revision) }
@@ -152,6 +153,7 @@ final class Registry {
   }
 
   private func watch(_ epoch: UInt64) -> Outcome {
+    if seed == 0 { seed = epoch }
     self.epoch = epoch
     return Outcome(.done, revision: revision)
   }

@@ -9,13 +9,19 @@ extension Gateway {
 
   private func register(_ call: RpcServerCall, _ request: Registration, isSecondTry: Bool) throws(RoleError) {
     let join = Entry.Join(
-      id: request.id, info: request.facts.info(id: request.id), time: time, seed: context.random.next(),
-      limit: settings.nodeLimit, base: registry.index)
+      id: request.id, info: request.facts.info(id: request.id), time: time, limit: settings.nodeLimit,
+      base: registry.index)
+    if isPlanted(.earlyAnswer) {
+      try propose(.join(join)) { _ in }
+      return registered(call, request, Outcome(.registered))
+    }
+    let isAlone = isPlanted(.ownBootstrap) && registry.nodes.isEmpty
     try propose(.join(join)) { [unowned self] result in
       do {
         let outcome = try result.get()
         switch outcome.kind {
-        case .registered, .updated: registered(call, request, outcome)
+        case .registered, .updated:
+          registered(call, request, isAlone ? Outcome(outcome.kind, isBootstrap: true) : outcome)
         case .taken: try taken(call, request, outcome, isSecondTry: isSecondTry)
         case .full:
           throw RoleError(
