@@ -224,6 +224,31 @@ import Testing
     #expect(club.host.misuse.isEmpty)
   }
 
+  /// A host keeps what was saved, and gives it to the next start too, however long ago that was.
+  @Test(arguments: [false, true]) func aRestartIsNoSwap(_ drains: Bool) throws {
+    let club = try Club()
+    club.registry.put(club.node(2))
+    club.pass(2)
+    if drains { club.host.drain() }
+    let state = try club.host.save()
+    let before = club.registry.nodes[1]?.instance ?? ""
+    if !drains { club.pass(3) }
+    let next = try FakeHost(
+      Member.self, config: ["gateways": ["g1:8090"], "address": "10.0.0.1", "port": 7001], seed: 9)
+    next.store = club.host.store
+    next.whenRpcCalled = club.host.whenRpcCalled
+    next.clock.advance(by: .seconds(drains ? 1 : 30))
+    try next.load(state)
+    try next.start()
+    next.clock.advance(by: .milliseconds(10))
+    #expect(try (next.call("status") as JSON)["state"] == "joined")
+    #expect(club.first.count(GatewayMethod.register) == 2)
+    #expect(club.registry.nodes[1]?.instance != before && club.registry.nodes[1] != nil)
+    #expect(try (next.call("nodes") as JSON)["count"] == 2)
+    #expect(next.misuse.isEmpty)
+    next.whenRpcCalled = nil
+  }
+
   @Test func leaveAndJoin() throws {
     let club = try Club()
     let leaving = try club.host.begin("leave")

@@ -36,7 +36,6 @@ extension Member {
         context.log.error("what was known of the nodes cannot be read: \(error); beginning without it")
       } else if let snapshot {
         take(snapshot, nodes)
-        recallNews()
         context.log.info("\(Words.count(nodes.count, "node")) known from before")
         showFreshness()
       }

@@ -10,7 +10,7 @@ extension Member: Stateful {
     return snapshot.bytes
   }
 
-  /// The registration goes on under the same instance, so that the gateway sees no other node.
+  /// `start` decides what of it is of use: it may come from a build that goes this moment, or from one long ago.
   package func load(_ state: [UInt8], version: Int) throws {
     guard version == 1 else {
       throw RoleError(.invalidArgument, "a state of version \(version) is not known; this build knows 1")
@@ -19,6 +19,20 @@ extension Member: Stateful {
     guard !snapshot.instance.isEmpty else {
       throw RoleError(.invalidArgument, "a state without an instance is none of a member")
     }
+    carried = snapshot
+  }
+
+  /// Longer than it takes from `save` in the old build to `start` in the new one, which is one turn of the loop.
+  private static let swapLimit = Duration.seconds(1)
+
+  /// Goes on where the build before is this moment: the registration under the same instance, so that the gateway sees
+  /// no other node. False if what was carried is of an earlier start, which a host keeps as well: then the store knows
+  /// better.
+  func goOnWithCarried() -> Bool {
+    guard let snapshot = carried else { return false }
+    carried = nil
+    let age = Moment(nanoseconds: snapshot.savedNanoseconds).duration(to: context.now)
+    guard !snapshot.isGone, (.zero...Self.swapLimit).contains(age) else { return false }
     instance = snapshot.instance
     presence = snapshot.isAway ? .away : snapshot.isJoined ? .joined : .joining
     take(snapshot, snapshot.nodes)
@@ -29,6 +43,8 @@ extension Member: Stateful {
       archive.changed = Set(snapshot.unwritten)
     #endif
     if snapshot.intervalMilliseconds > 0 { interval = .milliseconds(Int64(snapshot.intervalMilliseconds)) }
+    goOn()
+    return true
   }
 
   /// All but the nodes.
@@ -39,6 +55,8 @@ extension Member: Stateful {
     snapshot.learned = gateways.learned
     snapshot.isJoined = presence == .joined
     snapshot.isAway = presence == .away
+    snapshot.isGone = isGone
+    snapshot.savedNanoseconds = context.now.nanoseconds
     snapshot.isOldGateway = isOldGateway
     snapshot.bootstrap = bootstrap
     snapshot.intervalMilliseconds = UInt64(interval / .milliseconds(1))
@@ -59,13 +77,9 @@ extension Member: Stateful {
     bootstrap = snapshot.bootstrap
     list = NodeList(
       nodes, snapshot.leadership, revision: snapshot.revision, registry: snapshot.registry, limit: config.mostNodes)
-    newsBefore = snapshot.newsMilliseconds
-  }
-
-  /// When there was news before this build began.
-  func recallNews() {
-    guard newsBefore > 0 else { return }
-    let age = context.timeSince1970 - .milliseconds(newsBefore)
+    // When there was news before this build began.
+    guard snapshot.newsMilliseconds > 0 else { return }
+    let age = context.timeSince1970 - .milliseconds(snapshot.newsMilliseconds)
     lastNews = context.now.advanced(by: .zero - max(.zero, age))
   }
 }

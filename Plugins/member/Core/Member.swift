@@ -42,6 +42,10 @@ package final class Member: Role {
   var list: NodeList
   /// Drawn at each start, and kept over a swap.
   var instance = ""
+  /// From `load`, for `start`.
+  var carried: Snapshot?
+  /// It has drained.
+  var isGone = false
   /// What the gateway has said; nil if none has yet.
   var bootstrap: Bool?
   var gauges: Gauges!
@@ -60,8 +64,6 @@ package final class Member: Role {
   var followRetries: Backoff
   var isInStep = false
   var lastNews: Moment?
-  /// Of the system's clock, from a state; 0: none.
-  var newsBefore: Int64 = 0
   /// From a gateway, since the node was started.
   var hasHeard = false
   var report: Report?
@@ -84,10 +86,7 @@ package final class Member: Role {
   package func start() throws {
     gauges = Gauges(context.metrics)
     try context.bus.subscribe(LeaderChange.topic) { [unowned self] in try leaderChanged($0) }
-    if !instance.isEmpty {
-      recallNews()
-      return goOn()
-    }
+    if goOnWithCarried() { return }
     instance = Member.newInstance(context.random)
     presence = .joining
     try readArchive { [unowned self] in
@@ -132,6 +131,7 @@ extension Member: Drainable {
   /// The node goes, and says so. Nothing of the kind happens when only the build is swapped.
   package func drain() {
     let wasThere = presence != .away
+    isGone = true
     rest()
     waiters.refuse(RoleError(.unavailable, "the role ends"))
     if wasThere { sayGoodbye { _ in } }

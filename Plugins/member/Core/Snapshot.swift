@@ -9,6 +9,10 @@ package struct Snapshot {
   package var learned: [String] = []
   package var isJoined = false
   package var isAway = false
+  /// Its node was about to end.
+  package var isGone = false
+  /// Of the monotonic clock.
+  package var savedNanoseconds: Int64 = 0
   package var isOldGateway = false
   package var bootstrap: Bool?
   package var intervalMilliseconds: UInt64 = 0
@@ -48,6 +52,8 @@ package struct Snapshot {
       case 15: highestReport = try reader.uint64()
       case 16: newsMilliseconds = try reader.int64()
       case 17: nodes.append(try NodeRecord(reader.message()))
+      case 20: isGone = try reader.bool()
+      case 21: savedNanoseconds = try reader.int64()
       case 19: hasHeard = try reader.bool()
       case 18: try reader.ints(into: &unwritten)
       default: break
@@ -82,6 +88,8 @@ package struct Snapshot {
     for node in nodes { writer.message(17) { node.write(to: &$0) } }
     writer.ints(18, unwritten)
     writer.bool(19, hasHeard)
+    writer.bool(20, isGone)
+    writer.int64(21, savedNanoseconds)
     return writer.bytes
   }
 }
