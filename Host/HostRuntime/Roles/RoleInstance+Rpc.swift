@@ -135,8 +135,8 @@ extension RoleInstance {
     }
   }
 
-  /// Another build has taken over. What this one has asked since it was told that it is being swapped comes to nothing;
-  /// it hears of that if it comes back.
+  /// Another build takes over. What this one has asked since it was told that it is being swapped comes to nothing; it
+  /// hears of that if it stays after all.
   func silenceRpc() { for (_, call) in rpcCalls.elements { call.giveUp("\(name) was swapped") } }
 
   // MARK: on_rpc

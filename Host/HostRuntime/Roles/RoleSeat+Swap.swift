@@ -56,6 +56,8 @@ extension RoleSeat {
     }
     gate = .moving
     handover = Handover(old: old, new: new)
+    // What it heard after `save`, the new build would never know of.
+    old.silenceRpc()
     var state: [UInt8]?
     if case .move(let version) = transfer {
       let saved = try old.save() ?? []
@@ -90,7 +92,6 @@ extension RoleSeat {
     flipForwards(from: handover.old, to: handover.new)
     self.handover = handover
     current = handover.new
-    handover.old.silenceRpc()
     node.directory.put(handover.new)
     let pause = EventLoop.now() - (quieting?.began ?? EventLoop.now())
     quieting = nil
@@ -103,10 +104,12 @@ extension RoleSeat {
     current?.whenQuiet = nil
     if let timer = quieting?.timer { loop.cancelTimer(timer) }
     quieting = nil
+    let old = handover?.old
     handover = nil
     routes.settle()
     settleForwards()
     new.end()
+    if let old { old.endRpcCalls("\(old.name) was being swapped") }
     openGate()
   }
 
