@@ -121,6 +121,24 @@ import Testing
     #expect(fresh.end() == 0)
   }
 
+  /// Its watch never ends by itself, and the swap need not wait for it.
+  @Test func aSwapDoesNotWaitForTheWatch() throws {
+    let gateway = try members.newGateway()
+    let node = try members.start(1)
+    _ = try members.call(1, "wait_for_nodes", "1", "10")
+    let build = readFile("\(Place.products)/libmember.so", limit: 64 << 20) ?? []
+    let written = writeFile(machine.path("libmember.so"), build + [0], mode: 0o755)
+    try #require(written)
+    usleep(1_100_000)
+    let swapped = machine.hostctl("--node", "member", "swap", "member", machine.path("libmember.so"))
+    #expect(swapped.code == 0, "\(swapped.all)")
+    let told = node.errors.split(separator: "after a pause of ").last?.prefix { $0.isNumber }
+    let pause = try #require(told.flatMap { Int($0) }, "\(node.errors)")
+    #expect(pause < 500_000, "in microseconds; a second is what open calls are given")
+    try members.eventually("it watches on") { try members.call(1, "status")["in_step"] == true }
+    #expect(gateway.endedAlready() == nil)
+  }
+
   @Test func anIdThatIsTakenIsTold() throws {
     let gateway = try members.newGateway()
     _ = try members.start(1)
