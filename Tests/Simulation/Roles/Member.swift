@@ -14,9 +14,14 @@ package enum Member {
     [MembersAgree(minutes: 2, members: Array(names.prefix(3)))]
   }
 
+  /// Swapped, and then killed.
+  package static let swaps = RoleTrial(build, "Tests/Simulation/member-swaps.sim") {
+    [MembersAgree(minutes: 1.5, members: names)]
+  }
+
   package static let planted = [
     PlantedFault("FORGETS_TO_REGISTER", in: trial, breaks: MembersAgree.agreement),
     PlantedFault("RESUMES_TOO_LATE", in: trial, breaks: MembersAgree.agreement),
-    PlantedFault("FORGETS_UNWRITTEN", in: trial, breaks: MembersAgree.agreement, within: 40),
+    PlantedFault("FORGETS_UNWRITTEN", in: swaps, breaks: MembersAgree.agreement),
   ]
 }

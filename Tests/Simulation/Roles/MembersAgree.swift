@@ -21,7 +21,8 @@ package final class MembersAgree: WorldWatcher {
   private let members: [String]
   private var hasBegun = false
   private var began: Set<Int> = []
-  private var processes: [Int: ObjectIdentifier] = [:]
+  /// Held on to, so that no other takes the place of one in memory.
+  private var processes: [Int: AnyObject] = [:]
   private var known: [Int: Known] = [:]
   package private(set) var looked = 0
   package private(set) var agreed = 0
@@ -55,8 +56,8 @@ package final class MembersAgree: WorldWatcher {
     else { return }
     looked += 1
     let number = observation.node
-    if processes[number] != ObjectIdentifier(process) {
-      processes[number] = ObjectIdentifier(process)
+    if processes[number] !== process {
+      processes[number] = process
       known[number] = Known()
     }
     let name = world.nodes[number].name
