@@ -9,7 +9,7 @@ final class Crowd: Role {
     @Setting("Of the gateways: http://host:port.") var gateways: [String]
     @Setting("How many there are.", in: 0...1_000) var members = 4
     @Setting("The most milliseconds between two things that a member does.", in: 10...60_000) var pauseMs = 700
-    @Setting("The gateways' own.", in: 1...1_000) var nodeTimeoutSeconds = 8
+    @Setting("The gateways' own.", in: 1...1_000) var nodeTimeoutSeconds = 5
   }
 
   static let about = About("crowd", version: "1.0.0", "Clients of the gateways, which check what they are told.")

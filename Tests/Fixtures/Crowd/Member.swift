@@ -53,6 +53,7 @@ final class Member {
       isIn = true
       crowd.count("registered")
       acknowledged.append(crowd.context.now)
+      if acknowledged.count > 4 { acknowledged.removeFirst() }
       while try answer.next() {
         if answer.field == 3, try answer.bool() {
           crowd.publish("crowd.bootstrap", ["cluster": 1, "node": JSON(Int(id))])
@@ -88,9 +89,10 @@ final class Member {
   /// It was heard of time and again, and nobody else may take it out.
   private func checkLoss() {
     guard acknowledged.count >= 3 else { return }
-    let first = acknowledged[acknowledged.count - 3], now = crowd.context.now
     // Clocks may differ in speed, and what a gateway has heard is on its way to the others for a moment.
-    guard first.duration(to: now) < .seconds(crowd.config.nodeTimeoutSeconds) / 3 else { return }
+    let now = crowd.context.now, times = acknowledged.suffix(3) + [now]
+    let longest = zip(times, times.dropFirst()).map { $0.duration(to: $1) }.max() ?? .zero
+    guard longest < .seconds(crowd.config.nodeTimeoutSeconds) / 4 else { return }
     crowd.complain("node \(id) was acknowledged \(acknowledged.last!.duration(to: now)) ago, and is not there")
   }
 

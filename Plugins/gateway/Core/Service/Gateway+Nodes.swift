@@ -15,13 +15,13 @@ extension Gateway {
       try propose(.join(join)) { _ in }
       return registered(call, request, Outcome(.registered))
     }
-    let isAlone = isPlanted(.ownBootstrap) && registry.nodes.isEmpty
+    let isFirst = isPlanted(.ownBootstrap) && counts.registrations == 0
     try propose(.join(join)) { [unowned self] result in
       do {
         let outcome = try result.get()
         switch outcome.kind {
         case .registered, .updated:
-          registered(call, request, isAlone ? Outcome(outcome.kind, isBootstrap: true) : outcome)
+          registered(call, request, isFirst ? Outcome(outcome.kind, isBootstrap: true) : outcome)
         case .taken: try taken(call, request, outcome, isSecondTry: isSecondTry)
         case .full:
           throw RoleError(
