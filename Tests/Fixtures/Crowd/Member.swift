@@ -11,6 +11,7 @@ final class Member {
   /// When it was acknowledged, without a break and without anything in between that may have taken it out.
   private var acknowledged: [Moment] = []
   private var label = 0
+  private var sequence: UInt64 = 0
 
   init(_ crowd: Crowd, id: Int32) {
     (self.crowd, self.id) = (crowd, id)
@@ -22,7 +23,7 @@ final class Member {
 
   private func act() {
     guard isIn else { return register() }
-    switch crowd.context.random.int(in: 0...19) {
+    switch crowd.isQuiet ? 19 : crowd.context.random.int(in: 0...19) {
     case 0: leave()
     case 1, 2:
       label += 1
@@ -41,6 +42,7 @@ final class Member {
   // MARK: What it does
 
   private func register() {
+    sequence += 1
     crowd.call("RegisterNode", gateway) { [self] in
       $0.int32(1, id)
       $0.string(2, "10.0.0.\(crowd.context.nodeID)")
@@ -48,6 +50,7 @@ final class Member {
       $0.pair(5, "label", "\(label)")
       $0.string(100, instance)
       $0.bool(101, true)
+      $0.uint64(102, sequence)
     } then: { [self] result in
       guard var answer = try? result.get() else { return failed() }
       isIn = true
@@ -100,9 +103,11 @@ final class Member {
     isIn = false
     acknowledged = []
     let asked = gateway
+    sequence += 1
     crowd.call("Deregister", asked) { [self] in
       $0.int32(1, id)
       $0.string(2, instance)
+      $0.uint64(4, sequence)
     } then: { [self] result in
       guard case .success = result else { return failed() }
       crowd.count("left")
