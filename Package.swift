@@ -119,6 +119,7 @@ let plugins = [
   Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, libraries: ["ProtoFields"]),
   Plugin(
     broken: "gateway", core: "GatewayFaults", ["NodeKit", "ProtoFields", "ReplicatedLog"]),
+  Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
 ]
 
@@ -197,7 +198,9 @@ let package = Package(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
       path: "Tests/Benchmarks",
-      exclude: ["run", "servers.py", "Ballast", "Greeter", "Router", "Receiver", "Peers", "Rpc"],
+      exclude: [
+        "run", "gateway.py", "servers.py", "Ballast", "Gateway", "Greeter", "Router", "Receiver", "Peers", "Rpc",
+      ],
       swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),

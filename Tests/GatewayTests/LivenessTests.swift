@@ -53,7 +53,7 @@ import Testing
     liveness.begin(nodes.values, now: 0)
     liveness.advance(to: 2_000_000_000, { nodes[$0] }, { _ in over += 1 })
     #expect(over == Liveness.mostPerTick)
-    for tick in 1...2 {
+    for tick in 1...4 {
       liveness.advance(to: 2_000_000_000 + Int64(tick) * 8_000_000, { nodes[$0] }, { _ in over += 1 })
     }
     #expect(over == 10_000)

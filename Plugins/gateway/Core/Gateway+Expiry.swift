@@ -5,8 +5,10 @@ extension Gateway {
   func sweep() {
     if log.isLeading, !isWatching { beginToWatch() }
     guard isReady, isWatching else { return }
-    let wasSparing = whoIsThere.spared > 0
-    for node in whoIsThere.sweep(registry.nodes) { expire(node) }
+    let wasSparing = whoIsThere.spared > 0, began = context.now
+    let gone = whoIsThere.sweep(registry.nodes)
+    whenSwept(began.duration(to: context.now))
+    for node in gone { expire(node) }
     if whoIsThere.spared > 0, !wasSparing {
       context.log.warning(
         "very many nodes are silent at once, so it may be the network: \(whoIsThere.spared) are spared for now, "

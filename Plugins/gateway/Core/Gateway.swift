@@ -15,6 +15,8 @@ final class Gateway {
   let limits: RequestLimits
   let whoIsThere: WhoIsThere
   var counts = Counts()
+  /// Told how long it took to look who is silent.
+  var whenSwept: (Duration) -> Void = { _ in }
   private(set) var isReady = false
   private(set) var startedAt = Moment(nanoseconds: 0)
   /// Entries of this gateway that wait to be agreed on.
@@ -78,7 +80,7 @@ final class Gateway {
   private func replaced() {
     let now = context.now.nanoseconds
     for node in registry.nodes.values { node.seen = now }
-    whoIsThere.begin(epoch != nil ? Array(registry.nodes.values) : [], now: now)
+    whoIsThere.begin(epoch != nil || isPlanted(.everybodyExpires) ? Array(registry.nodes.values) : [], now: now)
     watchers.beginAllAnew()
   }
 

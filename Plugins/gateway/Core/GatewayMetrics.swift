@@ -8,6 +8,7 @@ final class GatewayMetrics {
   private var told = Counts()
   private let nodes, watchers, revision, leads, spared: Gauge
   private let registrations, heartbeats, expirations, conflicts, refusals, cutOff: Counter
+  private let sweeps: Histogram
   private var cutOffTold: UInt64 = 0
 
   init(_ gateway: Gateway) {
@@ -23,10 +24,14 @@ final class GatewayMetrics {
     expirations = metrics.counter("gateway_expirations_total", "Nodes that this gateway took out for their silence.")
     conflicts = metrics.counter("gateway_conflicts_total", "Registrations with an id that another instance holds.")
     refusals = metrics.counter("gateway_refusals_total", "Calls that were answered with an error.")
+    sweeps = metrics.histogram(
+      "gateway_sweep_seconds", "How long it took to look who is silent, at each tick.",
+      bounds: [0.000_01, 0.000_03, 0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.1])
     cutOff = metrics.counter("gateway_watchers_cut_off_total", "Watchers that were ended since they read too slowly.")
   }
 
   func start() throws {
+    gateway.whenSwept = { [sweeps] in sweeps.observe($0) }
     try gateway.context.timer.every(Self.pause) { [unowned self] in tell() }
   }
 

@@ -1,7 +1,7 @@
 /// What the simulator must find. Never in what ships: only the tests' own build of these sources has the switch, and in
 /// all others each question is answered when it is compiled.
 enum PlantedFault: String, CaseIterable {
-  /// Each gateway says by itself who is the first: whoever finds it empty.
+  /// Each gateway says by itself who is the first, and forgets it when it starts anew.
   case ownBootstrap = "own_bootstrap"
   /// A registration is acknowledged before it is agreed on.
   case earlyAnswer = "early_answer"

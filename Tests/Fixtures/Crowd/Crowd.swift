@@ -9,7 +9,7 @@ final class Crowd: Role {
     @Setting("Of the gateways: http://host:port.") var gateways: [String]
     @Setting("How many there are.", in: 0...1_000) var members = 4
     @Setting("The most milliseconds between two things that a member does.", in: 10...60_000) var pauseMs = 700
-    @Setting("The gateways' own.", in: 1...1_000) var nodeTimeoutSeconds = 8
+    @Setting("The gateways' own.", in: 1...1_000) var nodeTimeoutSeconds = 5
   }
 
   static let about = About("crowd", version: "1.0.0", "Clients of the gateways, which check what they are told.")
@@ -23,12 +23,16 @@ final class Crowd: Role {
   let context: RoleContext
   let config: Config
   var done: [String: Int] = [:]
+  /// When a call failed last.
+  private var failed: Moment?
+  private var started = Moment(nanoseconds: 0)
   private var members: [Member] = []
   private var watcher: Watcher?
 
   init(_ context: RoleContext, _ config: Config) { (self.context, self.config) = (context, config) }
 
   func start() throws {
+    started = context.now
     publish("crowd.verdict", ["run": 1, "broken": "nothing"])
     for number in 0..<config.members {
       let member = Member(self, id: Int32(context.nodeID * 100 + number))
@@ -68,9 +72,15 @@ final class Crowd: Role {
     do {
       try context.rpc.call(
         "/GatewayService/\(method)", at: target, writer.bytes, RpcOptions(timeout: .seconds(2))
-      ) { try done($0.map { ProtoReader($0) }) }
+      ) { [self] result in
+        if case .failure = result { failed = context.now }
+        try done(result.map { ProtoReader($0) })
+      }
     } catch { after(500) { try? done(.failure(RoleError(error))) } }
   }
+
+  /// Nothing has gone wrong for long, so that the gateways may agree on what they have.
+  var isQuiet: Bool { (failed ?? started).duration(to: context.now) > .seconds(12) }
 
   /// The highest term that the watcher was told of.
   var term: UInt64 { watcher?.term ?? 0 }

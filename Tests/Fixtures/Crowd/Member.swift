@@ -11,6 +11,7 @@ final class Member {
   /// When it was acknowledged, without a break and without anything in between that may have taken it out.
   private var acknowledged: [Moment] = []
   private var label = 0
+  private var sequence: UInt64 = 0
 
   init(_ crowd: Crowd, id: Int32) {
     (self.crowd, self.id) = (crowd, id)
@@ -22,7 +23,7 @@ final class Member {
 
   private func act() {
     guard isIn else { return register() }
-    switch crowd.context.random.int(in: 0...19) {
+    switch crowd.isQuiet ? 19 : crowd.context.random.int(in: 0...19) {
     case 0: leave()
     case 1, 2:
       label += 1
@@ -41,6 +42,7 @@ final class Member {
   // MARK: What it does
 
   private func register() {
+    sequence += 1
     crowd.call("RegisterNode", gateway) { [self] in
       $0.int32(1, id)
       $0.string(2, "10.0.0.\(crowd.context.nodeID)")
@@ -48,11 +50,13 @@ final class Member {
       $0.pair(5, "label", "\(label)")
       $0.string(100, instance)
       $0.bool(101, true)
+      $0.uint64(102, sequence)
     } then: { [self] result in
       guard var answer = try? result.get() else { return failed() }
       isIn = true
       crowd.count("registered")
       acknowledged.append(crowd.context.now)
+      if acknowledged.count > 4 { acknowledged.removeFirst() }
       while try answer.next() {
         if answer.field == 3, try answer.bool() {
           crowd.publish("crowd.bootstrap", ["cluster": 1, "node": JSON(Int(id))])
@@ -88,9 +92,10 @@ final class Member {
   /// It was heard of time and again, and nobody else may take it out.
   private func checkLoss() {
     guard acknowledged.count >= 3 else { return }
-    let first = acknowledged[acknowledged.count - 3], now = crowd.context.now
     // Clocks may differ in speed, and what a gateway has heard is on its way to the others for a moment.
-    guard first.duration(to: now) < .seconds(crowd.config.nodeTimeoutSeconds) / 3 else { return }
+    let now = crowd.context.now, times = acknowledged.suffix(3) + [now]
+    let longest = zip(times, times.dropFirst()).map { $0.duration(to: $1) }.max() ?? .zero
+    guard longest < .seconds(crowd.config.nodeTimeoutSeconds) / 4 else { return }
     crowd.complain("node \(id) was acknowledged \(acknowledged.last!.duration(to: now)) ago, and is not there")
   }
 
@@ -98,9 +103,11 @@ final class Member {
     isIn = false
     acknowledged = []
     let asked = gateway
+    sequence += 1
     crowd.call("Deregister", asked) { [self] in
       $0.int32(1, id)
       $0.string(2, instance)
+      $0.uint64(4, sequence)
     } then: { [self] result in
       guard case .success = result else { return failed() }
       crowd.count("left")

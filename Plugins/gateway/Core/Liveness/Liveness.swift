@@ -13,7 +13,7 @@ struct Liveness {
   }
 
   /// More that fall into one tick are looked at in the next ones.
-  static let mostPerTick = 4_096
+  static let mostPerTick = 2_048
   /// Ticks to a timeout.
   static let slots = 128
 
@@ -23,6 +23,7 @@ struct Liveness {
   private var current = 0
   /// What no tick has got round to.
   private var backlog: [Entry] = []
+  private var lookedAt = 0
   /// Heard of or not, nobody's time began before.
   private var epoch: Int64 = 0
   private var nextTick: Int64 = 0
@@ -35,7 +36,7 @@ struct Liveness {
 
   /// Begins anew, with these nodes.
   mutating func begin(_ nodes: some Sequence<Node>, now: Int64) {
-    (epoch, nextTick, current, backlog) = (now, now + tick, 0, [])
+    (epoch, nextTick, current, backlog, lookedAt) = (now, now + tick, 0, [], 0)
     ring = Array(repeating: [], count: Self.slots + 2)
     for node in nodes { add(node, now: now) }
   }
@@ -62,12 +63,22 @@ struct Liveness {
       if backlog.isEmpty { swap(&backlog, &ring[current]) } else { backlog += ring[current] }
       ring[current].removeAll(keepingCapacity: backlog.count < 64)
     }
-    for _ in 0..<min(backlog.count, Self.mostPerTick) {
-      let entry = backlog.removeLast()
+    // The oldest first: those that were put off come before those that are looked at again and again.
+    let end = min(backlog.count, lookedAt + Self.mostPerTick)
+    defer { forgetLookedAt() }
+    while lookedAt < end {
+      let entry = backlog[lookedAt]
+      lookedAt += 1
       guard let node = find(entry.id), node.revision == entry.revision else { continue }
       let left = timeout - silence(of: node, now: now)
       if left > 0 { put(entry, left) } else { isOver(node) }
     }
+  }
+
+  private mutating func forgetLookedAt() {
+    guard lookedAt == backlog.count || lookedAt > 16_384 else { return }
+    backlog.removeFirst(lookedAt)
+    lookedAt = 0
   }
 
   /// Looks at a node that is over again, a little later.

@@ -22,6 +22,8 @@ enum Entry {
     var limit: UInt32
     /// What the gateway had done when the node asked: if the node has left since, this was asked before it left.
     var base: UInt64 = 0
+    /// Counted up by the instance with all that it asks for; 0 if it does not count.
+    var sequence: UInt64 = 0
   }
 
   struct Leave {
@@ -48,6 +50,7 @@ enum Entry {
     var epoch: UInt64 = 0
     /// What the gateway had done when it was asked: if the node has registered again since, it stays.
     var base: UInt64 = .max
+    var sequence: UInt64 = 0
     var time: Double
   }
 
@@ -68,6 +71,7 @@ enum Entry {
         message.double(3, join.time)
         message.uint32(5, join.limit)
         message.uint64(6, join.base)
+        message.uint64(7, join.sequence)
       }
     case .leave(let leave):
       writer.message(2) { message in
@@ -78,6 +82,7 @@ enum Entry {
         message.double(5, leave.time)
         message.fixed64(6, leave.epoch)
         message.uint64(7, leave.base)
+        message.uint64(8, leave.sequence)
       }
     case .leader(let leader):
       writer.message(3) { message in
@@ -118,6 +123,7 @@ enum Entry {
       case 3: join.time = try message.double()
       case 5: join.limit = try message.uint32()
       case 6: join.base = try message.uint64()
+      case 7: join.sequence = try message.uint64()
       default: break
       }
     }
@@ -135,6 +141,7 @@ enum Entry {
       case 5: leave.time = try message.double()
       case 6: leave.epoch = try message.fixed64()
       case 7: leave.base = try message.uint64()
+      case 8: leave.sequence = try message.uint64()
       default: break
       }
     }

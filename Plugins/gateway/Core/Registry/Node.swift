@@ -12,16 +12,25 @@ final class Node {
   let joined: Double
   /// Of its last change.
   let revision: UInt64
+  /// Instances before this one, as numbers: they are dead, and whatever of them is still on its way comes too late.
+  let displaced: [UInt64]
+  static let displacedLimit = 4
   /// The index of the entry by which it registered last; agreed on too.
   var registeredAt: UInt64
+  /// The highest that the instance has told; agreed on too.
+  var sequence: UInt64 = 0
   /// On this gateway's monotonic clock, in nanoseconds.
   var seen: Int64 = 0
   /// The last batch of heartbeats for the other gateways that it was put into.
   var batch: UInt64 = 0
 
-  init(id: Int32, instance: String, info: [UInt8], joined: Double, revision: UInt64, registeredAt: UInt64 = 0) {
+  init(
+    id: Int32, instance: String, info: [UInt8], joined: Double, revision: UInt64, registeredAt: UInt64 = 0,
+    displaced: [UInt64] = []
+  ) {
     (self.id, self.instance, self.info) = (id, instance, info)
     (self.joined, self.revision, self.registeredAt) = (joined, revision, registeredAt)
+    self.displaced = displaced
   }
 
   /// Writes it as a NodeInfo.
@@ -33,6 +42,27 @@ final class Node {
       message.double(7, joined)
       message.uint64(101, revision)
     }
+  }
+}
+
+extension Node {
+  /// An instance as a number, the same on every gateway (FNV-1a).
+  static func number(of instance: String) -> UInt64 {
+    instance.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+  }
+
+  /// What the next instance has to remember of those before it.
+  static func displaced(_ earlier: [UInt64], _ last: UInt64, by instance: String) -> [UInt64] {
+    guard last != number(of: ""), last != 0, last != number(of: instance) else { return earlier }
+    return earlier.suffix(displacedLimit - 1) + [last]
+  }
+
+  func displaced(by instance: String) -> [UInt64] {
+    Self.displaced(displaced, Self.number(of: self.instance), by: instance)
+  }
+
+  func hasDisplaced(_ instance: String) -> Bool {
+    !displaced.isEmpty && !instance.isEmpty && displaced.contains(Self.number(of: instance))
   }
 }
 

@@ -31,12 +31,17 @@ extension Registry {
         message.double(3, node.joined)
         message.uint64(4, node.revision)
         message.uint64(5, node.registeredAt)
+        message.ints(6, node.displaced)
+        message.uint64(7, node.sequence)
       }
     }
     for departure in departures.known {
       writer.message(7) { message in
         message.int32(1, departure.id)
         message.uint64(2, departure.index)
+        message.fixed64(3, departure.instance)
+        message.uint64(4, departure.sequence)
+        message.ints(5, departure.displaced)
       }
     }
     return writer.bytes
@@ -59,8 +64,7 @@ extension Registry {
         nodes[node.id] = node
       case 6: epoch = try reader.fixed64()
       case 7:
-        let departure = try Self.departure(reader.message())
-        departures.add(departure.id, at: departure.index)
+        departures.add(try Self.departure(reader.message()))
       default: break
       }
     }
@@ -101,6 +105,9 @@ extension Registry {
       switch message.field {
       case 1: departure.id = try message.int32()
       case 2: departure.index = try message.uint64()
+      case 3: departure.instance = try message.fixed64()
+      case 4: departure.sequence = try message.uint64()
+      case 5: try message.ints(into: &departure.displaced, limit: Node.displacedLimit)
       default: break
       }
     }
@@ -109,6 +116,7 @@ extension Registry {
 
   private static func node(_ message: ProtoReader) throws(RoleError) -> Node {
     var (id, info, joined, revision, at) = (Int32(0), [UInt8](), 0.0, UInt64(0), UInt64(0)), message = message
+    var displaced: [UInt64] = [], sequence = UInt64(0)
     while try message.next() {
       switch message.field {
       case 1: id = try message.int32()
@@ -116,11 +124,16 @@ extension Registry {
       case 3: joined = try message.double()
       case 4: revision = try message.uint64()
       case 5: at = try message.uint64()
+      case 6: try message.ints(into: &displaced, limit: Node.displacedLimit)
+      case 7: sequence = try message.uint64()
       default: break
       }
     }
-    return Node(
-      id: id, instance: NodeFacts(info).instance, info: info, joined: joined, revision: revision, registeredAt: at)
+    let node = Node(
+      id: id, instance: NodeFacts(info).instance, info: info, joined: joined, revision: revision, registeredAt: at,
+      displaced: displaced)
+    node.sequence = sequence
+    return node
   }
 
   /// Revision and a checksum of what is registered: the same on all gateways that have done the same entries.

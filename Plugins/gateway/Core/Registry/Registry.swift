@@ -65,9 +65,14 @@ final class Registry {
 
   private func apply(_ join: Entry.Join) -> Outcome {
     // A registration that was long on its way must not bring back who has left meanwhile.
-    if departures.isOvertaken(join) { return Outcome(.overtaken, revision: revision) }
     let facts = NodeFacts(join.info), holder = nodes[join.id]
-    if let holder, !facts.mayFollow(NodeFacts(holder.info)) { return Outcome(.taken, revision: holder.revision) }
+    if holder == nil, departures.hasOvertaken(join, facts.instance) { return Outcome(.overtaken, revision: revision) }
+    if let holder, join.sequence > 0, holder.instance == facts.instance, join.sequence < holder.sequence {
+      return Outcome(.overtaken, revision: revision)
+    }
+    if let holder, !facts.mayFollow(NodeFacts(holder.info)) || holder.hasDisplaced(facts.instance) {
+      return Outcome(.taken, revision: holder.revision)
+    }
     let grown = size + join.info.count + (holder.map { -$0.info.count } ?? Self.sizeOfNode)
     if holder == nil && nodes.count >= Int(join.limit) || grown > Self.sizeLimit {
       return Outcome(.full, revision: revision)
@@ -75,12 +80,17 @@ final class Registry {
     let isBootstrap = bootstraps(join.id, facts)
     if let holder, holder.info == join.info {
       holder.registeredAt = index
+      holder.sequence = join.sequence
       return Outcome(.updated, revision: holder.revision, isBootstrap: isBootstrap)
     }
     revision += 1
+    let departed = holder == nil ? departures[join.id] : nil
     let node = Node(
       id: join.id, instance: facts.instance, info: join.info, joined: holder?.joined ?? join.time, revision: revision,
-      registeredAt: index)
+      registeredAt: index,
+      displaced: holder?.displaced(by: facts.instance)
+        ?? departed.map { Node.displaced($0.displaced, $0.instance, by: facts.instance) } ?? [])
+    node.sequence = join.sequence
     nodes[join.id] = node
     size = grown
     tell(
@@ -113,7 +123,18 @@ final class Registry {
   }
 
   private func apply(_ leave: Entry.Leave) -> Outcome {
-    guard let node = nodes[leave.id] else { return Outcome(.notFound, revision: revision) }
+    guard let node = nodes[leave.id] else {
+      // What it asked for before, and what is still on its way, must not bring it back either.
+      if leave.reason == .left, let instance = leave.instance {
+        let before = departures[leave.id], number = Node.number(of: instance)
+        let isSame = before?.instance == number
+        departures.add(
+          Departures.Departure(
+            id: leave.id, index: index, instance: number,
+            sequence: max(leave.sequence, isSame ? before?.sequence ?? 0 : 0), displaced: before?.displaced ?? []))
+      }
+      return Outcome(.notFound, revision: revision)
+    }
     // A gateway that led before may still say so by its own clock.
     if leave.reason == .expired, leave.epoch != epoch, !isPlanted(.everybodyExpires) {
       return Outcome(.notFound, revision: revision)
@@ -122,10 +143,16 @@ final class Registry {
       return Outcome(.otherInstance, revision: node.revision)
     }
     if leave.revision != 0, leave.revision != node.revision { return Outcome(.notFound, revision: revision) }
-    if leave.base < node.registeredAt { return Outcome(.overtaken, revision: revision) }
+    let isOlder = leave.sequence > 0 && leave.sequence < node.sequence
+    if leave.reason != .evicted, leave.base < node.registeredAt || isOlder {
+      return Outcome(.overtaken, revision: revision)
+    }
     revision += 1
     nodes[leave.id] = nil
-    departures.add(leave.id, at: index)
+    departures.add(
+      Departures.Departure(
+        id: leave.id, index: index, instance: Node.number(of: node.instance),
+        sequence: max(node.sequence, leave.sequence), displaced: node.displaced))
     size -= node.info.count + Self.sizeOfNode
     tell(
       Change(.left, revision: revision, id: leave.id, node: node, reason: leave.reason.word, time: leave.time))

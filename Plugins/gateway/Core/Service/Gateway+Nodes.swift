@@ -10,18 +10,18 @@ extension Gateway {
   private func register(_ call: RpcServerCall, _ request: Registration, isSecondTry: Bool) throws(RoleError) {
     let join = Entry.Join(
       id: request.id, info: request.facts.info(id: request.id), time: time, limit: settings.nodeLimit,
-      base: registry.index)
+      base: registry.index, sequence: request.sequence)
     if isPlanted(.earlyAnswer) {
       try propose(.join(join)) { _ in }
       return registered(call, request, Outcome(.registered))
     }
-    let isAlone = isPlanted(.ownBootstrap) && registry.nodes.isEmpty
+    let isFirst = isPlanted(.ownBootstrap) && counts.registrations == 0
     try propose(.join(join)) { [unowned self] result in
       do {
         let outcome = try result.get()
         switch outcome.kind {
         case .registered, .updated:
-          registered(call, request, isAlone ? Outcome(outcome.kind, isBootstrap: true) : outcome)
+          registered(call, request, isFirst ? Outcome(outcome.kind, isBootstrap: true) : outcome)
         case .taken: try taken(call, request, outcome, isSecondTry: isSecondTry)
         case .full:
           throw RoleError(
@@ -162,7 +162,9 @@ extension Gateway {
     let request = try NodeRequest(bytes, instance: 2)
     try identities.require(request.id, call)
     let entry = Entry.leave(
-      Entry.Leave(id: request.id, reason: .left, instance: request.instance, base: registry.index, time: time))
+      Entry.Leave(
+        id: request.id, reason: .left, instance: request.instance, base: registry.index, sequence: request.sequence,
+        time: time))
     try propose(entry) { [unowned self] result in
       answer(
         call,

@@ -6,6 +6,7 @@ struct Registration {
   var id: Int32 = 0
   var facts = NodeFacts()
   var withoutNodes = false
+  var sequence: UInt64 = 0
 
   init(_ bytes: [UInt8], _ limits: RequestLimits) throws(RoleError) {
     var reader = ProtoReader(bytes)
@@ -23,6 +24,7 @@ struct Registration {
       case 5: facts.labels.append(try limits.label(&reader))
       case 100: facts.instance = try limits.text(&reader, "instance")
       case 101: withoutNodes = try reader.bool()
+      case 102: sequence = try reader.uint64()
       default: break
       }
     }
@@ -110,6 +112,7 @@ struct NodesRequest {
 struct NodeRequest {
   var id: Int32 = 0
   var instance = ""
+  var sequence: UInt64 = 0
 
   init(_ bytes: [UInt8], instance field: Int = 100) throws(RoleError) {
     var reader = ProtoReader(bytes)
@@ -117,6 +120,7 @@ struct NodeRequest {
       switch reader.field {
       case 1: id = try reader.int32()
       case field: instance = try reader.string()
+      case 4: sequence = try reader.uint64()
       default: break
       }
     }
