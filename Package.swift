@@ -47,17 +47,49 @@ struct Plugin {
   var name: String
   var path: String
   var language: Language
-  /// Besides NodeKit.
-  var libraries: [Target.Dependency] = []
+  /// The module of its logic and what that is built on, for a shipped role.
+  var core: Core?
   enum Language { case swift, c }
+  struct Core {
+    var name: String
+    var dependencies: [Target.Dependency]
+    /// Conditions of compilation, for a build of the tests' own.
+    var defines: [String] = []
+  }
+  /// What its one target is built on, beside NodeKit.
+  var libraries: [Target.Dependency] = []
+
+  init(name: String, path: String, language: Language, libraries: [Target.Dependency] = []) {
+    (self.name, self.path, self.language, self.libraries) = (name, path, language, libraries)
+  }
+
+  /// A shipped role: Plugins/NAME/Core and Plugins/NAME/Entry.
+  init(role name: String, core: String, _ dependencies: [Target.Dependency]) {
+    self.init(name: name, path: "Plugins/\(name)", language: .swift)
+    self.core = Core(name: core, dependencies: dependencies)
+  }
+
+  /// The same sources with planted faults: Tests/Fixtures/NAME-faults has links to them.
+  init(broken name: String, core: String, _ dependencies: [Target.Dependency]) {
+    self.init(name: "\(name)-faults", path: "Tests/Fixtures/\(name)-faults", language: .swift)
+    self.core = Core(name: core, dependencies: dependencies, defines: ["PLANTED_FAULTS"])
+  }
+
+  var coreTarget: Target? {
+    core.map {
+      .target(
+        name: $0.name, dependencies: $0.dependencies, path: "\(path)/Core",
+        swiftSettings: strict + $0.defines.map { .define($0) })
+    }
+  }
 
   var product: Product { .library(name: name, type: .dynamic, targets: [name]) }
   var target: Target {
     switch language {
     case .swift:
       .target(
-        name: name, dependencies: ["NodeKit"] + libraries, path: path, swiftSettings: strict, linkerSettings: pluginLink
-      )
+        name: name, dependencies: ["NodeKit"] + libraries + (core.map { [.init(stringLiteral: $0.name)] } ?? []),
+        path: core == nil ? path : "\(path)/Entry", swiftSettings: strict, linkerSettings: pluginLink)
     case .c:
       .target(
         name: name, dependencies: ["CNodeABI"], path: path, publicHeadersPath: ".",
@@ -68,6 +100,10 @@ struct Plugin {
 
 // The Rust template is built by rustc; see Host/start.
 let plugins = [
+  Plugin(role: "gateway", core: "GatewayCore", ["NodeKit", "ProtoFields", "ReplicatedLog"]),
+  Plugin(role: "elector", core: "ElectorCore", ["NodeKit"]),
+  Plugin(role: "image-frames", core: "ImageFramesCore", ["NodeKit", "CImageFrames"]),
+  Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
   // Swapped by Tests/Benchmarks/run.
@@ -81,30 +117,12 @@ let plugins = [
     name: "replicated-map", path: "Tests/Fixtures/ReplicatedMap", language: .swift, libraries: ["ReplicatedLog"]),
   Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
+  // Clients of the gateway, for simulated worlds, and a gateway with faults that these must find.
+  Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, libraries: ["ProtoFields"]),
+  Plugin(
+    broken: "gateway", core: "GatewayFaults", ["NodeKit", "ProtoFields", "ReplicatedLog"]),
+  Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
-]
-
-/// A role that is shipped: a module with all its logic, which tests link, and the plugin that exports it.
-struct ShippedRole {
-  var name: String
-  var core: String
-  var uses: [Target.Dependency] = []
-
-  var product: Product { .library(name: name, type: .dynamic, targets: [name]) }
-  var targets: [Target] {
-    [
-      .target(
-        name: core, dependencies: ["NodeKit"] + uses, path: "Plugins/\(name)/Core", swiftSettings: strict + fast),
-      .target(
-        name: name, dependencies: ["NodeKit", .byName(name: core)], path: "Plugins/\(name)/Entry",
-        swiftSettings: strict, linkerSettings: pluginLink),
-    ]
-  }
-}
-
-let roles = [
-  ShippedRole(name: "elector", core: "ElectorCore"),
-  ShippedRole(name: "image-frames", core: "ImageFramesCore", uses: ["CImageFrames"]),
 ]
 
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
@@ -127,7 +145,7 @@ let package = Package(
     .library(name: "ProtoFields", targets: ["ProtoFields"]),
     .executable(name: "nodehost", targets: ["nodehost"]),
     .executable(name: "hostctl", targets: ["hostctl"]),
-  ] + plugins.map(\.product) + roles.map(\.product),
+  ] + plugins.map(\.product),
   targets: [
     .target(name: "CNodeABI", path: "SDK/CNodeABI", exclude: ["describe", "plugin.map"]),
     .target(
@@ -184,11 +202,16 @@ let package = Package(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
       path: "Tests/Benchmarks",
-      exclude: ["run", "servers.py", "failover.py", "Ballast", "Greeter", "Router", "Receiver", "Peers", "Rpc"],
+      exclude: [
+        "run", "failover.py", "gateway.py", "servers.py", "Ballast", "Gateway", "Greeter", "Router", "Receiver",
+        "Peers", "Rpc",
+      ],
       swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
+    tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),
+    tests("GatewayTests", ["NodeKit", "NodeTesting", "ProtoFields", "GatewayCore", "FuzzSupport"]),
     tests("ReplicatedLogTests", ["NodeValues", "NodeKit", "NodeTesting", "ReplicatedLog", "FuzzSupport"]),
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
@@ -212,5 +235,5 @@ let package = Package(
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
-  ] + plugins.map(\.target) + roles.flatMap(\.targets) + fuzzers
+  ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers
 )

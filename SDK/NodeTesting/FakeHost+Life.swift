@@ -139,7 +139,7 @@ extension FakeHost {
     next.whenRequested = whenRequested
     next.sequences = sequences
     (next.rpcStubs, next.rpcIsReachable, next.rpcTakes) = (rpcStubs, rpcIsReachable, rpcTakes)
-    (next.rpcCalls, next.described) = (rpcCalls, described)
+    (next.rpcCalls, next.described, next.whenRpcCalled) = (rpcCalls, described, whenRpcCalled)
     next.blobs = blobs
     (next.peers, next.upPeers, next.whenSent) = (peers, upPeers, whenSent)
     try next.start()

@@ -43,6 +43,9 @@ public final class FakeHost {
   public var rpcIsReachable = true {
     didSet { for handle in openRpcs.handles where rpcIsReachable { moveLater(handle) } }
   }
+  /// Plays the other servers where `playRpc` does not: told of each call when its first message is there. The test
+  /// sends what it likes, and ends it.
+  public var whenRpcCalled: ((RecordedRpc) -> Void)?
   /// How long other servers take for each message.
   public var rpcTakes = Duration.zero
   /// What the role has stored, and how its disk behaves.

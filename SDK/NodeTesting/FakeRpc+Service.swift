@@ -58,9 +58,10 @@ extension FakeHost {
     options.timeout = request.timeout_ns > 0 ? .nanoseconds(request.timeout_ns) : nil
     options.retries = Int(request.retries)
     options.waits = request.waits != 0
-    let call = RecordedRpc(target, path, options, token: token)
+    let call = RecordedRpc(target, path, options, token: token, on: self)
     rpcCalls.append(call)
     let handle = openRpcs.insert { _ in .own(call) }
+    call.handle = handle
     begin(call, handle, hasFirst: request.ends != 0 || request.payload.ptr != nil, [UInt8](request.payload))
     call.hasFinished = request.ends != 0
     return handle
@@ -69,7 +70,7 @@ extension FakeHost {
   private func begin(_ call: RecordedRpc, _ handle: nh_handle, hasFirst: Bool, _ message: [UInt8]) {
     if !rpcIsReachable, !call.options.waits {
       call.failure = RoleError(.unavailable, "\(call.target): nobody is there")
-    } else if rpcStubs[call.path] == nil {
+    } else if rpcStubs[call.path] == nil, whenRpcCalled == nil {
       call.failure = RoleError(.unimplemented, "nobody plays \(call.path)")
     }
     if let timeout = call.options.timeout {

@@ -128,7 +128,9 @@ extension FakeHost {
   func ownCallMoves(_ handle: nh_handle) {
     guard let call = ownRpc(handle) else { return }
     answer(call)
-    if call.begins, call.failure == nil || !call.coming.isEmpty {
+    // Perhaps over meanwhile.
+    guard ownRpc(handle) != nil else { return }
+    if call.begins, !call.isTheTests || !call.coming.isEmpty, call.failure == nil || !call.coming.isEmpty {
       call.begins = false
       hand(NH_RPC_METADATA, handle, call.token)
     }
@@ -139,23 +141,37 @@ extension FakeHost {
     guard ownRpc(handle) != nil, call.coming.isEmpty else { return }
     if let failure = call.failure {
       endOwn(handle, failure.status, failure.message)
-    } else if call.hasFinished {
+    } else if call.hasFinished, !call.isTheTests {
       endOwn(handle, .ok, "")
     }
   }
 
+  func ownCallGoesOn(_ call: RecordedRpc) {
+    moveLater(call.handle)
+    clock.settle()
+  }
+
   private func answer(_ call: RecordedRpc) {
-    guard let stub = rpcStubs[call.path] else { return }
+    guard let stub = rpcStubs[call.path] else { return tell(of: call) }
     while call.failure == nil, !call.unanswered.isEmpty {
       do { call.coming += try stub(call.unanswered.removeFirst()) } catch { call.failure = RoleError(error) }
     }
   }
 
+  private func tell(of call: RecordedRpc) {
+    guard !call.unanswered.isEmpty, call.failure == nil, let whenRpcCalled else { return }
+    // Later messages stand in `messages`.
+    call.unanswered = []
+    guard call.begins, !call.isTheTests else { return }
+    call.isTheTests = true
+    whenRpcCalled(call)
+  }
+
   func endOwn(_ handle: nh_handle, _ status: Status, _ words: String) {
     guard let call = ownRpc(handle) else { return }
     openRpcs.remove(handle)
-    call.ending = RpcEnding(status: status, message: words, metadata: [:])
-    hand(NH_RPC_END, handle, call.token, status: status.rawValue, message: words)
+    call.ending = RpcEnding(status: status, message: words, metadata: call.trailing)
+    call.trailing.lend { hand(NH_RPC_END, handle, call.token, status: status.rawValue, message: words, metadata: $0) }
   }
 
   // MARK: on_rpc
@@ -170,12 +186,12 @@ extension FakeHost {
 
   private func hand(
     _ kind: UInt32, _ call: nh_handle, _ token: UInt64, status: nh_status = NH_OK, payload: [UInt8] = [],
-    message: String = ""
+    message: String = "", metadata: nh_pair_list = nh_pair_list(items: nil, count: 0)
   ) {
     message.lend { message in
       payload.lend { payload in
         var event = newRpcEvent(kind, call, token)
-        (event.status, event.payload, event.message) = (status, payload, message)
+        (event.status, event.payload, event.message, event.metadata) = (status, payload, message, metadata)
         hand(&event)
       }
     }

@@ -69,18 +69,46 @@ public final class RecordedRpc {
   public internal(set) var ending: RpcEnding?
 
   let token: UInt64
+  weak var host: FakeHost?
+  var handle: UInt64 = 0
   var wanted = 1
   /// Messages that the other server has not seen.
   var unanswered: [[UInt8]] = []
   /// Messages on their way to the role.
   var coming: [[UInt8]] = []
   var failure: RoleError?
+  /// What comes behind the last message.
+  var trailing: RpcMetadata = [:]
   var begins = true
+  /// The test answers it, and ends it.
+  var isTheTests = false
 
-  init(_ target: String, _ path: String, _ options: RpcOptions, token: UInt64) {
+  init(_ target: String, _ path: String, _ options: RpcOptions, token: UInt64, on host: FakeHost) {
     self.target = target
     self.path = path
     self.options = options
     self.token = token
+    self.host = host
+  }
+
+  /// Sends a message to the role, for calls that came to `whenRpcCalled`.
+  public func send(_ message: some Payload) {
+    guard ending == nil else { return }
+    coming.append(message.payload)
+    host?.ownCallGoesOn(self)
+  }
+
+  /// Ends such a call, well or with an error.
+  public func end(_ error: RoleError? = nil, metadata: RpcMetadata = [:]) {
+    guard ending == nil else { return }
+    (failure, trailing, isTheTests) = (error, metadata, false)
+    hasFinished = true
+    host?.ownCallGoesOn(self)
+  }
+
+  /// One message and a good end.
+  public func answer(_ message: some Payload) {
+    send(message)
+    end()
   }
 }

@@ -17,9 +17,16 @@ private let why: Comment = "A sanitizer reports the crashes that are asked for, 
     $0.hasPrefix("lib") && $0.hasSuffix(".so") && $0 != "libballast.so"
   }.sorted()
 
+  /// For roles whose settings have no defaults.
+  static let configurations = [
+    "libmember.so": #"{"gateways": ["127.0.0.1:8090", "127.0.0.1:8091"], "address": "127.0.0.1", "port": 7001}"#
+  ]
+
   @Test(arguments: shipped) func aShippedPluginPasses(_ name: String) throws {
-    let run = Checker(["check", "--seed", "1", "\(Checker.products)/\(name)"])
+    let config = Self.configurations[name].map { ["--config", $0] } ?? []
+    let run = Checker(["check", "--seed", "1"] + config + ["\(Checker.products)/\(name)"])
     #expect(run.code == 0, "\(run.output)")
+    #expect(config.isEmpty || !run.output.contains("there is no configuration to run it with"), "\(run.output)")
     #expect(run.output.contains(" passed"))
   }
 

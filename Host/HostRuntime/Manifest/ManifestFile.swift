@@ -14,6 +14,9 @@ package enum ManifestFile {
   /// How long a file named by `${file:…}` may be: far longer than a key or a list of certificates.
   package static let insertedFileLimit = 64 << 10
 
+  /// What stands behind `--instance`.
+  package static let instanceVariable = "NODE_INSTANCE"
+
   /// `absent`: what stands for a file that is not here, such as another machine's secret.
   package static func read(
     path: String, overrides: ManifestOverrides = ManifestOverrides(),
@@ -26,7 +29,9 @@ package enum ManifestFile {
       throw ManifestProblems([Diagnostic(file: path, message: error.message)])
     }
     let folder = PathText.folder(of: path)
-    let values = Interpolation(variable: environment) { name in
+    // So that one manifest can serve several nodes in more than what `--instance` changes by itself.
+    let variable = { name in name == instanceVariable ? overrides.instance ?? environment(name) : environment(name) }
+    let values = Interpolation(variable: variable) { name in
       Result { () throws(Interpolation.FileProblem) in
         do throws(Interpolation.FileProblem) { return try text(of: PathText.resolve(name, in: folder)) } catch {
           guard let absent else { throw error }

@@ -50,6 +50,10 @@ extension RoleInstance {
       let handle = rpcCalls.insert(call)
     else { return false }
     if isServed { servedCalls += 1 }
+    if !isServed, isDraining {
+      call.isFarewell = true
+      farewells += 1
+    }
     call.handle = handle
     return true
   }
@@ -58,6 +62,7 @@ extension RoleInstance {
   func forget(_ call: RpcCall) {
     guard rpcCalls.remove(call.handle) != nil else { return }
     if !call.isClient { servedCalls -= 1 }
+    if call.isFarewell { farewells -= 1 }
     tellIfDrained()
     tellIfQuiet()
   }
@@ -73,6 +78,9 @@ extension RoleInstance {
   func callRpc(_ request: nh_rpc_request, _ token: UInt64, _ error: UnsafeMutablePointer<nh_error>?) -> nh_handle {
     guard permits([.starting, .running], "rpc.call") else { return 0 }
     do throws(GrpcFault) {
+      if seat.isReplaced(self) {
+        throw GrpcFault(GrpcStatus.unavailable, "another build of \(name) has taken over; what this one asks is not sent")
+      }
       let call = try RpcClientCall(self, request)
       call.token = token
       guard open(call) else {
@@ -126,6 +134,10 @@ extension RoleInstance {
       ended(call, NH_UNAVAILABLE, words)
     }
   }
+
+  /// Another build takes over. What this one has asked since it was told that it is being swapped comes to nothing; it
+  /// hears of that if it stays after all.
+  func silenceRpc() { for (_, call) in rpcCalls.elements { call.giveUp("\(name) was swapped") } }
 
   // MARK: on_rpc
 

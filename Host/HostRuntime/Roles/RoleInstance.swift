@@ -105,6 +105,8 @@ package final class RoleInstance: @unchecked Sendable {
   var rpcChannels: [String: RpcChannel] = [:]
   /// Of the calls, the ones that came from outside.
   var servedCalls = 0
+  /// Calls of its own that it has begun while it drains: what it says to others before it goes.
+  var farewells = 0
   var outgoingCalls = SlotTable<OutgoingCall>(limit: RoleInstance.outgoingCallLimit)
   var storeUse = StoreUse()
   var metrics: [MetricSeries] = []
@@ -172,20 +174,27 @@ package final class RoleInstance: @unchecked Sendable {
   }
 
   func tellIfDrained() {
-    guard isDraining, openCalls.count == 0, exchanges.count == 0, servedCalls == 0, let done = whenDrained else {
-      return
-    }
+    guard isDraining, openCalls.count == 0, exchanges.count == 0, servedCalls == 0, farewells == 0,
+      let done = whenDrained
+    else { return }
     whenDrained = nil
     done()
   }
 
   var isQuiet: Bool {
-    openCalls.count == 0 && exchanges.count == 0 && rpcCalls.count == 0 && outgoingCalls.count == 0 && jobs.count == 0
+    openCalls.count == 0 && exchanges.count == 0 && hasQuietRpc && outgoingCalls.count == 0 && jobs.count == 0
       && storeUse.isQuiet && blobs.count == 0 && clientRequests.count == 0
   }
 
+  /// A stream that it reads may go on for ever: a swap ends what has lasted for longer than it waits.
+  private var hasQuietRpc: Bool {
+    if rpcCalls.count == 0 { return true }
+    let limit = Int64(limits.swapMilliseconds) * 1_000_000
+    return rpcCalls.elements.allSatisfy { $0.element.isStream(longerThan: limit) }
+  }
+
   func tellIfQuiet() {
-    guard isQuiet, let done = whenQuiet else { return }
+    guard let done = whenQuiet, isQuiet else { return }
     whenQuiet = nil
     done()
   }

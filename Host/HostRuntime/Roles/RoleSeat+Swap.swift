@@ -40,6 +40,7 @@ extension RoleSeat {
   private func endQuieting() {
     current?.whenQuiet = nil
     guard let quieting, gate == .quieting else { return }
+    if let current { current.endRpcCalls("\(current.name) is being swapped") }
     if let timer = quieting.timer { loop.cancelTimer(timer) }
     self.quieting?.timer = nil
     quieting.done()
@@ -55,6 +56,8 @@ extension RoleSeat {
     }
     gate = .moving
     handover = Handover(old: old, new: new)
+    // What it heard after `save`, the new build would never know of.
+    old.silenceRpc()
     var state: [UInt8]?
     if case .move(let version) = transfer {
       let saved = try old.save() ?? []
@@ -67,6 +70,9 @@ extension RoleSeat {
     }
     return state
   }
+
+  /// Another build has taken over, and this one is kept in case that fails.
+  func isReplaced(_ build: RoleInstance) -> Bool { handover?.old === build && current !== build }
 
   /// The new build takes over. Returns for how long the gate was closed, in nanoseconds.
   func flip() -> Int64 {
@@ -98,10 +104,12 @@ extension RoleSeat {
     current?.whenQuiet = nil
     if let timer = quieting?.timer { loop.cancelTimer(timer) }
     quieting = nil
+    let old = handover?.old
     handover = nil
     routes.settle()
     settleForwards()
     new.end()
+    if let old { old.endRpcCalls("\(old.name) was being swapped") }
     openGate()
   }
 
@@ -125,6 +133,7 @@ extension RoleSeat {
     current = handover.old
     node.directory.put(handover.old)
     handover.old.resumeDescriptors()
+    handover.old.endRpcCalls("\(handover.old.name) was being swapped")
     handover.new.end()
   }
 

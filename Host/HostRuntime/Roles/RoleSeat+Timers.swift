@@ -17,7 +17,12 @@ extension RoleSeat: TimerTarget {
     guard timers.count < RoleInstance.timerLimit * buildCount else { return nil }
     let timer = SeatTimer(owner: owner, delay: delay, period: period, token: token)
     guard let handle = timers.insert(timer) else { return nil }
-    timers[handle]?.loopTimer = loop.setTimer(after: delay, period: period, self, token: handle)
+    if isReplaced(owner) {
+      // Answers that came late have waked it; it goes on only if it comes back.
+      timers[handle]?.remaining = delay
+    } else {
+      timers[handle]?.loopTimer = loop.setTimer(after: delay, period: period, self, token: handle)
+    }
     return handle
   }
 

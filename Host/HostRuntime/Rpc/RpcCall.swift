@@ -47,6 +47,10 @@ class RpcCall: @unchecked Sendable {
 
   // For the role, on its loop.
   var isClient: Bool { fatalError("the side's") }
+  /// The role has begun it while it drains.
+  var isFarewell = false
+  /// Begun so long ago, and still going on, that a swap which gives calls so many nanoseconds does not wait for it.
+  func isStream(longerThan nanoseconds: Int64) -> Bool { false }
   func sendMetadata(_ pairs: nh_pair_list) -> nh_status { fatalError("the side's") }
   func send(_ message: UnsafeRawBufferPointer) -> nh_status { fatalError("the side's") }
   func finish(_ status: nh_status, _ words: nh_str, _ metadata: nh_pair_list, _ details: nh_bytes) -> nh_status {

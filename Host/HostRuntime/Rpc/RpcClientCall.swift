@@ -23,6 +23,8 @@ final class RpcClientCall: RpcCall, ClientExchangeHandler, TimerTarget, @uncheck
   private var isCommitted = false
   private var hasFinished = false
   private var isEnded = false
+  private let began = EventLoop.now()
+  private var hasMessage = false
   private var end: (status: nh_status, words: String, metadata: MessageHead?)?
 
   init(_ role: RoleInstance, _ request: nh_rpc_request) throws(GrpcFault) {
@@ -188,7 +190,13 @@ final class RpcClientCall: RpcCall, ClientExchangeHandler, TimerTarget, @uncheck
     over(failure.status == NH_DEADLINE_EXCEEDED && failure.hadNoEffect ? NH_UNAVAILABLE : failure.status, failure.words)
   }
 
-  override func messageCame(_ bytes: UnsafeRawBufferPointer) { role.deliver(self, NH_RPC_MESSAGE, payload: bytes) }
+  override func messageCame(_ bytes: UnsafeRawBufferPointer) {
+    hasMessage = true
+    role.deliver(self, NH_RPC_MESSAGE, payload: bytes)
+  }
+  override func isStream(longerThan nanoseconds: Int64) -> Bool {
+    hasMessage && EventLoop.now() - began > nanoseconds
+  }
 
   override func messagesEnded() {
     guard let end else { return }

@@ -57,12 +57,12 @@ final class Wire {
     failures = 0
     link += 1
     isUp = (true, true)
-    last = ([0, 0, 0], [0, 0, 0])
     heldUp = []
-    // The one that dialled learns of it a little later.
+    // The one that dialled learns of it a little later, and nothing comes for it before that.
+    let delay = network.takes(), link = link
+    last = (Array(repeating: world.now + delay, count: 3), [0, 0, 0])
+    world.after(delay) { [self] in if self.link == link, isUp.high { up(high, pair.low) } }
     up(low, pair.high)
-    let link = link
-    world.after(network.takes()) { [self] in if self.link == link, isUp.high { up(high, pair.low) } }
   }
 
   private func up(_ end: SimLinks, _ peer: UInt32) {

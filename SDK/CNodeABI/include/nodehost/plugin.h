@@ -229,7 +229,8 @@ typedef struct nh_plugin {
   nh_status (*start)(void *NH_NULLABLE role, nh_error *error);
   /**
    * New work no longer comes; finish what is under way. The host waits until the last open call is
-   * answered, or for its drain limit. May be null. [loop & running]
+   * answered, and those of gRPC that the role makes from here on, or for its drain limit. May be
+   * null. [loop & running]
    */
   void (*NH_NULLABLE drain)(void *NH_NULLABLE role);
   /** Ends. Open calls are answered for the role, timers and subscriptions end by themselves.

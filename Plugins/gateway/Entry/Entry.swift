@@ -1,0 +1,4 @@
+import GatewayCore
+import NodeKit
+
+@main enum Entry: Plugin { typealias Exported = GatewayRole }

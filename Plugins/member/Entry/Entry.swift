@@ -1,0 +1,4 @@
+import MemberCore
+import NodeKit
+
+@main enum Entry: Plugin { typealias Exported = Member }

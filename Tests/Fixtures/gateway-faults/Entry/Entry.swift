@@ -1,0 +1,4 @@
+import GatewayFaults
+import NodeKit
+
+@main enum Entry: Plugin { typealias Exported = GatewayRole }
