@@ -33,7 +33,7 @@ extension Member: Stateful {
     carried = nil
     let age = Moment(nanoseconds: snapshot.savedNanoseconds).duration(to: context.now)
     guard !snapshot.isGone, (.zero...Self.swapLimit).contains(age) else { return false }
-    instance = snapshot.instance
+    (instance, sequence) = (snapshot.instance, snapshot.sequence)
     presence = snapshot.isAway ? .away : snapshot.isJoined ? .joined : .joining
     take(snapshot, snapshot.nodes)
     hasHeard = snapshot.hasHeard
@@ -50,7 +50,7 @@ extension Member: Stateful {
   /// All but the nodes.
   func snapshot() -> Snapshot {
     var snapshot = Snapshot()
-    snapshot.instance = instance
+    (snapshot.instance, snapshot.sequence) = (instance, sequence)
     snapshot.gateway = gateways.current
     snapshot.learned = gateways.learned
     snapshot.isJoined = presence == .joined
