@@ -4,6 +4,8 @@ extension Member: Stateful {
   package static let stateVersion = 1
 
   package func save() -> [UInt8] {
+    // It has not begun yet.
+    if let carried { return carried.bytes }
     var snapshot = snapshot()
     snapshot.nodes = list.inOrder
     snapshot.unwritten = archive.unwritten.sorted()
@@ -30,9 +32,9 @@ extension Member: Stateful {
   /// better.
   func goOnWithCarried() -> Bool {
     guard let snapshot = carried else { return false }
-    carried = nil
     let age = Moment(nanoseconds: snapshot.savedNanoseconds).duration(to: context.now)
     guard !snapshot.isGone, (.zero...Self.swapLimit).contains(age) else { return false }
+    carried = nil
     (instance, sequence) = (snapshot.instance, snapshot.sequence)
     presence = snapshot.isAway ? .away : snapshot.isJoined ? .joined : .joining
     take(snapshot, snapshot.nodes)

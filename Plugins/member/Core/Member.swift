@@ -92,6 +92,7 @@ package final class Member: Role {
     instance = Member.newInstance(context.random)
     presence = .joining
     try readArchive { [unowned self] in
+      carried = nil
       if presence == .joining { enter() }
     }
   }
