@@ -1,8 +1,8 @@
-"""A gateway as it was before: Python's grpcio, the calls and words of the original, nothing from field 100 up, no Watch.
+"""A gateway as it was before: Python's grpcio, the calls and words of the original, no field from 100 up, no Watch.
 
 usage: old_gateway.py FOLDER_OF_GENERATED_MESSAGES PORT [TIMEOUT_SECONDS]
 
-It forgets everything with its process, and is frank about it: the first that registers then is the bootstrap node again.
+It forgets everything with its process: the first that registers then is the bootstrap node again.
 """
 import sys
 import threading

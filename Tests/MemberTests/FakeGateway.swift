@@ -87,6 +87,8 @@ final class FakeGateway {
   var gateways: [String] = []
   private(set) var calls: [(path: String, time: Moment, message: [UInt8])] = []
   private(set) var watches: [RecordedRpc] = []
+  /// Of the registrations that came.
+  private(set) var sequences: [UInt64] = []
 
   init(_ target: String, _ registry: FakeRegistry) { (self.target, self.registry) = (target, registry) }
 
@@ -133,7 +135,7 @@ final class FakeGateway {
         writer.uint32(101, interval)
       }
     case GatewayMethod.deregister where !isOld, GatewayMethod.remove:
-      registry.remove(try NodeRecord(ProtoReader(message)).id)
+      registry.remove(try Self.id(in: message))
       writer.string(1, "removed")
     case GatewayMethod.nodes:
       for node in registry.nodes.values.sorted(by: { $0.id < $1.id }) { writer.message(1) { node.write(to: &$0) } }
@@ -148,6 +150,12 @@ final class FakeGateway {
     call.answer(writer.bytes)
   }
 
+  private static func id(in message: [UInt8]) throws -> Int32 {
+    var reader = ProtoReader(message)
+    while try reader.next() { if reader.field == 1 { return try reader.int32() } }
+    return 0
+  }
+
   private func register(_ message: [UInt8], _ writer: inout ProtoWriter) throws {
     var node = NodeRecord(), reader = ProtoReader(message)
     while try reader.next() {
@@ -158,6 +166,7 @@ final class FakeGateway {
       case 4: node.capabilities.append(try reader.string())
       case 5: try reader.pair { node.labels[$0] = $1 }
       case 100: node.instance = isOld ? "" : try reader.string()
+      case 102: sequences.append(try reader.uint64())
       default: break
       }
     }

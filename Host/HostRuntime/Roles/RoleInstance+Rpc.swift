@@ -79,7 +79,7 @@ extension RoleInstance {
     guard permits([.starting, .running], "rpc.call") else { return 0 }
     do throws(GrpcFault) {
       if seat.isReplaced(self) {
-        throw GrpcFault(GrpcStatus.unavailable, "another build of \(name) has taken over; what this one asks is not sent")
+        throw GrpcFault(GrpcStatus.unavailable, "another build of \(name) has taken over")
       }
       let call = try RpcClientCall(self, request)
       call.token = token

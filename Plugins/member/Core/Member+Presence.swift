@@ -77,8 +77,8 @@ extension Member {
 
   private func register() {
     let now = turn
-    ask(GatewayMethod.register, GatewayRequest.register(config.record(context, instance: instance))) {
-      [unowned self] outcome in
+    let message = GatewayRequest.register(config.record(context, instance: instance), sequence: nextSequence())
+    ask(GatewayMethod.register, message) { [unowned self] outcome in
       guard now == turn else { return }
       do {
         registered(try RegisterAnswer(outcome.get()))
@@ -248,11 +248,17 @@ extension Member {
     if presence == .away { enter() }
   }
 
+  /// So that what the network held up does not bring back a node that has left meanwhile.
+  private func nextSequence() -> UInt64 {
+    sequence += 1
+    return sequence
+  }
+
   func sayGoodbye(_ done: @escaping (Result<Void, RoleError>) -> Void) {
     let (path, message) =
       isOldGateway
       ? (GatewayMethod.remove, GatewayRequest.remove(id))
-      : (GatewayMethod.deregister, GatewayRequest.deregister(id, instance))
+      : (GatewayMethod.deregister, GatewayRequest.deregister(id, instance, sequence: nextSequence()))
     ask(path, message) { outcome in done(outcome.map { _ in }.mapError(\.error)) }
   }
 }

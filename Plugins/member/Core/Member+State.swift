@@ -4,6 +4,8 @@ extension Member: Stateful {
   package static let stateVersion = 1
 
   package func save() -> [UInt8] {
+    // It has not begun yet.
+    if let carried { return carried.bytes }
     var snapshot = snapshot()
     snapshot.nodes = list.inOrder
     snapshot.unwritten = archive.unwritten.sorted()
@@ -30,10 +32,10 @@ extension Member: Stateful {
   /// better.
   func goOnWithCarried() -> Bool {
     guard let snapshot = carried else { return false }
-    carried = nil
     let age = Moment(nanoseconds: snapshot.savedNanoseconds).duration(to: context.now)
     guard !snapshot.isGone, (.zero...Self.swapLimit).contains(age) else { return false }
-    instance = snapshot.instance
+    carried = nil
+    (instance, sequence) = (snapshot.instance, snapshot.sequence)
     presence = snapshot.isAway ? .away : snapshot.isJoined ? .joined : .joining
     take(snapshot, snapshot.nodes)
     hasHeard = snapshot.hasHeard
@@ -50,7 +52,7 @@ extension Member: Stateful {
   /// All but the nodes.
   func snapshot() -> Snapshot {
     var snapshot = Snapshot()
-    snapshot.instance = instance
+    (snapshot.instance, snapshot.sequence) = (instance, sequence)
     snapshot.gateway = gateways.current
     snapshot.learned = gateways.learned
     snapshot.isJoined = presence == .joined

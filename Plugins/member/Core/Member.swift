@@ -42,6 +42,8 @@ package final class Member: Role {
   var list: NodeList
   /// Drawn at each start, and kept over a swap.
   var instance = ""
+  /// Of registrations and leaves, counted from the start of the instance on.
+  var sequence: UInt64 = 0
   /// From `load`, for `start`.
   var carried: Snapshot?
   /// It has drained.
@@ -90,6 +92,7 @@ package final class Member: Role {
     instance = Member.newInstance(context.random)
     presence = .joining
     try readArchive { [unowned self] in
+      carried = nil
       if presence == .joining { enter() }
     }
   }

@@ -17,7 +17,7 @@ package enum GatewayMethod {
 // MARK: Requests
 
 enum GatewayRequest {
-  static func register(_ node: NodeRecord) -> [UInt8] {
+  static func register(_ node: NodeRecord, sequence: UInt64) -> [UInt8] {
     var writer = ProtoWriter()
     writer.int32(1, node.id)
     writer.string(2, node.address)
@@ -27,6 +27,7 @@ enum GatewayRequest {
     writer.string(100, node.instance)
     // The watch tells them.
     writer.bool(101, true)
+    writer.uint64(102, sequence)
     return writer.bytes
   }
 
@@ -37,10 +38,11 @@ enum GatewayRequest {
     return writer.bytes
   }
 
-  static func deregister(_ id: Int32, _ instance: String) -> [UInt8] {
+  static func deregister(_ id: Int32, _ instance: String, sequence: UInt64) -> [UInt8] {
     var writer = ProtoWriter()
     writer.int32(1, id)
     writer.string(2, instance)
+    writer.uint64(4, sequence)
     return writer.bytes
   }
 

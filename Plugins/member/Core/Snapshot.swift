@@ -5,6 +5,7 @@ import ProtoFields
 /// Protocol Buffers, so that a build skips what it does not know.
 package struct Snapshot {
   package var instance = ""
+  package var sequence: UInt64 = 0
   package var gateway = ""
   package var learned: [String] = []
   package var isJoined = false
@@ -52,6 +53,7 @@ package struct Snapshot {
       case 15: highestReport = try reader.uint64()
       case 16: newsMilliseconds = try reader.int64()
       case 17: nodes.append(try NodeRecord(reader.message()))
+      case 22: sequence = try reader.uint64()
       case 20: isGone = try reader.bool()
       case 21: savedNanoseconds = try reader.int64()
       case 19: hasHeard = try reader.bool()
@@ -90,6 +92,7 @@ package struct Snapshot {
     writer.bool(19, hasHeard)
     writer.bool(20, isGone)
     writer.int64(21, savedNanoseconds)
+    writer.uint64(22, sequence)
     return writer.bytes
   }
 }
