@@ -73,7 +73,7 @@ final class Crowd: Role {
       try context.rpc.call(
         "/GatewayService/\(method)", at: target, writer.bytes, RpcOptions(timeout: .seconds(2))
       ) { [self] result in
-        if case .failure = result { failed = context.now }
+        if case .failure(let error) = result, error.status != .failedPrecondition { failed = context.now }
         try done(result.map { ProtoReader($0) })
       }
     } catch { after(500) { try? done(.failure(RoleError(error))) } }
