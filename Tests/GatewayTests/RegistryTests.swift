@@ -68,14 +68,16 @@ import Testing
     // The same instance may move, and what comes from the same address is its next start.
     #expect(join(0, facts(2, "a")).kind == .updated)
     #expect(join(0, facts(2, "b")).kind == .updated)
-    // What a dead instance sent comes too late.
-    #expect(join(0, facts(2, "a")).kind == .taken)
+    // What a dead instance sent comes too late; one that lives asks again.
+    #expect(join(0, facts(2, "a")).kind == .overtaken)
+    #expect(join(0, facts(2, "a")).kind == .updated)
     for number in 1...9 { #expect(join(0, facts(2, "c\(number)")).kind == .updated) }
-    #expect((6...8).allSatisfy { join(0, facts(2, "c\($0)")).kind == .taken })
     #expect(registry.nodes[0]?.instance == "c9" && registry.nodes[0]?.displaced.count == Node.displacedLimit)
+    #expect((6...8).allSatisfy { join(0, facts(2, "c\($0)")).kind == .overtaken })
+    #expect(registry.nodes[0]?.instance == "c9")
     // Without an instance the address stands for it.
     join(7, facts(3))
-    #expect(join(7, facts(3)) == Outcome(.updated, revision: 13))
+    #expect(join(7, facts(3)) == Outcome(.updated, revision: 14))
     #expect(join(7, facts(4)).kind == .taken)
     // Port 0 is no address that only one can have.
     join(8, facts(0, "x"))

@@ -81,7 +81,8 @@ final class Registry {
     if let holder, join.sequence > 0, holder.instance == facts.instance, join.sequence < holder.sequence {
       return Outcome(.overtaken, revision: revision)
     }
-    if let holder, !facts.mayFollow(NodeFacts(holder.info)) || holder.hasDisplaced(facts.instance) {
+    if let holder, holder.refusesOnce(facts.instance) { return Outcome(.overtaken, revision: revision) }
+    if let holder, !facts.mayFollow(NodeFacts(holder.info)) {
       return Outcome(.taken, revision: holder.revision)
     }
     let grown = size + join.info.count + (holder.map { -$0.info.count } ?? Self.sizeOfNode)

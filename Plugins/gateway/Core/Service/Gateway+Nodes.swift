@@ -27,7 +27,8 @@ extension Gateway {
           throw RoleError(
             .resourceExhausted, "\(registry.nodes.count) nodes are registered already, and node_limit is as many")
         case .overtaken:
-          throw RoleError(.unavailable, "node \(request.id) has just left; register again if it shall come back")
+          throw RoleError(
+            .unavailable, "node \(request.id) has left, or was started anew, since that was asked for; ask again")
         default: throw RoleError(.internal, "a registration cannot end as \(outcome.kind)")
         }
       } catch { refuse(call, RoleError(error)) }
