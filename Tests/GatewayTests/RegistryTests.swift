@@ -1,3 +1,4 @@
+import FuzzSupport
 import NodeKit
 import Testing
 
@@ -208,5 +209,25 @@ import Testing
     }
     #expect(changes.oldest == 7)
     #expect((0...12).map { changes[$0]?.id } == [nil, nil, nil, nil, nil, nil, nil, 7, 8, 9, 10, nil, nil])
+  }
+}
+
+/// What clients and other gateways send is read without a trap, whatever it is.
+@Suite struct GatewayFuzzTests {
+  @Test func requestsAndEntries() throws {
+    let limits = RequestLimits(GatewaySettings())
+    try fuzz("proto") { bytes in
+      _ = try? Registration(bytes, limits)
+      _ = try? NodesRequest(bytes, limits)
+      _ = try? NodeRequest(bytes)
+      _ = try? LeaderRequest(bytes)
+      _ = try? WatchRequest(bytes, limits)
+      _ = try? Gossip.ids(bytes)
+      _ = try? Outcome(bytes)
+      _ = NodeFacts(bytes)
+      let registry = Registry(history: 4)
+      if let entry = try? Entry(bytes) { _ = registry.apply(entry, at: 1) }
+      try? registry.restore(bytes, at: 1)
+    }
   }
 }
