@@ -12,8 +12,8 @@ final class Node {
   let joined: Double
   /// Of its last change.
   let revision: UInt64
-  /// Instances before this one, as numbers: they are dead, and what of them is still on its way comes too late. One that
-  /// is alive all the same asks again, and is taken then.
+  /// Instances before this one, as numbers: they are dead, and what of them is still on its way comes too late. One
+  /// that is alive all the same asks again, and is taken then.
   private(set) var displaced: [UInt64]
   static let displacedLimit = 4
   /// The index of the entry by which it registered last; agreed on too.

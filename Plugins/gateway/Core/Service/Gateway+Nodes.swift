@@ -87,7 +87,8 @@ extension Gateway {
       .alreadyExists,
       "node \(request.id) is already there: \(place), registered \(age) s ago, heard of \(silence) s ago. Take another "
         + "id; or stop that node, and the id is free when it has been silent for "
-        + "\(settings.nodeTimeout.nanoseconds / 1_000_000_000) s, or at once by `hostctl call gateway evict \(request.id)`"
+        + "\(settings.nodeTimeout.nanoseconds / 1_000_000_000) s, or at once by "
+        + "`hostctl call gateway evict \(request.id) REASON`"
     )
   }
 
