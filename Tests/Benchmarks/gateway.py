@@ -132,8 +132,8 @@ def percentile(times, share):
 
 
 def figures(folder, row):
-    subprocess.run(["sh", "-c", ". Host/steps.sh; install_missing etcd-server etcd-client nghttp2-client protobuf-compiler "
-                    "protobuf-compiler-grpc python3-grpcio python3-protobuf"], cwd=ROOT, check=True)
+    subprocess.run(["sh", "-c", ". Host/steps.sh; install_missing etcd-server etcd-client nghttp2-client "
+                    "protobuf-compiler protobuf-compiler-grpc python3-grpcio python3-protobuf"], cwd=ROOT, check=True)
     subprocess.run(["protoc", "-I", ROOT + "/SDK/proto", "--python_out", folder, "--grpc_python_out", folder,
                     "--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin", "gateway.proto"], check=True)
     ours, load, status = nodehost(folder)

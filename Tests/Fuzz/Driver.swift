@@ -1,5 +1,6 @@
 import HostCore
 import HostRuntime
+import ProtoFields
 import ReplicatedLog
 
 /// What libFuzzer's `main` tries. Set once, before the first input.
@@ -24,10 +25,11 @@ public func initialize(
   case "peers": target = fuzzPeerLink
   case "rpc": target = fuzzRpc
   case "log": target = fuzzReplicatedLog
+  case "proto": target = fuzzProtoFields
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
   default:
     fatalError(
-      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log "
+      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto "
         + "[ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]

@@ -63,7 +63,8 @@ roles:
         self.log = open("%s/log%d" % (FOLDER, self.number), "ab")
         self.process = subprocess.Popen(
             [PRODUCTS + "/nodehost", self.path], stdin=subprocess.DEVNULL, stderr=self.log,
-            env=dict(os.environ, KILLS_KEY="only for this test, and gone with it", NODEHOST_RUNTIME_DIR=FOLDER + "/run"))
+            env=dict(os.environ, KILLS_KEY="only for this test, and gone with it",
+                     NODEHOST_RUNTIME_DIR=FOLDER + "/run"))
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

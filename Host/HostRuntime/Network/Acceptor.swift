@@ -61,8 +61,21 @@ final class Acceptor: Accepting, DescriptorWatcher, TimerTarget {
 
   func timerFired(_ timer: UInt64, token: UInt64) { start() }
 
+  /// A port that the system chose may be gone before all have it: then it chooses anew.
+  private static let choices = 16
+
   /// One socket for each loop, all at one address; a port that the system chose is the same for all.
   static func sockets(_ endpoint: Endpoint, count: Int) throws(NetworkFailure) -> [Int32] {
+    var choicesLeft = endpoint.port == 0 ? choices : 1
+    while true {
+      choicesLeft -= 1
+      do throws(NetworkFailure) { return try socketsOnce(endpoint, count: count) } catch {
+        guard choicesLeft > 0 else { throw error }
+      }
+    }
+  }
+
+  private static func socketsOnce(_ endpoint: Endpoint, count: Int) throws(NetworkFailure) -> [Int32] {
     guard var address = try SocketAddress.resolve(endpoint, toListen: true).first else { return [] }
     // Shared addresses are shared with any process of the same user. One that is not tells if another has it already.
     let probe = try listen(address, endpoint, isShared: false)

@@ -43,6 +43,7 @@ final class Gateway {
   func start() throws {
     startedAt = context.now
     registry.whenChanged = { [unowned self] in changed($0) }
+    registry.whenHeard = { [unowned self] in $0.seen = context.now.nanoseconds }
     registry.whenReplaced = { [unowned self] in replaced() }
     log.whenStandingChanges = { [unowned self] in standingChanged() }
     log.whenMessage = { [unowned self] in try messageCame($0) }
@@ -80,7 +81,7 @@ final class Gateway {
   private func replaced() {
     let now = context.now.nanoseconds
     for node in registry.nodes.values { node.seen = now }
-    whoIsThere.begin(epoch != nil || isPlanted(.everybodyExpires) ? Array(registry.nodes.values) : [], now: now)
+    whoIsThere.begin(epoch != nil || isPlanted(.everybodyExpires) ? registry.inOrder : [], now: now)
     watchers.beginAllAnew()
   }
 
@@ -103,7 +104,7 @@ final class Gateway {
         epoch = nil
         return
       }
-      whoIsThere.begin(Array(registry.nodes.values), now: context.now.nanoseconds)
+      whoIsThere.begin(registry.inOrder, now: context.now.nanoseconds)
       context.log.info("this gateway watches over the nodes now; each has its full timeout anew")
     }
   }

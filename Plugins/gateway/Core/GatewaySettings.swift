@@ -26,7 +26,7 @@ public struct GatewaySettings: RoleConfig {
 
   @Setting(
     "No more than so many percent of all nodes expire within one node_timeout_seconds. When more are silent it is "
-      + "rather the network's fault: they stay listed as silent until they are heard of, or hard_timeout_factor is over.",
+      + "rather the network's fault: they stay listed as silent until heard of, or until hard_timeout_factor is over.",
     in: 1...100)
   public var expiryPercent = 20
 

@@ -8,8 +8,12 @@ final class Member {
   private let instance: String
   private var gateway: Int
   private var isIn = false
-  /// When it was acknowledged, without a break and without anything in between that may have taken it out.
-  private var acknowledged: [Moment] = []
+  /// When it was acknowledged last; nil if it is not known to be there.
+  private var acknowledged: Moment?
+  /// Since when it is acknowledged without a long break.
+  private var since = Moment(nanoseconds: 0)
+  /// It has registered in that time: whatever was decided before does not count.
+  private var isFresh = false
   private var label = 0
   private var sequence: UInt64 = 0
 
@@ -55,8 +59,7 @@ final class Member {
       guard var answer = try? result.get() else { return failed() }
       isIn = true
       crowd.count("registered")
-      acknowledged.append(crowd.context.now)
-      if acknowledged.count > 4 { acknowledged.removeFirst() }
+      isKnown(byRegistering: true)
       while try answer.next() {
         if answer.field == 3, try answer.bool() {
           crowd.publish("crowd.bootstrap", ["cluster": 1, "node": JSON(Int(id))])
@@ -77,31 +80,40 @@ final class Member {
       while try answer.next() { if answer.field == 1 { status = try answer.string() } }
       if status == "acknowledged" {
         crowd.count("beats")
-        acknowledged.append(crowd.context.now)
-        if acknowledged.count > 4 { acknowledged.removeFirst() }
+        crowd.context.log.debug("node \(id) is known to gateway \(gateway % crowd.config.gateways.count + 1)")
+        isKnown(byRegistering: false)
       } else {
         crowd.count("not found")
         checkLoss()
         isIn = false
-        acknowledged = []
+        acknowledged = nil
       }
       rest()
     }
   }
 
-  /// It was heard of time and again, and nobody else may take it out.
+  /// Clocks may differ in speed, and what a gateway has heard is on its way to the others for a moment.
+  private var shortest: Duration { .seconds(crowd.config.nodeTimeoutSeconds) / 4 }
+
+  private func isKnown(byRegistering: Bool) {
+    let now = crowd.context.now
+    if acknowledged.map({ $0.duration(to: now) >= shortest }) ?? true { (since, isFresh) = (now, false) }
+    if byRegistering { isFresh = true }
+    acknowledged = now
+  }
+
+  /// It was heard of time and again, for longer than a decision to take it out can be on its way, and nobody else may
+  /// take it out.
   private func checkLoss() {
-    guard acknowledged.count >= 3 else { return }
-    // Clocks may differ in speed, and what a gateway has heard is on its way to the others for a moment.
-    let now = crowd.context.now, times = acknowledged.suffix(3) + [now]
-    let longest = zip(times, times.dropFirst()).map { $0.duration(to: $1) }.max() ?? .zero
-    guard longest < .seconds(crowd.config.nodeTimeoutSeconds) / 4 else { return }
-    crowd.complain("node \(id) was acknowledged \(acknowledged.last!.duration(to: now)) ago, and is not there")
+    let now = crowd.context.now
+    guard let acknowledged, acknowledged.duration(to: now) < shortest else { return }
+    guard isFresh || since.duration(to: now) > .seconds(crowd.config.nodeTimeoutSeconds) + .seconds(2) else { return }
+    crowd.complain("node \(id) was acknowledged \(acknowledged.duration(to: now)) ago, and is not there")
   }
 
   private func leave() {
     isIn = false
-    acknowledged = []
+    acknowledged = nil
     let asked = gateway
     sequence += 1
     crowd.call("Deregister", asked) { [self] in

@@ -43,12 +43,17 @@ struct Departures {
   subscript(_ id: Int32) -> Departure? { last[id] }
 
   /// Whether it was asked for before the node left, or by a start of the node that is over.
-  func hasOvertaken(_ join: Entry.Join, _ instance: String) -> Bool {
+  /// The latter is refused once: if it is alive it asks again.
+  mutating func hasOvertaken(_ join: Entry.Join, _ instance: String) -> Bool {
     guard let departure = last[join.id] else { return false }
     if join.base < departure.index { return true }
     guard !instance.isEmpty else { return false }
     let number = Node.number(of: instance)
     if number == departure.instance { return join.sequence > 0 && join.sequence <= departure.sequence }
-    return departure.displaced.contains(number)
+    guard let place = departure.displaced.firstIndex(of: number) else { return false }
+    last[join.id]?.displaced.remove(at: place)
+    // The same as what a snapshot has of it.
+    if let index = list.lastIndex(where: { $0.index == departure.index }) { list[index].displaced.remove(at: place) }
+    return true
   }
 }

@@ -8,8 +8,8 @@ enum Entry {
   case leader(NewLeader)
   /// The next node that registers shall bootstrap, whoever did before.
   case resetBootstrap
-  /// From here on the gateway that drew this number lets nodes expire, by its own clock, and no other does. The first one
-  /// is the registry's name for ever.
+  /// From here on the gateway that drew this number lets nodes expire, by its own clock, and no other does. The first
+  /// one is the registry's name for ever.
   case watch(epoch: UInt64)
 
   struct Join {

@@ -12,8 +12,9 @@ final class Node {
   let joined: Double
   /// Of its last change.
   let revision: UInt64
-  /// Instances before this one, as numbers: they are dead, and whatever of them is still on its way comes too late.
-  let displaced: [UInt64]
+  /// Instances before this one, as numbers: they are dead, and what of them is still on its way comes too late. One
+  /// that is alive all the same asks again, and is taken then.
+  private(set) var displaced: [UInt64]
   static let displacedLimit = 4
   /// The index of the entry by which it registered last; agreed on too.
   var registeredAt: UInt64
@@ -61,8 +62,13 @@ extension Node {
     Self.displaced(displaced, Self.number(of: self.instance), by: instance)
   }
 
-  func hasDisplaced(_ instance: String) -> Bool {
-    !displaced.isEmpty && !instance.isEmpty && displaced.contains(Self.number(of: instance))
+  /// Whether an instance has been displaced; the next time it is not any more.
+  func refusesOnce(_ instance: String) -> Bool {
+    guard !displaced.isEmpty, !instance.isEmpty, let place = displaced.firstIndex(of: Self.number(of: instance)) else {
+      return false
+    }
+    displaced.remove(at: place)
+    return true
   }
 }
 

@@ -24,7 +24,7 @@ extension Registry {
         message.bool(4, bootstrap.othersCame)
       }
     }
-    for node in nodes.values.sorted(by: { $0.id < $1.id }) {
+    for node in inOrder {
       writer.message(5) { message in
         message.int32(1, node.id)
         message.data(2, node.info)

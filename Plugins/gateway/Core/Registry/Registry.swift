@@ -5,7 +5,7 @@ import NodeKit
 ///
 /// Each change has a revision, one more than the last; an entry that changes nothing has none.
 final class Registry {
-  private(set) var nodes: [Int32: Node] = [:]
+  private(set) var nodes: [Int32: Node] = [:] { didSet { ordered = nil } }
   private(set) var revision: UInt64 = 0
   /// Drawn with the first entry; tells one registry from another that began anew.
   private(set) var seed: UInt64 = 0
@@ -43,10 +43,21 @@ final class Registry {
     var othersCame = false
   }
 
+  /// Told of a node that has registered again and has nothing new to tell.
+  var whenHeard: (Node) -> Void = { _ in }
   /// Told when it was replaced as a whole.
   var whenReplaced: () -> Void = {}
 
   init(history: Int) { changes = Changes(limit: history) }
+
+  /// In the order of their ids: what is done to one after the other is done alike on every run.
+  var inOrder: [Node] {
+    if let ordered { return ordered }
+    let made = nodes.values.sorted { $0.id < $1.id }
+    ordered = made
+    return made
+  }
+  private var ordered: [Node]?
 
   var leaderNode: Node? { leader.flatMap { nodes[$0.id] } }
   var term: UInt64 { leader?.term ?? 0 }
@@ -70,7 +81,8 @@ final class Registry {
     if let holder, join.sequence > 0, holder.instance == facts.instance, join.sequence < holder.sequence {
       return Outcome(.overtaken, revision: revision)
     }
-    if let holder, !facts.mayFollow(NodeFacts(holder.info)) || holder.hasDisplaced(facts.instance) {
+    if let holder, holder.refusesOnce(facts.instance) { return Outcome(.overtaken, revision: revision) }
+    if let holder, !facts.mayFollow(NodeFacts(holder.info)) {
       return Outcome(.taken, revision: holder.revision)
     }
     let grown = size + join.info.count + (holder.map { -$0.info.count } ?? Self.sizeOfNode)
@@ -81,6 +93,7 @@ final class Registry {
     if let holder, holder.info == join.info {
       holder.registeredAt = index
       holder.sequence = join.sequence
+      whenHeard(holder)
       return Outcome(.updated, revision: holder.revision, isBootstrap: isBootstrap)
     }
     revision += 1

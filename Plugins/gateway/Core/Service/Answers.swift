@@ -15,7 +15,7 @@ struct Answers {
   }
 
   private func write(nodes field: Int, except: Int32?, _ filter: NodeFilter, to writer: inout ProtoWriter) {
-    for node in registry.nodes.values where node.id != except && filter.takes(node.info) {
+    for node in registry.inOrder where node.id != except && filter.takes(node.info) {
       write(node, field, to: &writer)
     }
   }

@@ -27,7 +27,8 @@ extension Gateway {
           throw RoleError(
             .resourceExhausted, "\(registry.nodes.count) nodes are registered already, and node_limit is as many")
         case .overtaken:
-          throw RoleError(.unavailable, "node \(request.id) has just left; register again if it shall come back")
+          throw RoleError(
+            .unavailable, "node \(request.id) has left, or was started anew, since that was asked for; ask again")
         default: throw RoleError(.internal, "a registration cannot end as \(outcome.kind)")
         }
       } catch { refuse(call, RoleError(error)) }
@@ -86,7 +87,8 @@ extension Gateway {
       .alreadyExists,
       "node \(request.id) is already there: \(place), registered \(age) s ago, heard of \(silence) s ago. Take another "
         + "id; or stop that node, and the id is free when it has been silent for "
-        + "\(settings.nodeTimeout.nanoseconds / 1_000_000_000) s, or at once by `hostctl call gateway evict \(request.id)`"
+        + "\(settings.nodeTimeout.nanoseconds / 1_000_000_000) s, or at once by "
+        + "`hostctl call gateway evict \(request.id) REASON`"
     )
   }
 

@@ -40,7 +40,7 @@ final class Watchers {
 
   private func beginAnew(_ watcher: Watcher) {
     let revision = registry.revision
-    if lately?.revision != revision { lately = (revision, Array(registry.nodes.values)) }
+    if lately?.revision != revision { lately = (revision, registry.inOrder) }
     let leader = registry.leader.map {
       Change(.leader, revision: revision, id: $0.id, node: registry.leaderNode, term: $0.term, time: 0)
     }
