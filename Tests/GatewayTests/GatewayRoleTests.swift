@@ -164,6 +164,10 @@ import Testing
   @Test(
     arguments: [
       (["heartbeat_interval_seconds": 200], "/heartbeat_interval_seconds"),
+      (
+        ["node_timeout_seconds": 9, "heartbeat_interval_seconds": 1, "gateways": ["1": "h:1", "2": "h:2"]],
+        "/node_timeout_seconds"
+      ),
       (["gateways": ["2": "h:1"]], "/gateways"), (["gateways": ["1": "h"]], "/gateways/1"),
       (["gateways": ["x": "h:1"]], "/gateways/x"), (["tokens": ["x": "secret"]], "/tokens/x"),
     ] as [(JSON, String)])

@@ -3,6 +3,7 @@ import NodeKit
 extension Gateway {
   /// Only the gateway that leads lets nodes expire, and by its own clock alone.
   func sweep() {
+    log.wakeUp()
     if log.isLeading, !isWatching { beginToWatch() }
     guard isReady, isWatching else { return }
     let wasSparing = whoIsThere.spared > 0, began = context.now

@@ -138,7 +138,10 @@ final class Gateway {
   }
 
   func requireReady() throws(RoleError) {
-    guard isReady else { throw RoleError(.unavailable, "the gateway is still reading its registry; try again") }
+    log.wakeUp()
+    guard isReady, !log.isSuspended else {
+      throw RoleError(.unavailable, "the gateway is still reading its registry; try again")
+    }
   }
 
   /// Seconds since 1970.

@@ -94,6 +94,11 @@ public struct GatewaySettings: RoleConfig {
         .invalidArgument, "is more than half of node_timeout_seconds, so that one lost heartbeat would cost a node",
         at: "/heartbeat_interval_seconds")
     }
+    guard gateways.count < 2 || nodeTimeout >= .seconds(10) else {
+      throw RoleError(
+        .invalidArgument, "is less than 10 s, and gateways need up to 6 s to notice that they do not hear one another",
+        at: "/node_timeout_seconds")
+    }
     for (id, address) in gateways {
       guard let number = Int(id), (1...Int(UInt32.max)).contains(number) else {
         throw RoleError(.invalidArgument, "`\(id)` is no id of a node", at: "/gateways/\(id)")

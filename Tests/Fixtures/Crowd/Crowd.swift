@@ -82,6 +82,9 @@ final class Crowd: Role {
   /// Nothing has gone wrong for long, so that the gateways may agree on what they have.
   var isQuiet: Bool { (failed ?? started).duration(to: context.now) > .seconds(12) }
 
+  /// How long ago it was started.
+  var age: Duration { started.duration(to: context.now) }
+
   /// The highest term that the watcher was told of.
   var term: UInt64 { watcher?.term ?? 0 }
 }

@@ -107,6 +107,8 @@ final class Member {
   private func checkLoss() {
     let now = crowd.context.now
     guard let acknowledged, acknowledged.duration(to: now) < shortest else { return }
+    // What the process before this one had asked for may come late, and take its place for a moment.
+    guard crowd.age > .seconds(15) else { return }
     guard isFresh || since.duration(to: now) > .seconds(crowd.config.nodeTimeoutSeconds) + .seconds(2) else { return }
     crowd.complain("node \(id) was acknowledged \(acknowledged.duration(to: now)) ago, and is not there")
   }

@@ -24,13 +24,15 @@ final class RegistryLog {
   /// The node of the gateway that leads, if one is known.
   var leader: Int? { isSuspended ? leaderBefore : log.leader }
   private var leaderBefore: Int?
-  private var isSuspended = false
+  /// The registry may be older than what another build has done since.
+  private(set) var isSuspended = false
+  private var isWaking = false
 
   /// Brings back what was agreed on before. With one gateway the registry is whole when `ready` runs; with several it
   /// is as far as this one had it.
   func start(then ready: @escaping (Result<Void, RoleError>) throws -> Void) throws {
     log.whenStandingChanges = { [unowned self] _ in
-      isSuspended = false
+      wakeUp()
       try whenStandingChanges()
     }
     log.whenMessage = { [unowned self] in try whenMessage($0) }
@@ -51,8 +53,17 @@ final class RegistryLog {
   /// Lets another gateway lead, since this one is about to stop.
   func handOver() { log.transferLeadership() }
 
-  /// Another build goes on with what is on disk. If the swap is undone this one reads it again when it has to do; until
-  /// then all is as it was.
+  /// If the swap is undone, reads again what the other build may have done meanwhile.
+  func wakeUp() {
+    guard isSuspended, !isWaking else { return }
+    isWaking = true
+    catchUp { [unowned self] result in
+      isWaking = false
+      if case .success = result { isSuspended = false }
+    }
+  }
+
+  /// Another build goes on with what is on disk.
   func suspend() {
     leaderBefore = leader
     isSuspended = true
