@@ -337,9 +337,9 @@ def tools(channel):
 
 
 def methods(stub):
-    nodes = hostctl("nodes", "null")
+    nodes = hostctl("nodes")
     check([n["node_id"] for n in nodes] == [1, 8] and nodes[0]["address"] == "127.0.0.1:5001", nodes)
-    check(hostctl("nodes", '{"labels": {"zone": "c"}}')[0]["node_id"] == 8, "a filter")
+    check(hostctl("find", '{"labels": {"zone": "c"}}')[0]["node_id"] == 8, "a filter")
     check(hostctl("leader")["term"] == 6 and hostctl("leader")["leader"] is None, hostctl("leader"))
     stats = hostctl("stats")
     check(stats["nodes"] == 2 and stats["bootstrap"]["node_id"] == 1 and stats["ready"], stats)

@@ -54,8 +54,6 @@ package final class EventLoop: @unchecked Sendable {
   private(set) var turnBegan = EventLoop.now()
   /// What a descriptor gives is read into this first; what nobody keeps costs no room of its own.
   let scratch: UnsafeMutableRawBufferPointer
-  /// Of all loops without threads, as only one of them has its turn.
-  nonisolated(unsafe) private static let commonScratch = makeScratch()
   /// Set while it waits, or is about to: only then must who posts wake it.
   private let isAsleep = Atomic<Bool>(false)
   /// Callbacks run so far; read by others for `hostctl status`.
@@ -72,15 +70,14 @@ package final class EventLoop: @unchecked Sendable {
     _ = csystem_watch(poller, waker, Watchers.wakerTag, csystem_readable | csystem_edge, 0)
   }
 
-  private static func makeScratch() -> UnsafeMutableRawBufferPointer {
+  package static func makeScratch() -> UnsafeMutableRawBufferPointer {
     UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
   }
 
-  /// A loop whose turns somebody else gives it.
-  package init(index: Int, name: String, driver: any LoopDriver) {
-    (self.index, self.name, self.driver) = (index, name, driver)
+  /// A loop whose turns somebody else gives it, who also lends the scratch: one for all whose turns never overlap.
+  package init(index: Int, name: String, driver: any LoopDriver, scratch: UnsafeMutableRawBufferPointer) {
+    (self.index, self.name, self.driver, self.scratch) = (index, name, driver, scratch)
     (poller, waker) = (-1, -1)
-    scratch = Self.commonScratch
     isAsleep.store(true, ordering: .relaxed)
   }
 

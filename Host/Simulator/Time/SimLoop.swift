@@ -11,7 +11,7 @@ final class SimLoop: LoopDriver {
 
   init(_ index: Int, _ name: String, of node: SimNode, in world: World) {
     (self.world, self.node, self.index) = (world, node, index)
-    loop = EventLoop(index: index, name: name, driver: self)
+    loop = EventLoop(index: index, name: name, driver: self, scratch: world.scratch)
   }
 
   func woken(_ loop: EventLoop) { world.schedule(self, at: world.now + node.slowness) }

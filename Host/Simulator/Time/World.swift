@@ -18,6 +18,8 @@ package final class World: @unchecked Sendable {
   /// For what the world itself decides while it runs: latencies, costs.
   package var chance: SeededNumbers
   private var queue = EventQueue()
+  /// Of all its loops, of which one at a time has its turn.
+  let scratch = EventLoop.makeScratch()
   private var eventsAtThisInstant = 0
   /// Looked at after each event.
   package var watchers: [any WorldWatcher] = []
@@ -31,6 +33,8 @@ package final class World: @unchecked Sendable {
     room.enter()
     network = Network(self)
   }
+
+  deinit { scratch.deallocate() }
 
   package func add(_ plan: NodePlan) -> SimNode {
     let node = SimNode(plan, number: nodes.count, in: self)

@@ -2,10 +2,12 @@ import NodeKit
 
 /// What hostctl asks for.
 extension GatewayRole {
-  func nodes(_ filter: Filter?) throws -> JSON {
+  func nodes() throws -> JSON { try find(Filter()) }
+
+  func find(_ filter: Filter) throws -> JSON {
     try gateway.requireReady()
     let wanted = NodeFilter(
-      capabilities: filter?.capabilities ?? [], labels: (filter?.labels ?? [:]).map { (key: $0.key, value: $0.value) })
+      capabilities: filter.capabilities, labels: filter.labels.map { (key: $0.key, value: $0.value) })
     let nodes = gateway.registry.nodes.values.filter { wanted.takes($0.info) }.sorted { $0.id < $1.id }
     return .array(nodes.map(json))
   }

@@ -11,10 +11,10 @@ public final class GatewayRole: Role, Drainable, Stateful, HealthReporting {
   public static let about = About(
     "gateway", version: Gateway.release, "Lets nodes find one another: registration, heartbeats, leader, changes.")
   public static let methods = [
+    Method("nodes()", "The nodes, as a list.", idempotent: true, GatewayRole.nodes),
     Method(
-      "nodes(filter)",
-      "The nodes, as a list; {\"capabilities\": [], \"labels\": {}} takes those that have all of these.",
-      idempotent: true, GatewayRole.nodes),
+      "find(filter)", "Those that have all of {\"capabilities\": [], \"labels\": {}}.", idempotent: true,
+      GatewayRole.find),
     Method("leader()", "The node that leads the cluster, and its term.", idempotent: true, GatewayRole.leader),
     Method("stats()", "Counts, the revision, and how the gateways stand.", idempotent: true, GatewayRole.stats),
     Method("evict(id,reason)", "Takes a node out; it may come back.", GatewayRole.evict),

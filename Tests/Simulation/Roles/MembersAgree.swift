@@ -116,7 +116,7 @@ package final class MembersAgree: WorldWatcher {
         ask(node, "member", "nodes") { answers.lists[node.name] = $0 ?? .null }
         ask(node, "member", "status") { answers.standing[node.name] = $0 ?? .null }
       } else {
-        ask(node, "gateway", "nodes", ["{}"]) { answers.gateways[node.name] = $0 ?? .null }
+        ask(node, "gateway", "nodes") { answers.gateways[node.name] = $0 ?? .null }
       }
     }
     world.after(1_000_000_000) { [self, unowned world] in

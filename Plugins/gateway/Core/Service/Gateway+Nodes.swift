@@ -38,10 +38,10 @@ extension Gateway {
   private func registered(_ call: RpcServerCall, _ request: Registration, _ outcome: Outcome) {
     counts.registrations += 1
     if let node = registry.nodes[request.id] { heard(of: node) }
-    if outcome.isBootstrap {
+    let isNew = outcome.kind == .registered
+    if outcome.isBootstrap, isNew {
       context.log.info("node \(request.id) at \(request.facts.place) was told to bootstrap the cluster")
     }
-    let isNew = outcome.kind == .registered
     let details = Answers.RegistrationDetails(
       status: isNew ? "registered" : "updated", isBootstrap: outcome.isBootstrap,
       message: message(request, outcome), heartbeatMilliseconds: Self.milliseconds(settings.heartbeatInterval),
