@@ -38,7 +38,7 @@ public final class FrameNode {
       throw RoleError(.unavailable, "cannot listen at \(settings.listen): \(why)", at: "/listen")
     }
     watch = try context.descriptors.watch(listener, for: .read) { [self] _ in accept() }
-    context.log.info("image frames at \(address):\(imf_port(listener))")
+    context.log.info("image frames at \(settings.listen)")
     if settings.key.reveal().allSatisfy({ $0 == "0" }) {
       context.log.warning(
         "the key of the frames is zeroes, as the first cloud's clients have it: they are as good as open")
@@ -47,9 +47,16 @@ public final class FrameNode {
 
   public func stop() {
     watch?.cancel()
+    closeListener()
+    for connection in Array(connections.values) { connection.end() }
+  }
+
+  // After a start that failed nothing else comes.
+  deinit { closeListener() }
+
+  private func closeListener() {
     if listener >= 0 { imf_close(listener) }
     listener = -1
-    for connection in Array(connections.values) { connection.end() }
   }
 
   // MARK: Connections
