@@ -96,7 +96,8 @@ struct ShippedRole {
 }
 
 let roles = [
-  ShippedRole(name: "elector", core: "ElectorCore")
+  ShippedRole(name: "elector", core: "ElectorCore"),
+  ShippedRole(name: "images", core: "ImagesCore", uses: ["CImages"]),
 ]
 
 // libFuzzer brings this program's `main`, so it links only under Tests/Fuzz/run.
@@ -142,6 +143,12 @@ let package = Package(
     .systemLibrary(name: "CZlib", path: "Host/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CHttp2", path: "Host/CHttp2", providers: [.apt(["libnghttp2-dev"])]),
     .target(name: "CSystem", path: "Host/CSystem"),
+    .systemLibrary(name: "CVips", path: "Plugins/images/CVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"])]),
+    // libvips and OpenSSL behind a few functions of plain C, for the role `images`.
+    .target(
+      name: "CImages", dependencies: ["CVips"], path: "Plugins/images/Codec",
+      cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-nullability-extension"])],
+      linkerSettings: [.linkedLibrary("vips"), .linkedLibrary("gobject-2.0"), .linkedLibrary("glib-2.0"), .linkedLibrary("crypto")]),
     module("HostCore", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema"], settings: fast),
     module(
       "HostRuntime", in: "Host",
@@ -194,5 +201,6 @@ let package = Package(
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
+    tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
   ] + plugins.map(\.target) + roles.flatMap(\.targets) + fuzzers
 )
