@@ -143,12 +143,18 @@ let package = Package(
     .systemLibrary(name: "CZlib", path: "Host/CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CHttp2", path: "Host/CHttp2", providers: [.apt(["libnghttp2-dev"])]),
     .target(name: "CSystem", path: "Host/CSystem"),
-    .systemLibrary(name: "CVips", path: "Plugins/images/CVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"])]),
     // libvips and OpenSSL behind a few functions of plain C, for the role `images`.
     .target(
-      name: "CImages", dependencies: ["CVips"], path: "Plugins/images/Codec",
-      cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-nullability-extension"])],
-      linkerSettings: [.linkedLibrary("vips"), .linkedLibrary("gobject-2.0"), .linkedLibrary("glib-2.0"), .linkedLibrary("crypto")]),
+      name: "CImages", path: "Plugins/images/Codec",
+      cSettings: [
+        .unsafeFlags(
+          ["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-nullability-extension"]
+            // GLib has a header of its own for each machine, which pkg-config would find with many that nobody needs.
+            + ["/usr/include", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"].flatMap {
+              ["-I\($0)/glib-2.0", "-I\($0)/glib-2.0/include"]
+            })
+      ],
+      linkerSettings: ["vips", "gobject-2.0", "glib-2.0", "crypto"].map { .linkedLibrary($0) }),
     module("HostCore", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema"], settings: fast),
     module(
       "HostRuntime", in: "Host",

@@ -174,9 +174,6 @@ extension ImagesNode {
   /// Goes on when the image's entry is with a majority; false if it does not get there.
   func settle(_ id: ImageID, then done: @escaping (Bool) -> Void) {
     guard unsettled.contains(id), let entry = catalogue[id] else { return done(true) }
-    guard entry.isRemoved || catalogue.holds(id) else {
-      return fetch(id) { [self] isHere in if isHere { settle(id, then: done) } else { done(false) } }
-    }
     propose(entry) { result in
       if case .success = result { done(true) } else { done(false) }
     }

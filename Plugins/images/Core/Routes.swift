@@ -119,23 +119,22 @@ extension ImagesNode {
   private func give(_ request: HTTPRequest) throws {
     guard let id = id(request) else { return try request.answer(404, json: ["error": "that is no image's id"]) }
     let width = request.queryValue("width")
+    // Another node may have to send it first, which takes a turn of its own.
+    guard catalogue.live(id) != nil, !catalogue.holds(id) else { return giveWhatIsHere(id, request, width) }
+    fetch(id) { [self] _ in giveWhatIsHere(id, request, width) }
+  }
+
+  private func giveWhatIsHere(_ id: ImageID, _ request: HTTPRequest, _ width: String?) {
     alone(with: id) { [self] turn in
       settle(id) { [self] isSettled in
-        guard isSettled else {
-          turn.over()
-          return Self.notLeading.answer(request)
+        defer { turn.over() }
+        guard isSettled else { return Self.notLeading.answer(request) }
+        guard let entry = live(id, request) else { return }
+        guard catalogue.holds(id) else {
+          let words = "no node that is linked has the image's bytes at present"
+          return IntakeProblem(503, words, retryAfter: 2).answer(request)
         }
-        guard let entry = live(id, request) else { return turn.over() }
-        fetch(id) { [self] isHere in
-          turn.over()
-          guard isHere else {
-            let words = "no node that is linked has the image's bytes at present"
-            return IntakeProblem(503, words, retryAfter: 2).answer(request)
-          }
-          // Who waited may lead no more.
-          guard live(id, request) != nil else { return }
-          attempt("giving \(id.short)") { try give(entry, request, width) }
-        }
+        attempt("giving \(id.short)") { try give(entry, request, width) }
       }
     }
   }
