@@ -2,7 +2,7 @@ import HostCore
 import HostRuntime
 
 /// A request that somebody outside the cluster sends to a listener of a node, on a connection of its own.
-final class UserRequest {
+package final class UserRequest {
   typealias Outcome = ClientOperation.Outcome
 
   private let end: ChannelEnd
@@ -11,20 +11,30 @@ final class UserRequest {
   private var parser: HTTPResponseParser
   private var status = 0
   private var body: [UInt8] = []
-  private var done: ((Outcome) -> Void)?
+  private var done: ((Outcome, _ bodyDigest: String?) -> Void)?
 
   init(
     to port: SimPort, of node: SimNode, _ verb: String, _ path: String, _ body: String,
-    _ done: @escaping (Outcome) -> Void
+    _ done: @escaping (Outcome, _ bodyDigest: String?) -> Void
   ) {
-    let length = verb == "GET" || verb == "DELETE" && body.isEmpty ? "" : "content-length: \(body.utf8.count)\r\n"
+    let content = Self.bytes(of: body)
+    let length = verb == "GET" || verb == "DELETE" && body.isEmpty ? "" : "content-length: \(content.count)\r\n"
     let head = "\(verb) \(path) HTTP/1.1\r\nhost: \(port.address)\r\nconnection: close\r\n\(length)\r\n"
-    bytes = Array("\(head)\(body)".utf8)
+    bytes = Array(head.utf8) + content
     parser = HTTPResponseParser()
     self.done = done
     let target = Channels.Target(node: node, address: port.address)
     end = node.world.network.channels.connect(from: nil, to: target, .whatever)
     end.told = { [weak self] in self?.goOn() }
+  }
+
+  /// Text as it is; `hex:4749/some text` is the bytes 0x47 and 0x49, and then the text.
+  package static func bytes(of body: String) -> [UInt8] {
+    guard body.hasPrefix("hex:") else { return Array(body.utf8) }
+    let rest = body.dropFirst("hex:".count)
+    let digits = Array(rest.prefix { $0.isHexDigit })
+    let bytes = stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(String(digits[$0...$0 + 1]), radix: 16)! }
+    return bytes + Array(rest.dropFirst(digits.count).drop { $0 == "/" }.utf8)
   }
 
   /// Nobody waits for it any longer.
@@ -59,16 +69,18 @@ final class UserRequest {
       case .needMore: return
       case .head(let head): status = head.status
       case .body(let piece): body += piece
-      case .end: over(.answered("\(status) \(String(decoding: body, as: UTF8.self))"))
+      case .end:
+        let digest = BlobName(digest: ContentDigest.of(body)).text
+        over(.answered("\(status) \(String(decoding: body, as: UTF8.self))"), digest)
       case .failed(let words): over(.unknown(words))
       }
     }
   }
 
-  private func over(_ outcome: Outcome) {
+  private func over(_ outcome: Outcome, _ digest: String? = nil) {
     guard let done else { return }
     self.done = nil
     end.close()
-    done(outcome)
+    done(outcome, digest)
   }
 }

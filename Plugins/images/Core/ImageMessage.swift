@@ -1,7 +1,7 @@
 /// What image sinks say to one another.
 enum ImageMessage: Equatable {
-  /// A link came up: where clients find me.
-  case hello(address: String)
+  /// A link came up, or a role started: where clients find me.
+  case hello(address: String, wantsAnswer: Bool)
   /// "I lead in this term: take nothing of an earlier one any more, and tell me what you have."
   case gather(term: UInt64)
   case summary(term: UInt64, digests: [UInt64])
@@ -58,7 +58,9 @@ enum ImageMessage: Equatable {
     writer.put(Self.version)
     writer.put(kind)
     switch self {
-    case .hello(let address): writer.put(address.utf8)
+    case .hello(let address, let wantsAnswer):
+      writer.put(UInt8(wantsAnswer ? 1 : 0))
+      writer.put(address.utf8)
     case .gather(let term): writer.put(term)
     case .summary(let term, let digests):
       writer.put(term)
@@ -106,7 +108,9 @@ enum ImageMessage: Equatable {
 
   private static func read(_ kind: UInt8, _ reader: inout ByteReader) -> ImageMessage? {
     switch kind {
-    case 1: return .hello(address: String(decoding: reader.rest(), as: UTF8.self))
+    case 1:
+      guard let flag = reader.uint8() else { return nil }
+      return .hello(address: String(decoding: reader.rest(), as: UTF8.self), wantsAnswer: flag == 1)
     case 2: return reader.uint64().map { .gather(term: $0) }
     case 3:
       guard let term = reader.uint64() else { return nil }

@@ -57,6 +57,8 @@ extension ImagesNode {
           for entry in news { apply(entry) }
           done(.success(()))
         case .failure(let error):
+          // After a sync that failed, nobody knows what is on the disk; whoever starts anew reads it.
+          if error.status == .dataLoss { context.fail(.dataLoss, "entries cannot be written: \(error.message)") }
           context.log.error("entries of images cannot be written: \(error)")
           done(.failure(error))
         }

@@ -202,7 +202,7 @@ public final class ImagesNode {
 
   private func linkCame(_ node: Int) {
     guard isLoaded, others.contains(node) else { return }
-    say(.hello(address: settings.address), to: node)
+    say(.hello(address: settings.address, wantsAnswer: true), to: node)
     if leadership.leads { compare(with: node) }
     for proposal in proposals.values { deliver(proposal, to: node) }
   }
@@ -219,7 +219,9 @@ public final class ImagesNode {
     }
     let node = message.node
     switch said {
-    case .hello(let address): addresses[node] = address
+    case .hello(let address, let wantsAnswer):
+      addresses[node] = address
+      if wantsAnswer { say(.hello(address: settings.address, wantsAnswer: false), to: node) }
     case .gather(let term): gatherCame(term, from: node)
     case .summary(let term, let digests): summaryCame(term, digests, from: node)
     case .ask(let term, let buckets): askCame(term, buckets, from: node)

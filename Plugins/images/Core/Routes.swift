@@ -30,16 +30,23 @@ extension ImagesNode {
   }
 
   func refer(_ request: HTTPRequest) throws {
-    guard let leader = leadership.leader, leader != context.nodeID, let address = url(of: leader) else {
-      let words =
-        leadership.leader == context.nodeID
-        ? "this node has begun to lead, and still asks the others what they have" : "at present no node leads"
-      return try request.answer(503, ["retry-after": "1"], json: ["error": .string(words)])
+    guard let leader = leadership.leader, leader != context.nodeID else {
+      return try unavailable(
+        request,
+        leadership.leads
+          ? "this node has begun to lead, and still asks the others what they have" : "at present no node leads")
+    }
+    guard let address = url(of: leader) else {
+      return try unavailable(request, "node \(leader) leads, and has not said yet where clients reach it")
     }
     let query = request.query.isEmpty ? "" : "?\(request.query)"
     try request.answer(
       307, ["location": "\(address)\(request.path)\(query)"],
       json: ["leader": JSON(leader), "address": .string(address)])
+  }
+
+  private func unavailable(_ request: HTTPRequest, _ words: String) throws {
+    try request.answer(503, ["retry-after": "1"], json: ["error": .string(words)])
   }
 
   func url(of node: Int) -> String? {

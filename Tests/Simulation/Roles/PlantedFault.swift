@@ -17,7 +17,7 @@ package struct PlantedFault: Sendable, CustomStringConvertible {
   package var description: String { "\(trial.build.name) \(fault)" }
 
   /// All that there are, of all roles.
-  package static let all = Register.planted + Counter.planted + Elector.planted
+  package static let all = Register.planted + Counter.planted + Elector.planted + Images.planted
 
   package struct Find: Sendable {
     package var seed: UInt64

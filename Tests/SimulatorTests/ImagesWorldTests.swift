@@ -1,0 +1,23 @@
+import SimulatedRoles
+import Testing
+
+@testable import Simulator
+
+/// Worlds in which nodes keep images.
+@Suite struct ImagesWorldTests {
+  @Test func imagesAreKeptWhateverHappens() throws {
+    let simulation = try Images.everything.simulation()
+    for seed in 1...3 as ClosedRange<UInt64> {
+      let kept = KeptImages(minutes: 3), leases = AnsweredInLease()
+      let outcome = simulation.run(seed, watchers: [kept, leases])
+      #expect(outcome.failure == nil, "seed \(seed): \(outcome.failure!)")
+      #expect(kept.stored > 20 && kept.given > 10 && kept.removed > 0, "\(kept.stored) \(kept.given) \(kept.removed)")
+      #expect(leases.looked > 10 && outcome.plan.faults.count > 3)
+    }
+  }
+
+  /// The same seed, the same run: also with real files.
+  @Test func runsRepeat() throws {
+    #expect(try Images.everything.simulation().divergence(2) == nil)
+  }
+}
