@@ -108,7 +108,7 @@ extension ImagesNode {
     for entry in entries { comparison.told[entry.id] = entry }
     guard isLast else { return }
     comparison.stage = .merging
-    let news = comparison.told.values.filter { catalogue.isNews($0) }
+    let news = comparison.told.values.filter { catalogue.isNews($0) }.sorted { $0.id < $1.id }
     if !news.isEmpty { context.log.info("node \(node) has \(news.count) entries that were not here") }
     write(news, term) { [self] result in
       guard case .success = result, let comparison = self.comparison(node, term, .merging) else { return }
@@ -128,7 +128,7 @@ extension ImagesNode {
     var lacking = comparison.buckets.flatMap { catalogue.entries(in: $0) }
     let known = Set(comparison.buckets)
     if leadership.isTaking {
-      lacking += unsettled.compactMap { id in known.contains(id.bucket) ? nil : catalogue[id] }
+      lacking += unsettled.sorted().compactMap { id in known.contains(id.bucket) ? nil : catalogue[id] }
     }
     var rest = lacking.filter { entry in comparison.told[entry.id].map { $0.version < entry.version } ?? true }[...]
     comparison.waiting = 1

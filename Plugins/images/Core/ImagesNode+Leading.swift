@@ -65,9 +65,12 @@ extension ImagesNode {
     guard led else { return }
     context.log.info("node \(context.nodeID): leads no more, term \(leadership.term)")
     comparisons = [:]
-    let lost = RoleError(.unavailable, "another node leads now; whether it is stored, only that node can tell")
-    for proposal in proposals.values { proposal.end(.failure(lost)) }
-    proposals = [:]
+    #if !BROKEN_LATE_ANSWER
+      let lost = RoleError(.unavailable, "another node leads now; whether it is stored, only that node can tell")
+      let ended = openProposals
+      proposals = [:]
+      for proposal in ended { proposal.end(.failure(lost)) }
+    #endif
   }
 
   /// It leads, knows all that was acknowledged, and no other node can lead now.
@@ -84,7 +87,7 @@ extension ImagesNode {
   // MARK: Taking over
 
   private func beginTakeover(_ term: UInt64) {
-    for proposal in proposals.values {
+    for proposal in openProposals {
       proposal.end(.failure(RoleError(.unavailable, "a new term has begun; try again")))
     }
     (proposals, comparisons, unsettled, batch) = ([:], [:], [], nil)
@@ -110,7 +113,7 @@ extension ImagesNode {
   func lookWhetherTaken() {
     guard leadership.isTaking, durableFence >= leadership.term else { return }
     if batch == nil {
-      let read = comparisons.values.filter { $0.stage == .read }
+      let read = openComparisons.filter { $0.stage == .read }
       guard read.count >= majority - 1 else { return }
       // Who comes later is told later: what it brings, these here do not learn now.
       batch = (Set(read.map(\.node)), unsettled)
@@ -122,7 +125,7 @@ extension ImagesNode {
     self.batch = nil
     lastComparison = now
     context.log.info("node \(context.nodeID): takes images, term \(leadership.term), \(catalogue.liveCount) are there")
-    for comparison in comparisons.values where comparison.stage == .read { pushEntries(comparison) }
+    for comparison in openComparisons where comparison.stage == .read { pushEntries(comparison) }
   }
 
   /// A node that is silent, or gone.
@@ -130,7 +133,7 @@ extension ImagesNode {
     comparisons[node] = nil
     guard let batch, batch.nodes.contains(node) else { return }
     self.batch = nil
-    for other in batch.nodes { if let comparison = comparisons[other] { comparisons[other] = comparison.again(now) } }
+    for other in batch.nodes.sorted() { if let comparison = comparisons[other] { comparisons[other] = comparison.again(now) } }
     lookWhetherTaken()
   }
 }

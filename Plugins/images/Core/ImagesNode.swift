@@ -74,6 +74,10 @@ public final class ImagesNode {
       return min(settings.replicas ?? majority - 1, others.count)
     #endif
   }
+  // In an order that is always the same, so that a simulated run repeats.
+  var openProposals: [Proposal] { proposals.values.sorted { $0.entry.id < $1.entry.id } }
+  var openComparisons: [Comparison] { comparisons.values.sorted { $0.node < $1.node } }
+  var openArrivals: [Arrival] { arrivals.values.sorted { $0.entry.id < $1.entry.id } }
   var linked: [Int] { others.filter { nodes[$0]?.isUp == true } }
 
   func number() -> UInt64 {
@@ -204,7 +208,7 @@ public final class ImagesNode {
     guard isLoaded, others.contains(node) else { return }
     say(.hello(address: settings.address, wantsAnswer: true), to: node)
     if leadership.leads { compare(with: node) }
-    for proposal in proposals.values { deliver(proposal, to: node) }
+    for proposal in openProposals { deliver(proposal, to: node) }
   }
 
   private func linkWent(_ node: Int) {
@@ -242,7 +246,7 @@ public final class ImagesNode {
 
   private func maintain() {
     guard isLoaded else { return }
-    let silent = comparisons.values.filter { $0.isUnderWay && now - $0.touched > 3_000_000_000 }
+    let silent = openComparisons.filter { $0.isUnderWay && now - $0.touched > 3_000_000_000 }
     for comparison in silent { dropComparison(comparison.node) }
     if leadership.isTaking { goOnTaking() }
     if leadership.isReady {

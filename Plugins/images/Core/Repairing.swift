@@ -77,9 +77,9 @@ extension ImagesNode {
 
   /// Some of what this node lacks.
   func repairSome() {
-    guard !linked.isEmpty else { return }
+    guard !linked.isEmpty, !catalogue.missing.isEmpty else { return }
     var room = Self.fetchesAtATime - fetches.count
-    for id in catalogue.missing where room > 0 && fetches[id] == nil && arrivals[id] == nil {
+    for id in catalogue.missing.sorted() where room > 0 && fetches[id] == nil && arrivals[id] == nil {
       room -= 1
       fetch(id) { [self] isHere in
         if isHere { measures?.repaired.add() }

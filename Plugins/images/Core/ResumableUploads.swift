@@ -90,7 +90,7 @@ extension ImagesNode {
 
   func removeOldUploads() {
     let oldest = now - Int64(settings.uploadSeconds) * 1_000_000_000
-    for upload in uploads.values where !upload.isBusy {
+    for upload in uploads.values.sorted(by: { $0.name < $1.name }) where !upload.isBusy {
       if upload.touched < oldest {
         forget(upload)
       } else if upload.touched < now - Self.rest {

@@ -50,7 +50,7 @@ struct ThumbnailCache {
     return gone.object
   }
 
-  func names(of image: ImageID) -> [Name] { kept.keys.filter { $0.image == image } }
+  func names(of image: ImageID) -> [Name] { kept.keys.filter { $0.image == image }.sorted { $0.width < $1.width } }
   var oldest: Name? { kept.min { $0.value.used < $1.value.used }?.key }
 
   /// What earlier runs have kept.

@@ -230,16 +230,16 @@ extension ImagesNode {
   /// A message to a role that is being exchanged is lost while the link stays up.
   func forgetSilent() {
     let late = now - Awaited.patience
-    for sending in lines.values.joined() where sending.hasBegun && sending.touched < late {
+    for sending in lines.sorted(by: { $0.key < $1.key }).flatMap(\.value) where sending.hasBegun && sending.touched < late {
       say(.stop(number: sending.number), to: sending.node)
       end(sending, .failure(RoleError(.deadlineExceeded, "node \(sending.node) is silent")))
     }
     let sendings = Set(lines.values.joined().map(\.number))
-    for (number, waiting) in awaited where waiting.since < late && !sendings.contains(number) {
+    for (number, waiting) in awaited.sorted(by: { $0.key < $1.key }) where waiting.since < late && !sendings.contains(number) {
       answerCame(
         number, from: waiting.node, .failure(RoleError(.deadlineExceeded, "node \(waiting.node) is silent")))
     }
-    for arrival in arrivals.values where !arrival.isFinishing && arrival.touched < late { drop(arrival, .busy) }
+    for arrival in openArrivals where !arrival.isFinishing && arrival.touched < late { drop(arrival, .busy) }
   }
 
   // MARK: A link that went
@@ -247,14 +247,14 @@ extension ImagesNode {
   func stopTransfers(with node: Int) {
     for sending in lines[node] ?? [] { sending.read?.cancel() }
     lines[node] = nil
-    for arrival in arrivals.values where arrival.node == node && !arrival.isFinishing {
+    for arrival in openArrivals where arrival.node == node && !arrival.isFinishing {
       arrivals[arrival.entry.id] = nil
       // What came stays for whoever sends the rest.
       arrival.upload?.cancel()
       fetches[arrival.entry.id]?.failed(from: node)
     }
     let lost = RoleError(.unavailable, "the link to node \(node) broke")
-    for (number, waiting) in awaited where waiting.node == node {
+    for (number, waiting) in awaited.sorted(by: { $0.key < $1.key }) where waiting.node == node {
       awaited[number] = nil
       waiting.done(.failure(lost))
     }

@@ -25,8 +25,9 @@ package final class AnsweredInLease: WorldWatcher {
     case "leader.lease":
       guard let microseconds = json["for_us"]?.int else { return }
       let clock = world.nodes[node].clock
+      // Who hands over may go on for as long as nobody else is sure.
+      for other in sure.keys where other != node { sure[other] = min(sure[other]!, observation.time) }
       sure[node] = clock.worldTime(of: clock.monotonic(observation.time) + microseconds * 1000)
-    case "leader.changed": if json["self"]?.bool == false { sure[node] = nil }
     case "images.stored", "images.removed":
       looked += 1
       // To the microsecond, which is how the lease is told.

@@ -67,7 +67,10 @@ package final class KeptImages: WorldWatcher {
   }
 
   private func ended(_ number: Int, _ operation: ClientOperation, _ answer: String, _ world: World) {
-    let place = places[number]!, status = answer.prefix(3), now = world.now
+    let place = places[number]!, now = world.now
+    // While the role starts anew its node knows of no images, and says so in words of its own.
+    let isForeign = answer.hasPrefix("404") && !answer.contains("there is no image")
+    let status = isForeign ? "503" : answer.prefix(3)
     if status == "503", operation.start > end - Self.calm { lateRefusals.append(answer) }
     switch (operation.method, status) {
     case ("PUT", "200"), ("PUT", "201"):
