@@ -198,7 +198,8 @@ let package = Package(
     tests("PluginCheckTests", ["NodeValues", "HostCore", "HostRuntime", "PluginCheck"]),
     // Roles in simulated worlds: how they are built right and broken, their scenarios and their invariants.
     .target(
-      name: "SimulatedRoles", dependencies: ["NodeValues", "HostCore", "HostRuntime", "Simulator"], path: "Tests/Simulation/Roles",
+      name: "SimulatedRoles", dependencies: ["NodeValues", "HostCore", "HostRuntime", "Simulator"],
+      path: "Tests/Simulation/Roles",
       swiftSettings: strict),
     // Counts the seeds that it takes to find them.
     .executableTarget(

@@ -47,7 +47,8 @@ final class Sinks {
   func pass(_ time: Duration) { network.advance(by: time) }
 
   /// The electors of all nodes that `hear` it say that a node leads, which is sure of it for a while.
-  func elect(_ id: Int, hear: [Int]? = nil, for length: Duration = .seconds(1000), wait: Duration = .milliseconds(100)) {
+  func elect(_ id: Int, hear: [Int]? = nil, for length: Duration = .seconds(1000), wait: Duration = .milliseconds(100))
+  {
     term += 1
     leader = id
     for (place, host) in hosts.enumerated() where hear?.contains(place + 1) ?? true {
@@ -69,7 +70,9 @@ final class Sinks {
 
   /// Sends an image and waits for the answer.
   @discardableResult
-  func put(_ bytes: [UInt8], at id: Int, _ headers: HTTPHeaders = [], wait: Duration = .milliseconds(200)) -> PendingRequest {
+  func put(_ bytes: [UInt8], at id: Int, _ headers: HTTPHeaders = [], wait: Duration = .milliseconds(200))
+    -> PendingRequest
+  {
     var headers = headers
     headers.append(HTTPHeader("content-length", "\(bytes.count)"))
     let request = self[id].request("PUT", "/images", headers: headers, body: bytes)

@@ -145,7 +145,9 @@ package final class Clients {
       case .object(let object)? = try? JSON(parsing: String(answer.dropFirst(4)))
     else { return }
     for member in object.members {
-      guard let text = member.value.string, answered[member.key, default: []].count < Self.answeredLimit else { continue }
+      guard let text = member.value.string, answered[member.key, default: []].count < Self.answeredLimit else {
+        continue
+      }
       answered[member.key, default: []].append(text)
     }
   }

@@ -119,7 +119,9 @@ public final class ElectorNode {
 
   private func store(_ ballot: Ballot) {
     do {
-      try context.store.commit { $0.put(Self.ballotKey, ballot.json) } then: { [self] result in
+      try context.store.commit {
+        $0.put(Self.ballotKey, ballot.json)
+      } then: { [self] result in
         switch result {
         case .success: tell { $0.stored(ballot, now) }
         case .failure(let error):

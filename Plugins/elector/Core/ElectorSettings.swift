@@ -4,7 +4,8 @@ public struct ElectorSettings: RoleConfig {
   public enum Mode: String, CaseIterable, SettingValue { case quorum, classic }
   public enum Preset: String, CaseIterable, SettingValue { case lan, wan }
 
-  @Setting("quorum: only with a majority of the nodes; classic: the published algorithm, which splits with the network.")
+  @Setting(
+    "quorum: only with a majority of the nodes; classic: the published algorithm, which splits with the network.")
   public var mode = Mode.quorum
   @Setting("The highest leads; of those with the same, the node with the highest id.", in: -1000...1000)
   public var priority = 0
@@ -29,7 +30,9 @@ public struct ElectorSettings: RoleConfig {
 
   var times: Timing {
     var times = timing == .lan ? Timing.lan : Timing.wan
-    func take(_ milliseconds: Int?, _ time: inout Int64) { if let milliseconds { time = Int64(milliseconds) * 1_000_000 } }
+    func take(_ milliseconds: Int?, _ time: inout Int64) {
+      if let milliseconds { time = Int64(milliseconds) * 1_000_000 }
+    }
     take(heartbeatMs, &times.heartbeat)
     take(leaseMs, &times.lease)
     take(answerMs, &times.answer)

@@ -60,7 +60,8 @@ extension QuorumElector {
       restsUntil = max(restsUntil, now + rests)
       return false
     }
-    let heir = successor ?? linked.filter { members[$0]!.reach >= majority }.max { members[$0]!.rank < members[$1]!.rank }
+    let heir =
+      successor ?? linked.filter { members[$0]!.reach >= majority }.max { members[$0]!.rank < members[$1]!.rank }
     log("stepping down, term \(standing.term): \(why)")
     (nextBeat, leaseUntil) = (.max, .min)
     restsUntil = now + rests

@@ -14,8 +14,11 @@ final class Elector: Role, Drainable, HealthReporting, Stateful {
     Method("status()", "What this node knows of the election.", idempotent: true, status),
   ]
   static let topics = [
-    Topic("leader.changed", "Another leads, or nobody: leader, term, node (this one), self (whether it is the leader)."),
-    Topic("leader.lease", "On the leader: it surely leads for_us microseconds from now on, until_ns on the monotonic clock; 0 is for ever."),
+    Topic(
+      "leader.changed", "Another leads, or nobody: leader, term, node (this one), self (whether it is the leader)."),
+    Topic(
+      "leader.lease",
+      "On the leader: it surely leads for_us microseconds from now on, until_ns on the monotonic clock; 0 is for ever."),
   ]
 
   private let elector: ElectorNode

@@ -67,7 +67,9 @@ extension ImagesNode {
   func collect(_ id: ImageID, then done: @escaping (Result<[UInt8], RoleError>) -> Void) {
     var bytes: [UInt8] = []
     do {
-      try context.blobs.read(id.description) { bytes += $0.bytes } then: { [self] result in
+      try context.blobs.read(id.description) {
+        bytes += $0.bytes
+      } then: { [self] result in
         if case .failure(let error) = result, error.status == .dataLoss { foundDamaged(id, error.message) }
         done(result.map { bytes })
       }

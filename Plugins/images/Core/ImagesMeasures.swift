@@ -19,7 +19,8 @@ struct ImagesMeasures {
     duplicates = metrics.counter("images_duplicates_total", "Images that were acknowledged and were there already.")
     storedBytes = metrics.counter("images_stored_bytes_total", "Bytes of images that were acknowledged as new.")
     removed = metrics.counter("images_removed_total", "Images that were removed.")
-    refused = metrics.counter("images_refused_total", "Uploads that were no images, too large, or not what they promised.")
+    refused = metrics.counter(
+      "images_refused_total", "Uploads that were no images, too large, or not what they promised.")
     damaged = metrics.counter("images_damaged_total", "Copies on this node that were found damaged.")
     repaired = metrics.counter("images_repaired_total", "Copies that this node has got from others.")
     images = metrics.gauge("images_images", "Images that this node knows of.")

@@ -133,7 +133,9 @@ extension ImagesNode {
     comparisons[node] = nil
     guard let batch, batch.nodes.contains(node) else { return }
     self.batch = nil
-    for other in batch.nodes.sorted() { if let comparison = comparisons[other] { comparisons[other] = comparison.again(now) } }
+    for other in batch.nodes.sorted() {
+      if let comparison = comparisons[other] { comparisons[other] = comparison.again(now) }
+    }
     lookWhetherTaken()
   }
 }

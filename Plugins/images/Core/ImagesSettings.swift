@@ -13,7 +13,9 @@ public struct ImagesSettings: RoleConfig {
   @Setting("The most pixels, of all frames together; decoding takes time in proportion.", in: 1...2_000_000_000)
   public var maxPixels = 100_000_000
   @Setting("The most frames of one image.", in: 1...10_000) public var maxFrames = 1000
-  @Setting("Larger images are taken by their headers and not decoded, which would take that much memory, in MiB.", in: 0...1024)
+  @Setting(
+    "Larger images are taken by their headers and not decoded, which would take that much memory, in MiB.", in: 0...1024
+  )
   public var decodeLimitMb = 32
   @Setting("The most entries; each takes 200 bytes of memory. Removed images count.", in: 1...100_000_000)
   public var maxImages = 1_000_000

@@ -121,7 +121,6 @@ final class Intake {
     } catch { end(.failure(IntakeProblem(RoleError(error)))) }
   }
 
-
   private func pump() {
     guard isReady, !isOver, let upload else { return }
     do {

@@ -12,7 +12,9 @@ struct PublicAddress: Equatable {
       rest = rest.dropFirst(scheme.utf8.count + 3)
     }
     if rest.last == "/" { rest.removeLast() }
-    guard rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "@") }) else { return nil }
+    guard rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "@") }) else {
+      return nil
+    }
     host = String(Self.host(of: rest))
     let tail = rest.dropFirst(host.utf8.count)
     if tail.isEmpty {

@@ -24,7 +24,9 @@ extension ImagesNode {
     if catalogue.holds(id) { return done(true) }
     if let fetch = fetches[id] { return fetch.waiting.append(done) }
     // Who leads is the likeliest to have it.
-    let sources = linked.sorted { one, other in (one == leadership.leader ? 0 : 1) < (other == leadership.leader ? 0 : 1) }
+    let sources = linked.sorted { one, other in
+      (one == leadership.leader ? 0 : 1) < (other == leadership.leader ? 0 : 1)
+    }
     let fetch = Fetch(id, sources) { [self] in askNext($0) }
     fetch.waiting = [done]
     fetches[id] = fetch

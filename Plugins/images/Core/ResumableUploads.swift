@@ -68,12 +68,18 @@ extension ImagesNode {
     try context.store.scan(prefix: "upload/") { [self] (stored: Stored<JSON>) in
       let name = String(stored.name.dropFirst("upload/".utf8.count))
       uploads[name] = ResumableUpload(name, stored.value, now)
-    } then: { [self] _ in loaded() }
+    } then: { [self] _ in
+      loaded()
+    }
   }
 
   private func save(_ upload: ResumableUpload, then done: @escaping (Result<Void, RoleError>) -> Void = { _ in }) {
     do {
-      try context.store.commit { $0.put(key(upload.name), upload.json) } then: { done($0.map { _ in }) }
+      try context.store.commit {
+        $0.put(key(upload.name), upload.json)
+      } then: {
+        done($0.map { _ in })
+      }
     } catch { done(.failure(RoleError(error))) }
   }
 
@@ -83,9 +89,18 @@ extension ImagesNode {
     if let intake = upload.intake {
       intake.abandon()
     } else if upload.receipt == nil {
-      attempt("removing an upload") { try context.blobs.upload("tus-\(upload.name)") { $0.abandon(); _ = $1 } }
+      attempt("removing an upload") {
+        try context.blobs.upload("tus-\(upload.name)") {
+          $0.abandon(); _ = $1
+        }
+      }
     }
-    attempt("removing an upload") { try context.store.commit { $0.delete(key(upload.name)) } then: { _ in } }
+    attempt("removing an upload") {
+      try context.store.commit {
+        $0.delete(key(upload.name))
+      } then: { _ in
+      }
+    }
   }
 
   func removeOldUploads() {
@@ -111,7 +126,8 @@ extension ImagesNode {
     }
     guard size > 0 else { return tus(request, IntakeProblem(415, "there is nothing in it")) }
     guard uploads.count < settings.maxUploads else {
-      return tus(request, IntakeProblem(503, "\(uploads.count) uploads are there; end one, or try later", retryAfter: 10))
+      return tus(
+        request, IntakeProblem(503, "\(uploads.count) uploads are there; end one, or try later", retryAfter: 10))
     }
     let sha256 = try promisedDigest(of: request)
     let name = hexadecimalName()
@@ -172,10 +188,11 @@ extension ImagesNode {
   func tellUpload(_ request: HTTPRequest) throws {
     guard let upload = upload(request) else { return }
     ready(upload) { offset in
-      var headers = Self.tusVersion + [
-        HTTPHeader("upload-offset", "\(offset)"), HTTPHeader("upload-length", "\(upload.size)"),
-        HTTPHeader("cache-control", "no-store"),
-      ]
+      var headers =
+        Self.tusVersion + [
+          HTTPHeader("upload-offset", "\(offset)"), HTTPHeader("upload-length", "\(upload.size)"),
+          HTTPHeader("cache-control", "no-store"),
+        ]
       if let receipt = upload.receipt { headers.append(HTTPHeader("image-receipt", receipt.description)) }
       try? request.answer(200, headers)
     }
@@ -236,7 +253,11 @@ extension ImagesNode {
     if let checksum { return fillChecked(upload, request, checksum) }
     upload.intake?.onTaken = { request.wantMore($0) }
     request.wantMore(Intake.window - 64 << 10)
-    request.readBody(byCredit: true) { upload.intake?.take($0) } then: { [self] _ in pieceIsWhole(upload, request) }
+    request.readBody(byCredit: true) {
+      upload.intake?.take($0)
+    } then: { [self] _ in
+      pieceIsWhole(upload, request)
+    }
   }
 
   private func fillChecked(_ upload: ResumableUpload, _ request: HTTPRequest, _ checksum: Checksum) {

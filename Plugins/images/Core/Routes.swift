@@ -70,7 +70,8 @@ extension ImagesNode {
     let digest = try promisedDigest(request)
     intakes += 1
     let intake = Intake(
-      context.blobs, "put-\(fence)-\(now)-\(number())", size: length, sha256: digest, settings.header, limit: settings.imageLimit
+      context.blobs, "put-\(fence)-\(now)-\(number())", size: length, sha256: digest, settings.header,
+      limit: settings.imageLimit
     ) { [self] result in
       intakes -= 1
       switch result {
@@ -85,7 +86,11 @@ extension ImagesNode {
       intakes -= 1
     }
     request.wantMore(Intake.window - 64 << 10)
-    request.readBody(byCredit: true) { intake.take($0) } then: { _ in intake.finish() }
+    request.readBody(byCredit: true) {
+      intake.take($0)
+    } then: { _ in
+      intake.finish()
+    }
   }
 
   private func refuse(_ request: HTTPRequest, _ problem: IntakeProblem) {

@@ -61,7 +61,9 @@ struct ThumbnailCache {
         let object = stored.value["object"]?.string, let bytes = stored.value["bytes"]?.int
       else { return }
       node.thumbnails.add(Name(image: image, width: width), object, Int(bytes))
-    } then: { _ in try done() }
+    } then: { _ in
+      try done()
+    }
   }
 
   func forget(_ image: ImageID, _ node: ImagesNode) {
@@ -122,7 +124,10 @@ extension ImagesNode {
         }
         thumbnails.add(name, stored.sha256, stored.size)
         let note: JSON = ["object": .string(stored.sha256), "bytes": JSON(stored.size)]
-        try context.store.commit { $0.put(name.key, note) } then: { _ in }
+        try context.store.commit {
+          $0.put(name.key, note)
+        } then: { _ in
+        }
         done(.success(stored.sha256))
         makeRoom(besides: name)
       }
@@ -137,7 +142,12 @@ extension ImagesNode {
 
   func removeThumbnail(_ name: ThumbnailCache.Name) {
     let object = thumbnails.remove(name)
-    attempt("forgetting a thumbnail") { try context.store.commit { $0.delete(name.key) } then: { _ in } }
+    attempt("forgetting a thumbnail") {
+      try context.store.commit {
+        $0.delete(name.key)
+      } then: { _ in
+      }
+    }
     guard let object, let id = ImageID(object) else { return }
     // It may be an image as well, or become one just now.
     dropObject(id)

@@ -230,12 +230,14 @@ extension ImagesNode {
   /// A message to a role that is being exchanged is lost while the link stays up.
   func forgetSilent() {
     let late = now - Awaited.patience
-    for sending in lines.sorted(by: { $0.key < $1.key }).flatMap(\.value) where sending.hasBegun && sending.touched < late {
+    for sending in lines.sorted(by: { $0.key < $1.key }).flatMap(\.value)
+    where sending.hasBegun && sending.touched < late {
       say(.stop(number: sending.number), to: sending.node)
       end(sending, .failure(RoleError(.deadlineExceeded, "node \(sending.node) is silent")))
     }
     let sendings = Set(lines.values.joined().map(\.number))
-    for (number, waiting) in awaited.sorted(by: { $0.key < $1.key }) where waiting.since < late && !sendings.contains(number) {
+    for (number, waiting) in awaited.sorted(by: { $0.key < $1.key })
+    where waiting.since < late && !sendings.contains(number) {
       answerCame(
         number, from: waiting.node, .failure(RoleError(.deadlineExceeded, "node \(waiting.node) is silent")))
     }

@@ -67,7 +67,9 @@ extension ImagesNode {
     }
     var size = 0
     attempt("verifying") {
-      try context.blobs.read(id.description) { size += $0.bytes.count } then: { [self] result in
+      try context.blobs.read(id.description) {
+        size += $0.bytes.count
+      } then: { [self] result in
         verification.checked += 1
         verification.bytes += size
         if case .failure(let error) = result, catalogue.live(id) != nil,
@@ -114,8 +116,28 @@ extension ImagesNode {
       }
       rewrite(entry) { [self] isDone in
         turn.over()
-        if isDone { rotation.done += 1 } else { rotation.failed += 1 }
-        sealNext(rotation)
+        guard isDone else {
+          rotation.failed += 1
+          return sealNext(rotation)
+        }
+        lookAtKey(id, rotation)
+      }
+    }
+  }
+
+  /// What new objects are sealed with, only the manifest says.
+  private func lookAtKey(_ id: ImageID, _ rotation: Rotation) {
+    attempt("looking at a key") {
+      try context.blobs.stat(id.description) { [self] result in
+        guard case .success(let object) = result, object.key != rotation.key else {
+          rotation.done += 1
+          return sealNext(rotation)
+        }
+        rotation.isRunning = false
+        rotation.failed += 1
+        context.log.error(
+          "images are sealed with \(object.key.map { "the key \($0)" } ?? "no key"), not with \(rotation.key): set "
+            + "`blobs.key` in the manifest, restart the node, and rotate again")
       }
     }
   }

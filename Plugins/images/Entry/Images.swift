@@ -10,9 +10,11 @@ final class Images: Role, HealthReporting, Stateful {
     Method("status()", "Who leads, and how many images this node has.", idempotent: true, status),
     Method("list(after,limit)", "A page of this node's entries, after the image of that id.", idempotent: true, list),
     Method("stat(id)", "What this node knows of an image, also of one that was removed.", idempotent: true, stat),
-    Method("verify()", "Reads all images of this node and tells how far that is; damaged ones are fetched anew.", verify),
+    Method(
+      "verify()", "Reads all images of this node and tells how far that is; damaged ones are fetched anew.", verify),
     Method("repair()", "Compares with the other nodes now, and fetches what is missing.", repair),
-    Method("rotate_key(key)", "Seals all images of this node anew with the key `blobs.key`; tells how far it is.", rotate),
+    Method(
+      "rotate_key(key)", "Seals all images of this node anew with the key `blobs.key`; tells how far it is.", rotate),
   ]
   static let topics = [
     Topic("images.stored", "An image was acknowledged: id, bytes, type, term, node, copies."),

@@ -4,8 +4,11 @@ package enum Elector {
     "elector", modules: [.init("ElectorCore", "Plugins/elector/Core")], entry: "Plugins/elector/Entry")
   package static let everything = RoleTrial(build, "Tests/Simulation/elector.sim") { [OneLeaderAtATime()] }
   /// Only what the watcher sees counts.
-  package static let leases = RoleTrial(build, "deployment elector/node.yaml\nnodes 5\nminutes 3\nfaults all\n"
-      + "clients 1 pause 5s..40s timeout 2s\n  call elector.step_down {0..3}") {
+  package static let leases = RoleTrial(
+    build,
+    "deployment elector/node.yaml\nnodes 5\nminutes 3\nfaults all\n"
+      + "clients 1 pause 5s..40s timeout 2s\n  call elector.step_down {0..3}"
+  ) {
     [OneLeaderAtATime()]
   }
   /// Terms come and go, and the power with them: what a node has not written down it does not know.

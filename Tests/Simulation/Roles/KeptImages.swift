@@ -71,7 +71,9 @@ package final class KeptImages: WorldWatcher {
     // While the role starts anew its node knows of no images, and says so in words of its own.
     let isForeign = answer.hasPrefix("404") && !answer.contains("there is no image")
     let status = isForeign ? "503" : answer.prefix(3)
-    if status == "503", operation.start > end - Self.calm { lateRefusals.append(answer) }
+    // Who sends an image while somebody removes it sends it again.
+    let isRace = answer.contains("was being removed")
+    if status == "503", !isRace, operation.start > end - Self.calm { lateRefusals.append(answer) }
     switch (operation.method, status) {
     case ("PUT", "200"), ("PUT", "201"):
       stored += 1
@@ -111,6 +113,8 @@ package final class KeptImages: WorldWatcher {
     case .undecided(let image): world.fail(Self.rule, "cannot be decided for image \(image): ask for less at a time")
     case .broken(let explanation): world.fail(Self.rule, "\(explanation)")
     }
-    if let late = lateRefusals.first { world.fail(Self.available, "\(lateRefusals.count) requests were refused: \(late)") }
+    if let late = lateRefusals.first {
+      world.fail(Self.available, "\(lateRefusals.count) requests were refused: \(late)")
+    }
   }
 }
