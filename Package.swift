@@ -182,7 +182,7 @@ let package = Package(
       name: "benchmarks",
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
       path: "Tests/Benchmarks",
-      exclude: ["run", "servers.py", "Ballast", "Greeter", "Router", "Receiver", "Peers", "Rpc"],
+      exclude: ["run", "images.py", "servers.py", "Ballast", "Greeter", "Router", "Receiver", "Peers", "Rpc"],
       swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),

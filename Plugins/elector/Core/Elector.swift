@@ -12,7 +12,8 @@ public protocol Elector {
   mutating func linkChanged(_ node: Int, isUp: Bool, _ now: Int64)
   /// The ballot of the last `store` is on the disk.
   mutating func stored(_ ballot: Ballot, _ now: Int64)
-  /// Leads no more and lets another take over; `rests` is how long this node is no candidate. False if it does not lead.
+  /// Leads no more and lets another take over; `rests` is how long this node is no candidate.
+  /// False if it does not lead.
   mutating func stepDown(_ why: String, to successor: Int?, rests: Int64, _ now: Int64) -> Bool
 }
 

@@ -18,7 +18,7 @@ final class Elector: Role, Drainable, HealthReporting, Stateful {
       "leader.changed", "Another leads, or nobody: leader, term, node (this one), self (whether it is the leader)."),
     Topic(
       "leader.lease",
-      "On the leader: it surely leads for_us microseconds from now on, until_ns on the monotonic clock; 0 is for ever."),
+      "On the leader: it surely leads for_us µs from now on, 0 is for ever; until_ns is the same as a time."),
   ]
 
   private let elector: ElectorNode

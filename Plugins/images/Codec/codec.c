@@ -38,24 +38,19 @@ static int32_t fail_with(images_facts *facts, const char *words) {
   return 1;
 }
 
+/* From top to bottom, so that it is never whole in memory, and without guesses at what is missing. */
+#define STRICTLY "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR
+
 /* `pages` is -1 for all frames. */
 static VipsImage *load(uint32_t kind, const void *start, uint64_t count, int pages) {
   VipsImage *image = NULL;
   void *bytes = (void *)start;
   int failed = 1;
   switch (kind) {
-  case IMAGES_JPEG:
-    failed = vips_jpegload_buffer(bytes, count, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
-    break;
-  case IMAGES_PNG:
-    failed = vips_pngload_buffer(bytes, count, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
-    break;
-  case IMAGES_GIF:
-    failed = vips_gifload_buffer(bytes, count, &image, "n", pages, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
-    break;
-  case IMAGES_WEBP:
-    failed = vips_webpload_buffer(bytes, count, &image, "n", pages, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
-    break;
+  case IMAGES_JPEG: failed = vips_jpegload_buffer(bytes, count, &image, STRICTLY, NULL); break;
+  case IMAGES_PNG: failed = vips_pngload_buffer(bytes, count, &image, STRICTLY, NULL); break;
+  case IMAGES_GIF: failed = vips_gifload_buffer(bytes, count, &image, "n", pages, STRICTLY, NULL); break;
+  case IMAGES_WEBP: failed = vips_webpload_buffer(bytes, count, &image, "n", pages, STRICTLY, NULL); break;
   default: break;
   }
   return failed ? NULL : image;
@@ -101,15 +96,16 @@ int32_t images_thumbnail(uint32_t kind, const void *start, uint64_t count, uint3
   *result = (images_bytes){0};
   if (!is_ready) return fail_with(facts, "libvips does not start");
   VipsImage *image = NULL;
-  if (vips_thumbnail_buffer((void *)start, count, &image, (int)width, "height", 10 * (int)width, "size", VIPS_SIZE_DOWN, NULL) != 0)
-    return fail(facts);
+  int failed = vips_thumbnail_buffer(
+      (void *)start, count, &image, (int)width, "height", 10 * (int)width, "size", VIPS_SIZE_DOWN, NULL);
+  if (failed) return fail(facts);
   facts->width = (uint32_t)vips_image_get_width(image);
   facts->height = (uint32_t)vips_image_get_height(image);
   void *bytes = NULL;
   size_t size = 0;
-  int failed = kind == IMAGES_JPEG   ? vips_jpegsave_buffer(image, &bytes, &size, "Q", 82, "strip", TRUE, NULL)
-               : kind == IMAGES_WEBP ? vips_webpsave_buffer(image, &bytes, &size, "Q", 80, "strip", TRUE, NULL)
-                                     : vips_pngsave_buffer(image, &bytes, &size, "strip", TRUE, NULL);
+  failed = kind == IMAGES_JPEG   ? vips_jpegsave_buffer(image, &bytes, &size, "Q", 82, "strip", TRUE, NULL)
+           : kind == IMAGES_WEBP ? vips_webpsave_buffer(image, &bytes, &size, "Q", 80, "strip", TRUE, NULL)
+                                 : vips_pngsave_buffer(image, &bytes, &size, "strip", TRUE, NULL);
   g_object_unref(image);
   if (failed) return fail(facts);
   *result = (images_bytes){.start = bytes, .count = size};

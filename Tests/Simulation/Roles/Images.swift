@@ -25,7 +25,8 @@ package enum Images {
   ) { [KeptImages(minutes: 1), AnsweredInLease()] }
   /// 8 × 6 pixels; what stands behind its end makes another image of it.
   private static let gif =
-    "hex:4749463839610800060080000047704c5a5a5a21ff0b4e45545343415045322e30030100000021f90405000000002c00000000080006000002068c8fa9cb7d05003b"
+    "hex:4749463839610800060080000047704c5a5a5a21ff0b4e45545343415045322e300301"
+    + "00000021f90405000000002c00000000080006000002068c8fa9cb7d05003b"
   package static let planted = [
     PlantedFault("EARLY_ANSWER", in: failovers, breaks: KeptImages.rule),
     PlantedFault("ANYBODY_READS", in: failovers, breaks: KeptImages.rule),
