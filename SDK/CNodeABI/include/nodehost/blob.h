@@ -58,7 +58,8 @@ typedef struct nh_blob_service {
    * asked for. [loop & running] */
   nh_status (*credit)(void *NH_NULLABLE ctx, nh_handle read, uint64_t bytes);
   /** {"sha256", "size", "media_type", "created_ms", "key"} as j in on_reply, without "media_type" if none
-   * was given, and without "key", the id of the key that seals it, if it is not sealed; or NH_NOT_FOUND. [loop & (starting | running)] */
+   * was given, and without "key", the id of the key that seals it, if it is not sealed; or NH_NOT_FOUND.
+   * [loop & (starting | running)] */
   nh_handle (*stat)(void *NH_NULLABLE ctx, nh_str sha256, uint64_t token);
   /** All objects after `after` in order of name, at most `limit` (0: no limit), as stat tells them, then
    * one reply without a value. One that cannot be read is {"sha256", "problem"}.
