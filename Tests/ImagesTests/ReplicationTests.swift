@@ -32,6 +32,9 @@ import Testing
     #expect(referred.status == 307 && referred.headers["location"] == "http://node-2:7002/images?x=1")
     #expect(try referred.json() == ["leader": 2, "address": "http://node-2:7002"])
     #expect(sinks.get("/images", at: 3).status == 307)
+    let told = try sinks.get("/leader", at: 3).json()
+    #expect(told == ["leader": 2, "address": "node-2:7002", "term": 1, "node": 3, "self": false], "\(told)")
+    #expect(try sinks.get("/leader", at: 2).json()["self"] == true)
   }
 
   @Test func withoutAMajorityNothingIsAcknowledged() throws {
@@ -119,8 +122,9 @@ import Testing
     sinks.elect(3)
     let id = try sinks.id(of: sinks.put(Pictures.png(), at: 3))
     sinks[1].blobs.flipBit(100, of: id)
-    _ = try sinks[1].call("verify") as JSON
+    let found = try sinks[1].begin("verify")
     sinks.pass(.seconds(3))
+    #expect(try (found.answer() as JSON)["damaged"] == [.string(id)])
     #expect(sinks[1].blobs.objects[id]?.bytes == Pictures.png())
     #expect(sinks[1].log.contains { $0.message.contains("1 damaged") })
     let again = try sinks[1].call("status") as JSON

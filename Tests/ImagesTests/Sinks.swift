@@ -17,7 +17,7 @@ final class TestSink: Role {
   init(_ context: RoleContext, _ config: ImagesSettings) throws { images = try ImagesNode(context, config) }
   func start() throws { try images.start() }
   func status() -> JSON { images.status() }
-  func verify() -> JSON { images.verify() }
+  func verify(_ reply: Reply<JSON>) { images.verify(reply) }
   func stat(_ id: String) throws -> JSON { try images.stat(id) }
   func rotate(_ key: String) throws -> JSON { try images.rotate(to: key) }
 }

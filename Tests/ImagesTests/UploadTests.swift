@@ -118,7 +118,7 @@ import Testing
     let made = sinks[1].request("POST", "/images", headers: tus + [HTTPHeader("upload-length", "\(picture.count)")])
     sinks.pass(.milliseconds(10))
     let place = try #require(made.headers["location"])
-    #expect(made.status == 201 && place.hasPrefix("/images/uploads/"))
+    #expect(made.status == 201 && place.hasPrefix("/uploads/"))
     func patch(_ offset: Int, _ bytes: [UInt8], _ more: HTTPHeaders = []) -> PendingRequest {
       let request = sinks[1].request(
         "PATCH", place,

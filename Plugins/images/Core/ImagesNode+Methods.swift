@@ -17,7 +17,7 @@ extension ImagesNode {
     ]
   }
 
-  private var leaderURL: String? {
+  var leaderURL: String? {
     guard let leader = leadership.leader else { return nil }
     if leader != context.nodeID { return url(of: leader) }
     return PublicAddress(settings.address)?.url(seenAt: nodes[leader]?.address ?? "")

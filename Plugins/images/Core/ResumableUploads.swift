@@ -138,7 +138,7 @@ extension ImagesNode {
         return tus(request, IntakeProblem(507, "it cannot be written down", retryAfter: 60))
       }
       uploads[name] = upload
-      try? request.answer(201, Self.tusVersion + [HTTPHeader("location", "/images/uploads/\(name)")])
+      try? request.answer(201, Self.tusVersion + [HTTPHeader("location", "/uploads/\(name)")])
     }
   }
 

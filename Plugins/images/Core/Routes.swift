@@ -11,10 +11,13 @@ extension ImagesNode {
     try route("GET", "/images/{id}") { [self] in try give($0) }
     try route("HEAD", "/images/{id}") { [self] in try give($0) }
     try route("DELETE", "/images/{id}") { [self] in try remove($0) }
-    try route("PATCH", "/images/uploads/{upload}") { [self] in try continueUpload($0) }
-    try route("HEAD", "/images/uploads/{upload}") { [self] in try tellUpload($0) }
-    try route("DELETE", "/images/uploads/{upload}") { [self] in try endUpload($0) }
-    for pattern in ["/images", "/images/uploads/{upload}"] {
+    try route("POST", "/uploads") { [self] in try createUpload($0) }
+    try route("PATCH", "/uploads/{upload}") { [self] in try continueUpload($0) }
+    try route("HEAD", "/uploads/{upload}") { [self] in try tellUpload($0) }
+    try route("DELETE", "/uploads/{upload}") { [self] in try endUpload($0) }
+    // Any node answers this, so that clients find the leader without sending it anything.
+    try context.http.route("GET", "/leader") { [self] in try $0.answer(json: leader) }
+    for pattern in ["/images", "/uploads", "/uploads/{upload}"] {
       try context.http.route("OPTIONS", pattern) { [self] in try $0.answer(204, tusOptions) }
     }
   }
@@ -27,6 +30,16 @@ extension ImagesNode {
       #endif
       if isSure { try body(request) } else { try refer(request) }
     }
+  }
+
+  private var leader: JSON {
+    let address = leaderURL.map { url in
+      String(url[(url.firstIndex(of: "/").map { url.index($0, offsetBy: 2) } ?? url.startIndex)...])
+    }
+    return [
+      "leader": leadership.leader.map { JSON($0) } ?? .null, "address": address.map { .string($0) } ?? .null,
+      "term": JSON(max(leadership.term, fence)), "node": JSON(context.nodeID), "self": .bool(isSure),
+    ]
   }
 
   func refer(_ request: HTTPRequest) throws {
@@ -197,7 +210,7 @@ extension ImagesNode {
     let hasMore = found.count > limit
     if hasMore { found.removeLast() }
     return [
-      "images": .array(found.map(\.json)),
+      "images": .array(found.map(\.json)), "more": .bool(hasMore),
       "next": hasMore ? .string(found.last!.id.description) : .null,
     ]
   }

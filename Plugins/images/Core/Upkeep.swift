@@ -7,12 +7,14 @@ final class Verification {
   var checked = 0
   var bytes = 0
   var damaged: [ImageID] = []
+  /// Who wait for the end.
+  var waiting: [Reply<JSON>] = []
 
   init(_ left: [ImageID]) { self.left = left }
 
   var json: JSON {
     [
-      "running": .bool(isRunning), "checked": JSON(checked), "left": JSON(left.count), "bytes": JSON(bytes),
+      "running": .bool(isRunning), "objects": JSON(checked), "left": JSON(left.count), "bytes": JSON(bytes),
       "damaged": .array(damaged.map { .string($0.description) }),
     ]
   }
@@ -30,7 +32,7 @@ final class Rotation {
 
   var json: JSON {
     [
-      "key": .string(key), "running": .bool(isRunning), "done": JSON(done), "left": JSON(left.count),
+      "key": .string(key), "running": .bool(isRunning), "done": JSON(done), "of": JSON(done + failed + left.count),
       "failed": JSON(failed),
     ]
   }
@@ -43,28 +45,33 @@ extension ImagesNode {
 
   // MARK: Verifying
 
-  /// Begins, unless one goes on; tells how far it is. What is damaged is fetched from others.
-  public func verify() -> JSON {
-    if verification?.isRunning != true {
-      verification = Verification(allHeld())
-      verifyNext()
-    }
-    var json = verification?.json ?? .null
-    if case .object(var object) = json {
-      object["missing"] = JSON(catalogue.missing.count)
-      json = .object(object)
-    }
+  /// Reads all objects, unless that goes on already, and answers when it is done; `status` tells how far it is. What
+  /// is damaged is fetched from others.
+  public func verify(_ reply: Reply<JSON>) {
     if leadership.isReady { compareWithAll() }
-    return json
+    if let verification, verification.isRunning { return verification.waiting.append(reply) }
+    let new = Verification(allHeld())
+    new.waiting = [reply]
+    verification = new
+    verifyNext()
+  }
+
+  private static let shownLimit = 1000
+
+  private func end(_ verification: Verification) {
+    verification.isRunning = false
+    context.log.info(
+      "verified \(verification.checked) images, \(verification.damaged.count) damaged and fetched anew")
+    guard case .object(var object) = verification.json else { return }
+    let missing = catalogue.missing.subtracting(verification.damaged).sorted().prefix(Self.shownLimit)
+    object["missing"] = .array(missing.map { .string($0.description) })
+    for reply in verification.waiting { reply.send(.object(object)) }
+    verification.waiting = []
   }
 
   private func verifyNext() {
     guard let verification, verification.isRunning else { return }
-    guard let id = verification.left.popLast() else {
-      verification.isRunning = false
-      return context.log.info(
-        "verified \(verification.checked) images, \(verification.damaged.count) damaged and fetched anew")
-    }
+    guard let id = verification.left.popLast() else { return end(verification) }
     var size = 0
     attempt("verifying") {
       try context.blobs.read(id.description) {

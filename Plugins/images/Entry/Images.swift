@@ -11,7 +11,8 @@ final class Images: Role, HealthReporting, Stateful {
     Method("list(after,limit)", "A page of this node's entries, after the image of that id.", idempotent: true, list),
     Method("stat(id)", "What this node knows of an image, also of one that was removed.", idempotent: true, stat),
     Method(
-      "verify()", "Reads all images of this node and tells how far that is; damaged ones are fetched anew.", verify),
+      "verify()", "Reads all images of this node, and fetches anew what is damaged; status tells how far it is.", verify
+    ),
     Method("repair()", "Compares with the other nodes now, and fetches what is missing.", repair),
     Method(
       "rotate_key(key)", "Seals all images of this node anew with the key `blobs.key`; tells how far it is.", rotate),
@@ -31,7 +32,7 @@ final class Images: Role, HealthReporting, Stateful {
   func status() -> JSON { images.status() }
   func list(_ after: String, _ limit: Int) throws -> JSON { try images.list(after, limit) }
   func stat(_ id: String) throws -> JSON { try images.stat(id) }
-  func verify() -> JSON { images.verify() }
+  func verify(_ reply: Reply<JSON>) { images.verify(reply) }
   func repair() -> JSON { images.repair() }
   func rotate(_ key: String) throws -> JSON { try images.rotate(to: key) }
 
