@@ -140,8 +140,8 @@ class Nginx:
     def seal(self, name):
         """As a script behind it would: sealed, synced, and the plain file gone."""
         path = self.folder + "/data" + name
-        subprocess.run(["openssl", "enc", "-aes-256-ctr", "-K", KEY, "-iv", "00" * 16, "-in", path, "-out", path + ".enc"],
-                       check=True)
+        words = ["openssl", "enc", "-aes-256-ctr", "-K", KEY, "-iv", "00" * 16]
+        subprocess.run(words + ["-in", path, "-out", path + ".enc"], check=True)
         descriptor = os.open(path + ".enc", os.O_RDWR)
         os.fsync(descriptor)
         os.close(descriptor)
@@ -187,6 +187,8 @@ def run(row, products, root, folder):
         alone[name] = statistics.median(ours)
         row("upload of %s, sealed, one node" % name, alone[name], "nginx PUT, openssl enc, fsync",
             statistics.median(theirs), "MB/s", "1 x, more is better")
+    one.end()
+    one = Sinks(products, root, folder, 1)
     many(one.leader)
     row("memory while 64 uploads of 100 MB come", one.peak_megabytes(), "the limit", 100, "MB", "1 x, less is better")
     one.end()

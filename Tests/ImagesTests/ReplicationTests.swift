@@ -143,6 +143,17 @@ import Testing
     #expect(sinks[1].blobs.objects[stray] == nil)
   }
 
+  /// A node that is alone leads for ever, and its elector says so once, before this role runs.
+  @Test func whoStartsAfterItsElectionLeads() throws {
+    let sinks = try Sinks(1, start: false)
+    sinks[1].stub("elector", "status") {
+      ["mode": "quorum", "state": "leading", "leader": 1, "term": 4, "majority": 1] as JSON
+    }
+    try sinks[1].start()
+    sinks.pass(.milliseconds(20))
+    #expect(try sinks.put(Pictures.png(), at: 1).json()["term"] == 4)
+  }
+
   @Test func fiveNodesAgree() throws {
     let sinks = try Sinks(5)
     sinks.elect(5)

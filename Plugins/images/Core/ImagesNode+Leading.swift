@@ -34,11 +34,16 @@ extension ImagesNode {
   /// Whoever starts later than the elector has missed what it said.
   func askForLeader() {
     attempt("asking the elector") {
-      try context.roles.call(settings.elector, "leader") { [self] (answer: Result<JSON, RoleError>) in
+      try context.roles.call(settings.elector, "status") { [self] (answer: Result<JSON, RoleError>) in
         guard case .success(let answer) = answer, leadership.leader == nil else { return }
+        if answer["mode"] == "classic" {
+          context.log.error("the role `\(settings.elector)` gives no leases in `mode: classic`; images need `quorum`")
+        }
         let leader = answer["leader"]?.int.map { Int($0) }
-        // That this node leads, a lease says.
-        if leader != context.nodeID { follow(leader, answer["term"]?.int.flatMap { UInt64(exactly: $0) }) }
+        let term = answer["term"]?.int.flatMap { UInt64(exactly: $0) }
+        guard leader == context.nodeID else { return follow(leader, term) }
+        // That it leads for a while, it is told again soon; who leads alone is told once, for ever.
+        if answer["state"] == "leading", answer["majority"] == 1, let term { take(lease: term, until: .max) }
       }
     }
   }
@@ -51,12 +56,16 @@ extension ImagesNode {
 
   func leaseCame(_ event: JSON) {
     guard isLoaded, event["node"]?.int == Int64(context.nodeID), let length = event["for_us"]?.int,
-      let term = event["term"]?.int.flatMap({ UInt64(exactly: $0) }), term >= fence
+      let term = event["term"]?.int.flatMap({ UInt64(exactly: $0) })
     else { return }
     // The event may have waited, so what it says of the clock counts, and not when it came.
-    let end = event["until_ns"]?.int ?? now
+    take(lease: term, until: length == 0 ? .max : event["until_ns"]?.int ?? now)
+  }
+
+  private func take(lease term: UInt64, until end: Int64) {
+    guard term >= fence else { return }
     if !leadership.leads || leadership.term != term { beginTakeover(term) }
-    leadership.renew(until: length == 0 ? .max : end)
+    leadership.renew(until: end)
   }
 
   func follow(_ leader: Int?, _ term: UInt64?) {

@@ -43,6 +43,7 @@ public final class ImagesNode {
   var fetches: [ImageID: Fetch] = [:]
   var uploads: [String: ResumableUpload] = [:]
   var intakes = 0
+  let pacer = Pacer()
   var decoding = Decoding()
   var thumbnails = ThumbnailCache()
   var rotation: Rotation?

@@ -4,7 +4,7 @@ internal import NodeKit
 /// takes them.
 final class Intake {
   /// Of what has come, so much may wait for the disk.
-  static let window = 256 << 10
+  static let window = 128 << 10
   /// Smaller images are kept in memory as well, so that they need not be read again to be decoded.
   static let smallLimit = 256 << 10
 

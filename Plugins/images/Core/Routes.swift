@@ -81,22 +81,27 @@ extension ImagesNode {
       return refuse(request, IntakeProblem(503, "\(intakes) uploads are open; try again", retryAfter: 2))
     }
     let digest = try promisedDigest(request)
+    let number = number()
+    let over = { [self] in
+      intakes -= 1
+      pacer.end(number)
+    }
     intakes += 1
     let intake = Intake(
-      context.blobs, "put-\(fence)-\(now)-\(number())", size: length, sha256: digest, settings.header,
+      context.blobs, "put-\(fence)-\(now)-\(number)", size: length, sha256: digest, settings.header,
       limit: settings.imageLimit
     ) { [self] result in
-      intakes -= 1
+      over()
       switch result {
       case .failure(let problem): refuse(request, problem)
       case .success(let whole): keep(whole) { [self] outcome in answer(request, outcome) }
       }
     }
-    intake.onTaken = { request.wantMore($0) }
-    request.whenFailed { [self] _ in
+    intake.onTaken = { [self] in pacer.want(number, $0) { request.wantMore($0) } }
+    request.whenFailed { _ in
       guard !intake.hasEnded else { return }
       intake.abandon()
-      intakes -= 1
+      over()
     }
     request.wantMore(Intake.window - 64 << 10)
     request.readBody(byCredit: true) {
