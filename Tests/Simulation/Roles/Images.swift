@@ -17,7 +17,7 @@ package enum Images {
     faults crashes,partitions,loss
     clients 6 pause 10ms..200ms timeout 3s
       put /images \(gif)/{1..8}
-      put /images \(gif)/{1..8}
+      put /images \(gif)/{unique}
       get /images/{answered:id}
       get /images/{answered:id}
       delete /images/{answered:id}
