@@ -102,6 +102,7 @@ struct Plugin {
 let plugins = [
   Plugin(role: "gateway", core: "GatewayCore", ["NodeKit", "ProtoFields", "ReplicatedLog"]),
   Plugin(role: "elector", core: "ElectorCore", ["NodeKit"]),
+  Plugin(role: "images", core: "ImagesCore", ["NodeKit", "CImages"]),
   Plugin(role: "image-frames", core: "ImageFramesCore", ["NodeKit", "CImageFrames"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
@@ -175,6 +176,18 @@ let package = Package(
       name: "CImageFrames", path: "Plugins/image-frames/Sockets",
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
       linkerSettings: [.linkedLibrary("crypto")]),
+    // libvips and OpenSSL behind a few functions of plain C, for the role `images`.
+    .target(
+      name: "CImages", path: "Plugins/images/Codec",
+      cSettings: [
+        .unsafeFlags(
+          ["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-nullability-extension"]
+            // GLib has a header of its own for each machine, which pkg-config would find with many that nobody needs.
+            + ["/usr/include", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"].flatMap {
+              ["-I\($0)/glib-2.0", "-I\($0)/glib-2.0/include"]
+            })
+      ],
+      linkerSettings: ["vips", "gobject-2.0", "glib-2.0", "crypto"].map { .linkedLibrary($0) }),
     module("HostCore", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema"], settings: fast),
     module(
       "HostRuntime", in: "Host",
@@ -203,8 +216,8 @@ let package = Package(
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
       path: "Tests/Benchmarks",
       exclude: [
-        "run", "failover.py", "gateway.py", "servers.py", "Ballast", "Gateway", "Greeter", "Router", "Receiver",
-        "Peers", "Rpc",
+        "run", "failover.py", "gateway.py", "images.py", "servers.py", "Ballast", "Gateway", "Greeter", "Router",
+        "Receiver", "Peers", "Rpc",
       ],
       swiftSettings: strict),
 
@@ -234,6 +247,7 @@ let package = Package(
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
+    tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
   ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers
 )

@@ -38,6 +38,8 @@ public struct BlobInfo: Sendable, Equatable {
   public var mediaType: String
   /// Since 1970-01-01 UTC.
   public var created: Duration
+  /// The id of the key that seals it, if it is sealed; not in a list.
+  public var key: String?
   /// Why it cannot be read, in a list; `hostctl blob scrub` looks for these. Its size and age are not known then.
   public var problem: String?
 
@@ -56,5 +58,6 @@ public struct BlobInfo: Sendable, Equatable {
     self.init(
       sha256: name, size: Int(json["size"]?.int ?? 0), mediaType: json["media_type"]?.string ?? "",
       created: .milliseconds(json["created_ms"]?.int ?? 0), problem: json["problem"]?.string)
+    key = json["key"]?.string
   }
 }

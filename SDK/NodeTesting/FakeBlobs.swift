@@ -7,6 +7,8 @@ public struct FakeBlobs {
     public var mediaType: String
     /// Since 1970-01-01 UTC.
     public var created: Duration
+    /// The id of the key that seals it.
+    public var key: String?
 
     public init(_ bytes: [UInt8], mediaType: String = "", created: Duration = .zero) {
       self.bytes = bytes
@@ -21,6 +23,8 @@ public struct FakeBlobs {
   public var unfinished: [String: [UInt8]] = [:]
   /// How much the disk still takes; nil is no end of it.
   public var room: Int?
+  /// The id of the key with which new objects are sealed; nil: they are not.
+  public var key: String?
   /// How long the disk takes for whatever it is asked.
   public var takes = Duration.zero
 
@@ -151,9 +155,10 @@ extension FakeHost {
         return end(handle, NH_INVALID_ARGUMENT, "the bytes that came are not what was promised")
       }
       let isDuplicate = blobs.objects[name]?.bytes == bytes
-      if !isDuplicate {
+      if !isDuplicate || blobs.objects[name]?.key != blobs.key {
         let now = Duration.nanoseconds(clock.now.nanoseconds + clock.wallOffset)
         blobs.objects[name] = .init(bytes, mediaType: upload.mediaType, created: now)
+        blobs.objects[name]!.key = blobs.key
       }
       let told: JSON = ["sha256": .string(name), "size": JSON(bytes.count), "duplicate": .bool(isDuplicate)]
       reply(handle, value: .json(told.description), number: bytes.count)
@@ -285,6 +290,7 @@ extension FakeBlobs.Object {
     var object = JSONObject([("sha256", .string(name)), ("size", JSON(bytes.count))])
     if !mediaType.isEmpty { object["media_type"] = .string(mediaType) }
     object["created_ms"] = JSON(created.components.seconds * 1_000)
+    object["key"] = key.map { .string($0) }
     return .object(object)
   }
 }

@@ -129,6 +129,11 @@ import Testing
     for content in contents { #expect(try place.get(BlobPlace.name(of: content)) == content) }
     let keys = try contents.map { try place.store.open(BlobPlace.name(of: $0)).file.header.seal?.keyID }
     #expect(keys == [nil, "one", "two"])
+    // Whoever writes an object again seals it anew, in its place.
+    for content in contents { #expect(try place.put(content).isDuplicate) }
+    let newKeys = try contents.map { try place.store.open(BlobPlace.name(of: $0)).file.header.seal?.keyID }
+    #expect(newKeys == ["two", "two", "two"] && place.files.count == 3)
+    for content in contents { #expect(try place.get(BlobPlace.name(of: content)) == content) }
   }
 
   @Test(arguments: BlobStoreTests.kinds) func aScrubFindsAFlippedBitAndTakesTheObjectOutOfTheWay(

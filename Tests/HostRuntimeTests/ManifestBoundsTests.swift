@@ -214,7 +214,30 @@ import Testing
   @Test(arguments: shippedManifests) func shippedManifestsAreRight(_ name: String) throws {
     let text = try #require(readFile(name, limit: 1 << 20))
     #expect(text.first == UInt8(ascii: "#"), "\(name) should open with a comment")
-    _ = try ManifestFile.read(path: name)
+    _ = try ManifestFile.read(
+      path: name, environment: { $0 == "ENCRYPTION_KEY" ? String(repeating: "5c", count: 32) : nil })
+  }
+
+  /// One line of text, as a variable holds it, or a file that other programs read as well.
+  @Test func peersInOneLineAndFromAFile() throws {
+    func peers(_ cluster: String) throws -> [String] {
+      try write("node.yaml", "nodehost: 1\nnode: { id: 1 }\ncluster: { \(cluster) }\n")
+      return try ManifestFile.read(path: path).manifest.cluster.peers.map { "\($0.id) \($0.address)" }
+    }
+    let wanted = ["1 10.0.0.1:7001", "2 node-b:7002"]
+    #expect(try peers("peers: \"${NOBODY:-1=10.0.0.1:7001, 2=node-b:7002}\"") == wanted)
+    #expect(try peers("peers: \"1=10.0.0.1:6901,2=node-b:6902\", peer_port_offset: 100, peers_from: \"\"") == wanted)
+    let list = #"{"id": 1, "address": "10.0.0.1:7001"}, {"id": 2, "address": "node-b:7002"}"#
+    try write("config.json", #"{"peers": [\#(list)], "shared_dir": "/x"}"#)
+    #expect(try peers("peers: { 9: \"other:1\" }, peers_from: config.json") == wanted)
+    for (wrong, complaint) in [
+      ("peers: \"1:7001\"", "`1:7001=` is no peer"), ("peers: \"1=a:7,1=b:7\"", "the peer 1 is there twice"),
+      ("peers: \"1=a:7\", peer_port_offset: -7", "the port of peer 1 would be 0"),
+      ("peers_from: nothing.json", "`nothing.json` cannot be read"),
+    ] {
+      try write("node.yaml", "nodehost: 1\nnode: { id: 1 }\ncluster: { \(wrong) }\n")
+      #expect(headline()?.contains(complaint) == true, "\(headline() ?? "")")
+    }
   }
 
   static let shippedManifests = filesIn("\(Place.repository)/manifests").sorted().flatMap { folder in

@@ -1,15 +1,14 @@
 /// The sections about addresses.
 extension ManifestDecoder {
   func cluster(_ node: YamlNode?, at place: SourcePlace) -> ClusterSettings {
-    let section = ManifestSection(node, named: "cluster", keys: ["name", "key", "tls", "peers"], at: place, log: log)
-    let what = "node ids and addresses, such as `2: \"10.0.0.2:60002\"`"
-    let entries = ManifestSection.entries(
-      section["peers"], named: "cluster.peers", of: what, limit: ManifestLimits.peers, log: log)
+    let section = ManifestSection(
+      node, named: "cluster", keys: ["name", "key", "tls", "peers", "peers_from", "peer_port_offset"], at: place,
+      log: log)
     return ClusterSettings(
       name: section.identifier("name") ?? ManifestDefaults.clusterName,
       key: section.secret("key"),
       tls: clusterTLS(section),
-      peers: entries.compactMap(peer))
+      peers: peers(section))
   }
 
   /// Both sides of a link show a certificate, so there is always somebody who has signed them.
@@ -29,7 +28,7 @@ extension ManifestDecoder {
     return TLSFiles(certificate: file("certificate"), key: file("key"), clientAuthority: file("authority"))
   }
 
-  private func peer(_ entry: YamlEntry) -> ClusterSettings.Peer? {
+  func peer(_ entry: YamlEntry) -> ClusterSettings.Peer? {
     let range = ManifestLimits.identifier
     let id = PeerOverride.identifier(entry.key.text)
     if id == nil {

@@ -11,8 +11,15 @@ package struct ManifestDecoder {
   /// Relative paths start here.
   let folder: String
 
+  /// Reads a file that a setting names.
+  let files: (String) -> Result<String, Interpolation.FileProblem>
+
   /// `folder` is where the manifest lies.
-  package init(sources: Sources, folder: String, log: FaultLog) {
+  package init(
+    sources: Sources, folder: String, log: FaultLog,
+    files: @escaping (String) -> Result<String, Interpolation.FileProblem>
+  ) {
+    self.files = files
     self.sources = sources
     self.folder = folder
     self.log = log

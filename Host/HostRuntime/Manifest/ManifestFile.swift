@@ -70,7 +70,7 @@ package enum ManifestFile {
     apply(overrides, to: &tree, &sources, log)
     var expander = Expander(values, sources: sources, log: log)
     tree = expander.expand(tree)
-    let decoder = ManifestDecoder(sources: sources, folder: PathText.folder(of: name), log: log)
+    let decoder = ManifestDecoder(sources: sources, folder: PathText.folder(of: name), log: log, files: values.file)
     guard let manifest = decoder.decode(tree), log.isEmpty else { throw ManifestProblems(log, in: sources) }
     return LoadedManifest(manifest: manifest, tree: tree, sources: sources)
   }

@@ -80,7 +80,7 @@ extension RoleInstance {
 
   func statBlob(_ name: nh_str, _ token: UInt64) -> nh_handle {
     guard permits([.starting, .running], "blob.stat") else { return 0 }
-    return askBlob(name, token) { store, name throws(BlobFailure) in .told(try store.open(name).record.json) }
+    return askBlob(name, token) { store, name throws(BlobFailure) in .told(try store.told(name)) }
   }
 
   func removeBlob(_ name: nh_str, _ token: UInt64) -> nh_handle {

@@ -137,14 +137,16 @@ final class LiveNode {
     }
   }
 
-  func send(_ request: OutsideRequest, _ over: @escaping (ClientOperation.Outcome) -> Void) -> LiveExchange? {
+  func send(_ request: OutsideRequest, _ over: @escaping OutsideRequest.Over) -> LiveExchange? {
     guard let place = places.listener(request.listener, of: number) else { return nil }
     return LiveExchange(
       .listener(host: place.host, port: place.port), request.bytes(host: "\(place)"), on: loop
     ) { came in
       switch came {
-      case .whole(let status, let body): over(.answered("\(status) \(String(decoding: body, as: UTF8.self))"))
-      case .broken(let words): over(.unknown(words))
+      case .whole(let status, let body):
+        let digest = BlobName(digest: ContentDigest.of(body)).text
+        over(.answered("\(status) \(String(decoding: body, as: UTF8.self))"), digest)
+      case .broken(let words): over(.unknown(words), nil)
       }
     }
   }

@@ -60,7 +60,7 @@ final class LiveStage: Stage {
     loop.after(Self.patience) { [weak exchange] in exchange?.giveUp() }
   }
 
-  func send(_ request: OutsideRequest, to node: Int, _ over: @escaping (ClientOperation.Outcome) -> Void) -> Bool {
+  func send(_ request: OutsideRequest, to node: Int, _ over: @escaping OutsideRequest.Over) -> Bool {
     guard let exchange = nodes[node].send(request, over) else { return false }
     loop.after(request.patience) { [weak exchange] in exchange?.giveUp() }
     return true

@@ -18,6 +18,8 @@ package struct ClientOperation: Sendable {
   package var start: Int64
   package var end: Int64?
   package var outcome: Outcome
+  /// The SHA-256 of what came by HTTP.
+  package var answerDigest: String?
 
   package var target: String { "\(role).\(method)" }
 }
@@ -67,6 +69,7 @@ package final class Clients {
         client: client, node: node, role: request.role, method: request.method, words: words, start: stage.now,
         end: nil, outcome: .unknown("no answer came")))
     moments.append((number, false))
+    stage.observe(number, operations[number])
     let text = "client \(client) calls \(request.role).\(request.method) \(words.joined(separator: " "))"
     stage.trace.note(.call, stage.now, node, Trace.number(of: text), text)
     var isOver = false
@@ -77,7 +80,7 @@ package final class Clients {
       rest(client, plan)
     }
     if let listener = request.listener {
-      send(request.method, words, to: listener, of: node, plan, over)
+      send(number, to: listener, of: node, plan, over)
     } else {
       call(request, words, on: node, plan, over)
     }
@@ -97,13 +100,17 @@ package final class Clients {
 
   /// By HTTP.
   private func send(
-    _ verb: String, _ words: [String], to listener: String, of node: Int, _ plan: ClientPlan,
+    _ number: Int, to listener: String, of node: Int, _ plan: ClientPlan,
     _ over: @escaping (ClientOperation.Outcome) -> Void
   ) {
+    let words = operations[number].words
     let request = OutsideRequest(
-      listener: listener, verb: verb, path: words[0], body: words[1], patience: plan.timeout)
-    guard !stage.send(request, to: node, over) else { return }
-    stage.fail("clients", "\(stage.nodeNames[node]) has no listener `\(listener)`")
+      listener: listener, verb: operations[number].method, path: words[0], body: words[1], patience: plan.timeout)
+    let isSent = stage.send(request, to: node) { [self] outcome, digest in
+      operations[number].answerDigest = digest
+      over(outcome)
+    }
+    if !isSent { stage.fail("clients", "\(stage.nodeNames[node]) has no listener `\(listener)`") }
   }
 
   private func ended(_ number: Int, _ outcome: ClientOperation.Outcome) {
@@ -111,7 +118,9 @@ package final class Clients {
     if case .answered = outcome {
       operations[number].end = stage.now
       moments.append((number, true))
+      learn(operations[number])
     }
+    stage.observe(number, operations[number])
     stage.trace.note(
       .answer, stage.now, operations[number].node, Trace.number(of: "\(outcome)"),
       "client \(operations[number].client) gets \(outcome)")
@@ -125,13 +134,32 @@ package final class Clients {
     }
   }
 
+  /// Values of fields of answers by HTTP, by the fields' names: what was made may be asked for.
+  private var answered: [String: [String]] = [:]
+  private static let answeredLimit = 1000
+
+  private func learn(_ operation: ClientOperation) {
+    guard case .answered(let answer) = operation.outcome, answer.hasPrefix("2"), answer.utf8.count > 4,
+      case .object(let object)? = try? JSON(parsing: String(answer.dropFirst(4)))
+    else { return }
+    for member in object.members {
+      guard let text = member.value.string, answered[member.key, default: []].count < Self.answeredLimit else {
+        continue
+      }
+      answered[member.key, default: []].append(text)
+    }
+  }
+
   private func filled(_ word: String) -> String {
     guard let open = word.firstIndex(of: "{"), let close = word[open...].firstIndex(of: "}") else { return word }
     let name = word[word.index(after: open)..<close]
     let rest = filled(String(word[word.index(after: close)...]))
     let value: String
     let ends = name.split(separator: "..", maxSplits: 1).compactMap { Int($0) }
-    if name == "unique" {
+    if name.hasPrefix("answered:") {
+      let known = answered[String(name.dropFirst("answered:".count))] ?? []
+      value = known.isEmpty ? "nothing" : known[Int.random(in: 0..<known.count, using: &dice)]
+    } else if name == "unique" {
       unique += 1
       value = "\(unique)"
     } else if ends.count == 2, ends[0] <= ends[1] {

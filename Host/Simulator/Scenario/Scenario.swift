@@ -27,7 +27,8 @@ package struct ClientPlan: Sendable, Equatable {
     package var listener: String?
     package var role: String
     package var method: String
-    /// `{1..3}` stands for a number between these, `{unique}` for one that is never there again.
+    /// `{1..3}` stands for a number between these, `{unique}` for one that is never there again, `{answered:id}` for
+    /// one of the values that the field `id` had in JSON that was answered before.
     package var words: [String]
   }
 

@@ -18,14 +18,17 @@ package protocol Stage: AnyObject {
   /// Asks a node as hostctl does. The answer comes later, or never if the node goes down.
   func ask(_ node: Int, _ request: ControlRequest, _ answer: @escaping (ControlReply) -> Void)
   /// Sends a listener of a node a request by HTTP; false if it has no such listener.
-  func send(_ request: OutsideRequest, to node: Int, _ over: @escaping (ClientOperation.Outcome) -> Void) -> Bool
+  func send(_ request: OutsideRequest, to node: Int, _ over: @escaping OutsideRequest.Over) -> Bool
   /// Says why a node's roles do not all run; nil if they do.
   func findTrouble(of node: Int, _ told: @escaping (String?) -> Void)
+  /// A client has begun to ask, or has its answer.
+  func observe(_ number: Int, _ operation: ClientOperation)
   /// The first failure ends the play.
   func fail(_ rule: String, _ words: String, at time: Int64?)
 }
 
 extension Stage {
+  package func observe(_ number: Int, _ operation: ClientOperation) {}
   func after(_ delay: Int64, _ work: @escaping () -> Void) { at(now + max(0, delay), work) }
   package func fail(_ rule: String, _ words: String) { fail(rule, words, at: nil) }
 }
@@ -39,10 +42,23 @@ package struct OutsideRequest {
   /// Nobody waits longer.
   package var patience: Int64
 
+  /// What came of it, and the SHA-256 of the answer's body.
+  package typealias Over = (ClientOperation.Outcome, _ bodyDigest: String?) -> Void
+
   /// As HTTP/1.1, on a connection of its own.
   func bytes(host: String) -> [UInt8] {
-    let length = verb == "GET" || verb == "DELETE" && body.isEmpty ? "" : "content-length: \(body.utf8.count)\r\n"
-    return Array("\(verb) \(path) HTTP/1.1\r\nhost: \(host)\r\nconnection: close\r\n\(length)\r\n\(body)".utf8)
+    let content = Self.bytes(of: body)
+    let length = verb == "GET" || verb == "DELETE" && body.isEmpty ? "" : "content-length: \(content.count)\r\n"
+    return Array("\(verb) \(path) HTTP/1.1\r\nhost: \(host)\r\nconnection: close\r\n\(length)\r\n".utf8) + content
+  }
+
+  /// Text as it is; `hex:4749/some text` is the bytes 0x47 and 0x49, and then the text.
+  package static func bytes(of body: String) -> [UInt8] {
+    guard body.hasPrefix("hex:") else { return Array(body.utf8) }
+    let rest = body.dropFirst("hex:".count)
+    let digits = Array(rest.prefix { $0.isHexDigit })
+    let bytes = stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(String(digits[$0...$0 + 1]), radix: 16)! }
+    return bytes + Array(rest.dropFirst(digits.count).drop { $0 == "/" }.utf8)
   }
 }
 
@@ -55,14 +71,16 @@ extension World: Stage {
     nodes[node].ask(request, answer)
   }
 
-  package func send(_ request: OutsideRequest, to node: Int, _ over: @escaping (ClientOperation.Outcome) -> Void)
-    -> Bool
-  {
+  package func send(_ request: OutsideRequest, to node: Int, _ over: @escaping OutsideRequest.Over) -> Bool {
     let node = nodes[node]
     guard let port = node.process?.connections.port(of: request.listener) else { return false }
     let user = UserRequest(request, to: port, of: node, over)
     after(request.patience) { user.giveUp() }
     return true
+  }
+
+  package func observe(_ number: Int, _ operation: ClientOperation) {
+    for observer in clientObservers { observer(number, operation) }
   }
 
   package func findTrouble(of node: Int, _ told: @escaping (String?) -> Void) {

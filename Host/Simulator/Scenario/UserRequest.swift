@@ -2,7 +2,7 @@ import HostCore
 import HostRuntime
 
 /// A request that somebody outside the cluster sends to a listener of a node, on a connection of its own.
-final class UserRequest {
+package final class UserRequest {
   typealias Outcome = ClientOperation.Outcome
 
   private let end: ChannelEnd
@@ -11,10 +11,10 @@ final class UserRequest {
   private var parser: HTTPResponseParser
   private var status = 0
   private var body: [UInt8] = []
-  private var done: ((Outcome) -> Void)?
+  private var done: OutsideRequest.Over?
 
   init(
-    _ request: OutsideRequest, to port: SimPort, of node: SimNode, _ done: @escaping (Outcome) -> Void
+    _ request: OutsideRequest, to port: SimPort, of node: SimNode, _ done: @escaping OutsideRequest.Over
   ) {
     bytes = request.bytes(host: "\(port.address)")
     parser = HTTPResponseParser()
@@ -56,16 +56,18 @@ final class UserRequest {
       case .needMore: return
       case .head(let head): status = head.status
       case .body(let piece): body += piece
-      case .end: over(.answered("\(status) \(String(decoding: body, as: UTF8.self))"))
+      case .end:
+        let digest = BlobName(digest: ContentDigest.of(body)).text
+        over(.answered("\(status) \(String(decoding: body, as: UTF8.self))"), digest)
       case .failed(let words): over(.unknown(words))
       }
     }
   }
 
-  private func over(_ outcome: Outcome) {
+  private func over(_ outcome: Outcome, _ digest: String? = nil) {
     guard let done else { return }
     self.done = nil
     end.close()
-    done(outcome)
+    done(outcome, digest)
   }
 }

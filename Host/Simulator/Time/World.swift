@@ -34,9 +34,14 @@ package final class World: @unchecked Sendable {
     network = Network(self)
   }
 
+  /// Where roles' objects lie, which are real files: new for each world, in memory if the system has a place for that.
+  private let files = WorldFiles()
+
   deinit { scratch.deallocate() }
 
   package func add(_ plan: NodePlan) -> SimNode {
+    var plan = plan
+    plan.manifest.node.state = files.folder(nodes.count)
     let node = SimNode(plan, number: nodes.count, in: self)
     nodes.append(node)
     network.add(node)
@@ -58,6 +63,9 @@ package final class World: @unchecked Sendable {
 
   /// Told of all that roles publish.
   package var observers: [(Observation) -> Void] = []
+
+  /// Told of all that clients ask, by its number, when they do and when they are answered.
+  package var clientObservers: [(_ number: Int, ClientOperation) -> Void] = []
 
   func observe(_ observation: Observation) { for observer in observers { observer(observation) } }
 
@@ -110,6 +118,8 @@ package final class World: @unchecked Sendable {
     for node in nodes { node.vanish() }
     watchers = []
     observers = []
+    clientObservers = []
+    files.remove()
     queue = EventQueue()
     network.channels.end()
     room.leave()

@@ -110,7 +110,9 @@ public final class ElectorNode {
     case .renewed(let until):
       sureUntil = until
       let lasts = until == .max ? 0 : max(0, until - now) / 1000
-      publish("leader.lease", ["node": JSON(context.nodeID), "term": term, "for_us": JSON(Int(lasts))])
+      publish(
+        "leader.lease",
+        ["node": JSON(context.nodeID), "term": term, "for_us": JSON(Int(lasts)), "until_ns": .int(until)])
     case .log(let words): context.log.info(words)
     }
   }

@@ -16,7 +16,9 @@ final class Elector: Role, Drainable, HealthReporting, Stateful {
   static let topics = [
     Topic(
       "leader.changed", "Another leads, or nobody: leader, term, node (this one), self (whether it is the leader)."),
-    Topic("leader.lease", "On the leader: it surely leads for so long, which is for_us, from now on; 0 is for ever."),
+    Topic(
+      "leader.lease",
+      "On the leader: it surely leads for_us µs from now on, 0 is for ever; until_ns is the same as a time."),
   ]
 
   private let elector: ElectorNode

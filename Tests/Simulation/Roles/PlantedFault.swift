@@ -17,7 +17,8 @@ package struct PlantedFault: Sendable, CustomStringConvertible {
   package var description: String { "\(trial.build.name) \(fault)" }
 
   /// All that there are, of all roles.
-  package static let all = Register.planted + Counter.planted + Elector.planted + Member.planted
+  package static let all =
+    Register.planted + Counter.planted + Elector.planted + Member.planted + Images.planted
 
   package struct Find: Sendable {
     package var seed: UInt64

@@ -94,33 +94,41 @@ package final class BlobStore: @unchecked Sendable {
     return .damaged(name, "it was put into quarantine")
   }
 
-  private func isWhole(_ name: BlobName) -> Bool { (try? open(name)) != nil }
+  /// Whether such an object is there, and whether the upload may stay out of its place: not if that is sealed with
+  /// another key, so that whoever writes an object again seals it with the present one.
+  private func standing(_ name: BlobName, against file: BlobFile) -> (isThere: Bool, mayStay: Bool) {
+    guard let present = try? open(name).file else { return (false, false) }
+    return (true, present.header.seal?.keyID == file.header.seal?.keyID)
+  }
 
   /// Gives a finished upload its name, durably. True if the object was there already.
   func keep(_ file: BlobFile, _ record: BlobRecord) throws(BlobFailure) -> Bool {
     let name = record.name
-    var isDuplicate = isWhole(name)
-    if !isDuplicate {
+    var (isDuplicate, mayStay) = standing(name, against: file)
+    if !mayStay {
       try file.writeWholeRecord(record)
       try file.sync()
-      isDuplicate = try rename(file, to: name)
+      (isDuplicate, mayStay) = try rename(file, to: name)
     }
-    if isDuplicate { unlink(file.path) }
+    if mayStay { unlink(file.path) }
     // Also for a duplicate: whoever made it may have been killed before he got here.
     try syncFolders(of: name)
     unlink("\(quarantine)/\(name)")
     return isDuplicate
   }
 
-  /// True if another upload has just been given it.
-  private func rename(_ file: BlobFile, to name: BlobName) throws(BlobFailure) -> Bool {
-    let result = names.withLock { _ -> Result<Bool, BlobFailure> in
-      if isWhole(name) { return .success(true) }
+  /// Unless another upload has just been given it.
+  private func rename(
+    _ file: BlobFile, to name: BlobName
+  ) throws(BlobFailure) -> (isDuplicate: Bool, mayStay: Bool) {
+    let result = names.withLock { _ -> Result<(isDuplicate: Bool, mayStay: Bool), BlobFailure> in
+      let (isThere, mayStay) = standing(name, against: file)
+      if mayStay { return .success((true, true)) }
       let path = path(of: name)
       guard makeFolder(innerFolder(name), mode: 0o700), Glibc.rename(file.path, path) == 0 else {
         return .failure(.system("make", path))
       }
-      return .success(false)
+      return .success((isThere, false))
     }
     return try result.get()
   }

@@ -42,8 +42,9 @@ typedef struct nh_blob_service {
    * NH_OUT_OF_RANGE: `offset` is not the end, or the piece goes beyond "size". [loop & running] */
   nh_status (*write)(void *NH_NULLABLE ctx, nh_handle upload, uint64_t offset, nh_bytes piece);
   /** Makes the object durable and visible; the last on_reply has {"sha256", "size", "duplicate"} as j,
-   * `duplicate` if there was such an object already. NH_INVALID_ARGUMENT there: it is not what the
-   * options said, and is gone. [loop & running] */
+   * `duplicate` if there was such an object already, which stays, unless it is sealed with another key
+   * than new ones are. NH_INVALID_ARGUMENT there: it is not what the options said, and is gone.
+   * [loop & running] */
   nh_status (*finish)(void *NH_NULLABLE ctx, nh_handle upload);
   /** Gives an upload up and frees its room; no on_reply comes any more. [loop & running] */
   nh_status (*abandon)(void *NH_NULLABLE ctx, nh_handle upload);
@@ -56,8 +57,9 @@ typedef struct nh_blob_service {
   /** Asks for `bytes` more of a read. It begins with 256 KiB; the last piece may go beyond what was
    * asked for. [loop & running] */
   nh_status (*credit)(void *NH_NULLABLE ctx, nh_handle read, uint64_t bytes);
-  /** {"sha256", "size", "media_type", "created_ms"} as j in on_reply, without "media_type" if none was
-   * given; or NH_NOT_FOUND. [loop & (starting | running)] */
+  /** {"sha256", "size", "media_type", "created_ms", "key"} as j in on_reply, without "media_type" if none
+   * was given, and without "key", the id of the key that seals it, if it is not sealed; or NH_NOT_FOUND.
+   * [loop & (starting | running)] */
   nh_handle (*stat)(void *NH_NULLABLE ctx, nh_str sha256, uint64_t token);
   /** All objects after `after` in order of name, at most `limit` (0: no limit), as stat tells them, then
    * one reply without a value. One that cannot be read is {"sha256", "problem"}.

@@ -1,0 +1,92 @@
+import Glibc
+import HostRuntime
+import NodeValues
+import Testing
+
+/// Three nodes that keep images, as processes of their own, from the shipped manifests.
+@Suite(.serialized) struct ImageSinkTests {
+  private static let rounds = wantsLongTests ? 200 : 5
+  private static let key = "ENCRYPTION_KEY=" + String(repeating: "5c", count: 32)
+
+  let machine = Machine()
+  let ports = freePorts(6)
+  private var clients: String { "\(Place.repository)/Tests/Interop/image_clients.py" }
+
+  private func port(_ id: Int) -> String { "\(ports[id - 1])" }
+
+  private func start(_ id: Int) throws -> Child {
+    let peers = (1...3).map { "\"\($0)\": \"127.0.0.1:\(ports[$0 + 2])\"" }.joined(separator: ", ")
+    let settings = [
+      "plugins.folders=[\(Place.products)]", "listen.data.address=127.0.0.1:\(port(id))",
+      "listen.peers.address=127.0.0.1:\(ports[id + 2])", "cluster.peers={\(peers)}", "cluster.peer_port_offset=0",
+      "node.address=127.0.0.1", "roles.images.config.address=:\(port(id))", "blobs.free_floor_mb=0",
+    ]
+    let node = machine.child(
+      "\(Place.products)/nodehost",
+      ["\(Place.repository)/manifests/images/node-\(id).yaml"] + settings.flatMap { ["--set", $0] },
+      environment: [Self.key, "SHARED_DIR=\(machine.folder)/state"])
+    try node.waits(for: "node: ready after")
+    return node
+  }
+
+  private func status(_ id: Int) -> JSON? {
+    let result = machine.hostctl("--node", "images-\(id)", "call", "images", "status", "--json")
+    guard result.code == 0, let json = try? JSON(parsing: result.output) else { return nil }
+    return json["value"]
+  }
+
+  /// Who takes images, linked with both others.
+  private func leader(linked: Int = 3, place: SourceLocation = #_sourceLocation) throws -> Int {
+    let end = EventLoop.now() + Int64(Child.patienceMilliseconds) * 1_000_000
+    while EventLoop.now() < end {
+      for id in 1...3 {
+        if let status = status(id), status["state"] == "leading", status["linked"]?.array?.count == linked { return id }
+      }
+      usleep(20_000)
+    }
+    throw Missing(description: "no node leads")
+  }
+
+  private struct Missing: Error, CustomStringConvertible { var description: String }
+
+  @Test func whatWasAcknowledgedOutlivesEveryLeader() throws {
+    var nodes = try Dictionary(uniqueKeysWithValues: (1...3).map { ($0, try start($0)) })
+    _ = try leader()
+    let python = ["/usr/bin/python3", clients]
+    let load = machine.child("/usr/bin/python3", [clients, "load", machine.folder, "8"] + (1...3).map(port))
+    for round in 0..<Self.rounds {
+      let leader = try leader()
+      usleep(UInt32(round * 7_919 % 97) * 3_000)
+      nodes[leader]!.send(SIGKILL)
+      #expect(nodes[leader]!.end() == 128 + SIGKILL)
+      _ = try self.leader(linked: 2)
+      nodes[leader] = try start(leader)
+    }
+    _ = try leader()
+    machine.write("stop", "")
+    #expect(load.end() == 0, "\(load.errors)")
+    let (code, output) = run(["timeout", "300"] + python + ["verify", machine.folder] + (1...3).map(port))
+    #expect(code == 0, "\(output)")
+    print("image sink: \(Self.rounds) leaders killed; \(output)", terminator: "")
+    for (id, node) in nodes { #expect(!node.errors.contains("misuse"), "node \(id): \(node.errors)") }
+  }
+
+  /// Uploads that are not what they say leave nothing behind.
+  @Test func whatIsRefusedLeavesNothing() throws {
+    let nodes = try (1...3).map { try start($0) }
+    let leader = try leader()
+    func curl(_ words: String...) -> String { run(["curl", "-s", "--max-time", "20"] + words).output }
+    let base = "http://127.0.0.1:\(port(leader))/images"
+    machine.write("words.txt", "this is no image")
+    let text = machine.path("words.txt")
+    #expect(curl("-o", "/dev/null", "-w", "%{http_code}", "-T", text, base) == "415")
+    let huge = curl("-o", "/dev/null", "-w", "%{http_code}", "-X", "PUT", "-H", "Content-Length: 10737418240", base)
+    #expect(huge == "413", "\(huge)")
+    let other = leader % 3 + 1
+    let referred = curl("-i", "-X", "PUT", "-T", text, "http://127.0.0.1:\(port(other))/images")
+    #expect(referred.contains("307") && referred.contains("location: \(base)"), "\(referred)")
+    let files = run(["find", machine.path("state"), "-path", "*blobs/*", "-type", "f"]).output
+    #expect(files.isEmpty, "\(files)")
+    _ = nodes
+  }
+}
