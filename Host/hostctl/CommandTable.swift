@@ -219,7 +219,8 @@ enum CommandTable {
         status asks every server whether it leads, discover says which one does. send sends images there, waits until \
         enough nodes have them on disk, and checks that they were stored as they are; if the leader dies meanwhile, it \
         goes on with the next one. list, get and delete ask the leader. verify and rotate-key are done by the node of \
-        --node or --socket: it reads all its images, or seals them with the present key.
+        --node or --socket: it reads all its images, or seals them anew with the key that blobs.key of its manifest \
+        names, which is given as WORD.
 
         Without ACTION there is a prompt that takes status, send-image PATH, discover, list and get ID FILE.
         """,
@@ -227,7 +228,9 @@ enum CommandTable {
         Argument(
           "ACTION", .optional, help: "status, discover, send, list, get, delete, verify or rotate-key",
           completion: .words(ImagesCommand.Action.allCases.map(\.rawValue))),
-        Argument("WORD", .any, help: "For send the files, for get and delete the image's id", completion: .file),
+        Argument(
+          "WORD", .any, help: "For send the files, for get and delete the image's id, for rotate-key the key's",
+          completion: .file),
       ],
       options: [
         Option(

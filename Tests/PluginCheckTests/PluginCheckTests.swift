@@ -11,8 +11,8 @@ private let why: Comment = "A sanitizer reports the crashes that are asked for, 
 
 /// `nodehost check`: good plugins pass, and every case can tell a bad one.
 @Suite(.disabled(if: isSanitized, why)) struct PluginCheckTests {
-  /// Those of benchmarks and scenarios: a thousand times a megabyte of state takes too long, what asks a gateway without
-  /// end never rests, and what is broken on purpose cannot pass.
+  /// Those of benchmarks and scenarios: a thousand times a megabyte of state takes too long, what asks a gateway
+  /// without end never rests, and what is broken on purpose cannot pass.
   private static let others = [
     "libballast.so", "libcrowd.so", "libgateway-faults.so", "libgateway-load.so", "libreplicated-map.so",
   ]
@@ -25,7 +25,7 @@ private let why: Comment = "A sanitizer reports the crashes that are asked for, 
   /// For roles whose settings have no defaults.
   static let configurations = [
     "libimage-frames.so": #"{"images": "http://127.0.0.1:7101", "listen": "127.0.0.1:0"}"#,
-    "libmember.so": #"{"gateways": ["127.0.0.1:8090", "127.0.0.1:8091"], "address": "127.0.0.1", "port": 7001}"#
+    "libmember.so": #"{"gateways": ["127.0.0.1:8090", "127.0.0.1:8091"], "address": "127.0.0.1", "port": 7001}"#,
   ]
 
   @Test(arguments: shipped) func aShippedPluginPasses(_ name: String) throws {

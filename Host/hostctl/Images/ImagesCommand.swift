@@ -12,6 +12,7 @@ enum ImagesCommand {
 
   static let usualPatience = 60
   private static let pageSize = 500
+  private static let rotationPollMicroseconds: UInt32 = 200_000
 
   static func run(_ invocation: Invocation) throws(CommandFailure) -> ExitCode {
     guard let word = invocation.arguments.first else { return try ImagePrompt(invocation).run() }
@@ -24,7 +25,7 @@ enum ImagesCommand {
   }
 
   static func run(_ action: Action, _ words: [String], _ invocation: Invocation) throws(CommandFailure) -> ExitCode {
-    let wanted = action == .send ? 1...Int.max : action == .get || action == .delete ? 1...1 : 0...0
+    let wanted = action == .send ? 1...Int.max : [.get, .delete, .rotateKey].contains(action) ? 1...1 : 0...0
     guard wanted.contains(words.count) else {
       throw CommandFailure(
         action == .send ? "send needs the paths of images" : "\(action.rawValue) takes \(wanted.lowerBound) words",
@@ -38,7 +39,7 @@ enum ImagesCommand {
     case .get: try get(words[0], invocation)
     case .delete: try delete(words[0], invocation)
     case .verify: return try verify(invocation)
-    case .rotateKey: try rotateKey(invocation)
+    case .rotateKey: return try rotateKey(words[0], invocation)
     }
     return .success
   }
@@ -188,14 +189,16 @@ enum ImagesCommand {
 
   // MARK: What a node does by itself
 
-  private static func call(_ method: String, _ invocation: Invocation) throws(CommandFailure) -> JSON {
+  private static func call(
+    _ method: String, _ words: [String] = [], _ invocation: Invocation
+  ) throws(CommandFailure) -> JSON {
     let role = invocation.value("role") ?? "images"
     return try NodeFinder.connect(invocation).ask(
-      .call(role: role, method: method, CallRequest(.words([]))), patience: ControlConnection.longPatienceSeconds)
+      .call(role: role, method: method, CallRequest(.words(words))), patience: ControlConnection.longPatienceSeconds)
   }
 
   private static func verify(_ invocation: Invocation) throws(CommandFailure) -> ExitCode {
-    let found = try call("verify", invocation)["value"] ?? .null
+    let found = try call("verify", [], invocation)["value"] ?? .null
     let bad = found.list("damaged") + found.list("missing")
     if invocation.has("json") {
       try Output.json(found)
@@ -209,9 +212,22 @@ enum ImagesCommand {
     return bad.isEmpty ? .success : .failure
   }
 
-  private static func rotateKey(_ invocation: Invocation) throws(CommandFailure) {
-    let state = try call("rotate_key", invocation)["value"] ?? .null
-    if invocation.has("json") { return try Output.json(state) }
-    try Output.write("\(state.text("done")) of \(state.text("of")) images are sealed with the present key\n")
+  /// Waits until all are sealed anew; the node goes on by itself if this ends.
+  private static func rotateKey(_ key: String, _ invocation: Invocation) throws(CommandFailure) -> ExitCode {
+    let shows = isatty(STDERR_FILENO) == 1 && !invocation.has("json")
+    var state = try call("rotate_key", [key], invocation)["value"] ?? .null
+    while state["running"]?.bool == true {
+      if shows { Output.complain("\r\(summary(state)) so far ") }
+      usleep(rotationPollMicroseconds)
+      state = try call("rotate_key", [key], invocation)["value"] ?? .null
+    }
+    if shows { Output.complain("\r\u{1B}[K") }
+    if invocation.has("json") { try Output.json(state) } else { try Output.write(summary(state) + "\n") }
+    return (state["failed"]?.int ?? 0) == 0 ? .success : .failure
+  }
+
+  private static func summary(_ state: JSON) -> String {
+    "\(state.text("done")) images are sealed with the key \(TextLayout.harmless(state.text("key"))), "
+      + "\(state.text("failed")) failed"
   }
 }

@@ -2,7 +2,8 @@
 package struct GatewayList: Sendable {
   package static let learnedLimit = 16
 
-  /// "http://host:port" or "https://host:port": those of the configuration first, then those that a gateway has told of.
+  /// "http://host:port" or "https://host:port": those of the configuration first, then those that a gateway has told
+  /// of.
   package private(set) var targets: [String]
   private let configured: Int
   private var place = 0

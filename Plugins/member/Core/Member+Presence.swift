@@ -221,7 +221,8 @@ extension Member {
     let pause = max(retries.next(context.random.fraction()), failure.retryAfter ?? .zero)
     if isNews {
       context.log.warning(
-        "no gateway answers (\(silent): \(error.message)); what is known of \(Words.count(list.nodes.count, "node")) stays",
+        "no gateway answers (\(silent): \(error.message)); what is known of "
+          + "\(Words.count(list.nodes.count, "node")) stays",
         ["gateways": JSON(gateways.targets.count)])
     }
     step(after: pause)
