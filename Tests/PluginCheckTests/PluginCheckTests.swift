@@ -30,7 +30,7 @@ private let why: Comment = "A sanitizer reports the crashes that are asked for, 
 
   @Test(arguments: shipped) func aShippedPluginPasses(_ name: String) throws {
     let config = Self.configurations[name].map { ["--config", $0] } ?? []
-    let run = Checker(["check", "--seed", "1"] + config + ["\(Checker.products)/\(name)"])
+    let run = Checker(["check", "--seed", "1", "--limit", "120"] + config + ["\(Checker.products)/\(name)"])
     #expect(run.code == 0, "\(run.output)")
     #expect(config.isEmpty || !run.output.contains("there is no configuration to run it with"), "\(run.output)")
     #expect(run.output.contains(" passed"))

@@ -18,9 +18,4 @@ import Testing
       #expect(leases.looked > 10 && outcome.plan.faults.count > 3)
     }
   }
-
-  /// The same seed, the same run: also with real files.
-  @Test func runsRepeat() throws {
-    #expect(try Images.everything.simulation().divergence(2) == nil)
-  }
 }
