@@ -71,6 +71,46 @@ import Testing
     for (id, node) in nodes { #expect(!node.errors.contains("misuse"), "node \(id): \(node.errors)") }
   }
 
+  /// A node alone, as a client of the first cloud sees it, and `hostctl images`.
+  @Test func clientsOfTheFirstCloudAreUnderstood() throws {
+    machine.write(
+      "alone.yaml",
+      """
+      nodehost: 1
+      node: { id: 1, name: alone, address: 127.0.0.1, state: \(machine.folder)/alone }
+      listen: { data: { address: "127.0.0.1:\(ports[0])" } }
+      plugins: { folders: ["\(Place.products)"] }
+      blobs: { free_floor_mb: 0 }
+      roles:
+        - role: elector
+        - role: images
+          config: { address: ":\(ports[0])" }
+        - role: image-frames
+          config: { listen: "127.0.0.1:\(ports[1])", images: "http://127.0.0.1:\(ports[0])" }
+      """)
+    let node = machine.child("\(Place.products)/nodehost", ["\(machine.folder)/alone.yaml"])
+    try node.waits(for: "takes images")
+    let frames = "\(Place.repository)/Tests/Interop/image_frames.py"
+    let (code, output) = run(["timeout", "60", "/usr/bin/python3", frames, "\(ports[1])"])
+    #expect(code == 0, "\(output)")
+
+    let images = ["images", "--servers", "127.0.0.1:\(ports[2]),127.0.0.1:\(ports[0])"]
+    let listed = machine.hostctl(images + ["list", "--json"])
+    let id = try #require(try JSON(parsing: listed.output)["images"]?[0]?["id"]?.string)
+    #expect(machine.hostctl(images + ["get", id, "-o", "\(machine.folder)/again.gif"]).code == 0)
+    let sent = machine.hostctl(images + ["send", "\(machine.folder)/again.gif"])
+    #expect(sent.code == 0 && sent.output.contains("was there already"), "\(sent.output)")
+    let refused = machine.hostctl(images + ["send", "\(machine.folder)/alone.yaml"])
+    #expect(refused.code == 1 && refused.errors.contains("alone.yaml: refused: "), "\(refused.errors)")
+    #expect(machine.hostctl(images + ["discover"]).output.contains("127.0.0.1:\(ports[0]) leads"))
+    #expect(machine.hostctl(images + ["delete", id]).code == 0)
+    #expect(machine.hostctl(images + ["get", id, "-o", "\(machine.folder)/gone.gif"]).code == 1)
+    node.send(SIGTERM)
+    #expect(node.end() == 0, "\(node.errors)")
+    let lost = machine.hostctl(images + ["send", "\(machine.folder)/again.gif", "--patience", "1"])
+    #expect(lost.code == 1 && lost.errors.contains("not sent within 1 s"), "\(lost.errors)")
+  }
+
   /// Uploads that are not what they say leave nothing behind.
   @Test func whatIsRefusedLeavesNothing() throws {
     let nodes = try (1...3).map { try start($0) }
