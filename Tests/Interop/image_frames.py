@@ -58,8 +58,8 @@ def main():
     assert not reply["ok"] and "JPEG" in reply["error"], reply
 
     # What is not for it ends the connection, and nothing else.
-    for bad in (seal("QueryLeader", AESGCM(bytes(31) + b"\1")), struct.pack(">I", 1 << 31), struct.pack(">I", 3) + b"abc",
-                seal({"Nobody": {}})):
+    for bad in (seal("QueryLeader", AESGCM(bytes(31) + b"\1")), struct.pack(">I", 1 << 31),
+                struct.pack(">I", 3) + b"abc", seal({"Nobody": {}})):
         stranger = socket.create_connection(("127.0.0.1", port), 10)
         stranger.sendall(bad)
         assert stranger.recv(1) == b""
