@@ -53,8 +53,6 @@ struct Plugin {
   struct Core {
     var name: String
     var dependencies: [Target.Dependency]
-    /// Conditions of compilation, for a build of the tests' own.
-    var defines: [String] = []
   }
   /// What its one target is built on, beside NodeKit.
   var libraries: [Target.Dependency] = []
@@ -69,17 +67,10 @@ struct Plugin {
     self.core = Core(name: core, dependencies: dependencies)
   }
 
-  /// The same sources with planted faults: Tests/Fixtures/NAME-faults has links to them.
-  init(broken name: String, core: String, _ dependencies: [Target.Dependency]) {
-    self.init(name: "\(name)-faults", path: "Tests/Fixtures/\(name)-faults", language: .swift)
-    self.core = Core(name: core, dependencies: dependencies, defines: ["PLANTED_FAULTS"])
-  }
-
   var coreTarget: Target? {
     core.map {
       .target(
-        name: $0.name, dependencies: $0.dependencies, path: "\(path)/Core",
-        swiftSettings: strict + $0.defines.map { .define($0) })
+        name: $0.name, dependencies: $0.dependencies, path: "\(path)/Core", swiftSettings: strict)
     }
   }
 
@@ -118,10 +109,8 @@ let plugins = [
     name: "replicated-map", path: "Tests/Fixtures/ReplicatedMap", language: .swift, libraries: ["ReplicatedLog"]),
   Plugin(name: "greeter", path: "Tests/Benchmarks/Greeter", language: .swift),
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
-  // Clients of the gateway, for simulated worlds, and a gateway with faults that these must find.
+  // Clients of the gateway, for simulated worlds.
   Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, libraries: ["ProtoFields"]),
-  Plugin(
-    broken: "gateway", core: "GatewayFaults", ["NodeKit", "ProtoFields", "ReplicatedLog"]),
   Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
 ]

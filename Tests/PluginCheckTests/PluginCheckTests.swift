@@ -11,10 +11,10 @@ private let why: Comment = "A sanitizer reports the crashes that are asked for, 
 
 /// `nodehost check`: good plugins pass, and every case can tell a bad one.
 @Suite(.disabled(if: isSanitized, why)) struct PluginCheckTests {
-  /// Those of benchmarks and scenarios: a thousand times a megabyte of state takes too long, what asks a gateway
-  /// without end never rests, and what is broken on purpose cannot pass.
+  /// Those of benchmarks and scenarios: a thousand times a megabyte of state takes too long, and what asks a gateway
+  /// without end never rests.
   private static let others = [
-    "libballast.so", "libcrowd.so", "libgateway-faults.so", "libgateway-load.so", "libreplicated-map.so",
+    "libballast.so", "libcrowd.so", "libgateway-load.so", "libreplicated-map.so",
   ]
 
   /// Whatever else the build has put beside the tests: each shipped role, each template.

@@ -80,15 +80,8 @@ public struct GatewaySettings: RoleConfig {
     in: .milliseconds(1)...(.seconds(600)), unit: .milliseconds)
   public var retryAfter = Duration.milliseconds(500)
 
-  #if PLANTED_FAULTS
-    @Setting("What is wrong with this build.") public var fault = ""
-  #endif
-
   /// What no single setting can say.
   func check(node: Int) throws {
-    #if PLANTED_FAULTS
-      plantedFault = PlantedFault(rawValue: fault)
-    #endif
     guard heartbeatInterval * 2 <= nodeTimeout else {
       throw RoleError(
         .invalidArgument, "is more than half of node_timeout_seconds, so that one lost heartbeat would cost a node",

@@ -9,16 +9,21 @@ package struct PlantedFault: Sendable, CustomStringConvertible {
   package let rule: String
   /// It is found within so many seeds, wherever one begins.
   package let seeds: Int
+  /// It takes a rare meeting of faults: too many seeds for tests that run each time.
+  package let isRare: Bool
 
-  package init(_ fault: String, in trial: RoleTrial, breaks rule: String, within seeds: Int = 20) {
-    (self.fault, self.trial, self.rule, self.seeds) = (fault, trial, rule, seeds)
+  package init(
+    _ fault: String, in trial: RoleTrial, breaks rule: String, within seeds: Int = 20, isRare: Bool = false
+  ) {
+    (self.fault, self.trial, self.rule, self.seeds, self.isRare) = (fault, trial, rule, seeds, isRare)
   }
 
   package var description: String { "\(trial.build.name) \(fault)" }
 
   /// All that there are, of all roles.
   package static let all =
-    Register.planted + Counter.planted + Elector.planted + Member.planted + Images.planted
+    Register.planted + Counter.planted + ReplicatedMap.planted + Elector.planted + Gateway.planted + Member.planted
+    + Images.planted
 
   package struct Find: Sendable {
     package var seed: UInt64

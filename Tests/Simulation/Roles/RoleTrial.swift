@@ -7,13 +7,16 @@ package struct RoleTrial: Sendable {
   package let build: RoleBuild
   /// A file of the repository, or the lines of a scenario that stands in Tests/Simulation.
   package let scenario: String
+  /// Virtual; nil: as the scenario says.
+  package let minutes: Double?
   /// New ones for each run: they look at the world after each event.
   package let watchers: @Sendable () -> [any WorldWatcher]
 
   package init(
-    _ build: RoleBuild, _ scenario: String, watchers: @escaping @Sendable () -> [any WorldWatcher] = { [] }
+    _ build: RoleBuild, _ scenario: String, minutes: Double? = nil,
+    watchers: @escaping @Sendable () -> [any WorldWatcher] = { [] }
   ) {
-    (self.build, self.scenario, self.watchers) = (build, scenario, watchers)
+    (self.build, self.scenario, self.minutes, self.watchers) = (build, scenario, minutes, watchers)
   }
 
   /// `broken` is one of the role's switches, without `BROKEN_`. Other roles of the deployment are as they ship.
@@ -21,7 +24,9 @@ package struct RoleTrial: Sendable {
     let folders = [try build.folder(broken: fault), TestPlaces.products]
     let catalogue = PluginCatalogue(
       scratch: TestPlaces.newFolder(), executable: "\(TestPlaces.products)/nodehost", folders: folders)
-    return try Simulation(read(), catalogue)
+    var scenario = try read()
+    if let minutes { scenario.minutes = minutes }
+    return try Simulation(scenario, catalogue)
   }
 
   private func read() throws -> Scenario {

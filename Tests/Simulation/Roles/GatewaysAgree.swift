@@ -1,18 +1,17 @@
-import HostCore
-import HostRuntime
 import NodeValues
-
-@testable import Simulator
+package import Simulator
 
 /// An invariant of several gateways, looked at after each event: what one says of a revision, all say, and the term of
 /// the cluster's leader never falls from one revision to a later one.
-final class GatewaysAgree: WorldWatcher {
+package final class GatewaysAgree: WorldWatcher {
   private var said: [String: String] = [:]
   private var terms: [(revision: Int64, term: Int64)] = []
   private var isListening = false
-  private(set) var looked = 0
+  package private(set) var looked = 0
 
-  func worldMoved(_ world: World) {
+  package init() {}
+
+  package func worldMoved(_ world: World) {
     guard !isListening else { return }
     isListening = true
     world.observers.append { [unowned self, unowned world] in observe($0, world) }

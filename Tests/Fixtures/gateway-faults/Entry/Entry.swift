@@ -1,4 +1,0 @@
-import GatewayFaults
-import NodeKit
-
-@main enum Entry: Plugin { typealias Exported = GatewayRole }
