@@ -33,8 +33,8 @@ struct Row {
       return "\(name) NOT found within \(planted.seeds) seeds by \(tries.count - found.count) searches"
     }
     let perRun = Int(seconds * 1000) / max(1, found.reduce(0, +))
-    return
-      "\(name) median \(found[found.count / 2]), worst \(found.last ?? 0) seeds, \(perRun) ms a run; \(planted.rule)"
+    let rules = planted.rules.joined(separator: ", or ")
+    return "\(name) median \(found[found.count / 2]), worst \(found.last ?? 0) seeds, \(perRun) ms a run; \(rules)"
   }
 }
 
@@ -49,7 +49,7 @@ func search(_ planted: PlantedFault, _ starts: Int) throws -> Row {
   for start in 0..<starts {
     let find = planted.search(simulation, from: 1 + UInt64(start) * stride)
     row.tries.append(find?.tries)
-    if let find, find.failure.rule != planted.rule { row.wrongRule = "seed \(find.seed), \(find.failure.rule)" }
+    if let find, !planted.rules.contains(find.failure.rule) { row.wrongRule = "seed \(find.seed), \(find.failure.rule)" }
   }
   row.seconds = Double(EventLoop.now() - begin) / 1e9
   return row

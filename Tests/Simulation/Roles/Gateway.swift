@@ -10,7 +10,7 @@ package enum Gateway {
   package static let planted = [
     PlantedFault("OWN_BOOTSTRAP", in: three, breaks: "one node per cluster in crowd.bootstrap"),
     PlantedFault("EARLY_ANSWER", in: three, breaks: verdict),
-    PlantedFault("OLDER_TERM", in: three, breaks: verdict),
+    PlantedFault("OLDER_TERM", in: three, breaks: verdict, "terms rise"),
     PlantedFault("LATE_WATCHER", in: three, breaks: verdict),
     PlantedFault("EVERYBODY_EXPIRES", in: three, breaks: verdict, isRare: true),
   ]

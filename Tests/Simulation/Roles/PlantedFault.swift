@@ -5,17 +5,17 @@ package struct PlantedFault: Sendable, CustomStringConvertible {
   package let trial: RoleTrial
   /// The switch, without `BROKEN_`.
   package let fault: String
-  /// The rule that it breaks: of the scenario, or of one of the role's watchers.
-  package let rule: String
+  /// The rules that it breaks, of the scenario or of the role's watchers; which of them is seen first, a run decides.
+  package let rules: [String]
   /// It is found within so many seeds, wherever one begins.
   package let seeds: Int
   /// It takes a rare meeting of faults: too many seeds for tests that run each time.
   package let isRare: Bool
 
   package init(
-    _ fault: String, in trial: RoleTrial, breaks rule: String, within seeds: Int = 20, isRare: Bool = false
+    _ fault: String, in trial: RoleTrial, breaks rules: String..., within seeds: Int = 20, isRare: Bool = false
   ) {
-    (self.fault, self.trial, self.rule, self.seeds, self.isRare) = (fault, trial, rule, seeds, isRare)
+    (self.fault, self.trial, self.rules, self.seeds, self.isRare) = (fault, trial, rules, seeds, isRare)
   }
 
   package var description: String { "\(trial.build.name) \(fault)" }

@@ -4,6 +4,7 @@ package enum ReplicatedMap {
   package static let build = RoleBuild(
     "replicated-map", modules: [.init("ReplicatedLog", "SDK/ReplicatedLog")], entry: "Tests/Fixtures/ReplicatedMap")
   package static let linearizable = "linearizable replicated-map.read replicated-map.write"
+  package static let agreed = "one digest per index in replicated-map.applied"
 
   package static func busy(nodes: Int) -> RoleTrial {
     RoleTrial(
@@ -18,7 +19,7 @@ package enum ReplicatedMap {
         call replicated-map.read k{1..2}
       within 15s running
       always \(linearizable)
-      always one digest per index in replicated-map.applied
+      always \(agreed)
       always one leader per term in replicated-map.leads
       """)
   }
@@ -26,9 +27,9 @@ package enum ReplicatedMap {
   package static let powerCuts = RoleTrial(build, "Tests/Simulation/replicated-map-cuts.sim")
 
   package static let planted = [
-    PlantedFault("EARLY_ANSWER", in: busy(nodes: 3), breaks: linearizable),
-    PlantedFault("UNSYNCED_ANSWER", in: powerCuts, breaks: linearizable),
-    PlantedFault("STALE_READ", in: busy(nodes: 3), breaks: linearizable),
-    PlantedFault("APPLIES_TWICE", in: busy(nodes: 3), breaks: "one digest per index in replicated-map.applied"),
+    PlantedFault("EARLY_ANSWER", in: busy(nodes: 3), breaks: linearizable, agreed),
+    PlantedFault("UNSYNCED_ANSWER", in: powerCuts, breaks: linearizable, agreed),
+    PlantedFault("STALE_READ", in: busy(nodes: 3), breaks: linearizable, agreed),
+    PlantedFault("APPLIES_TWICE", in: busy(nodes: 3), breaks: agreed),
   ]
 }
