@@ -149,6 +149,15 @@ let package = Package(
     module("NodeSchema", in: "SDK", ["NodeValues"]),
     // Messages of gRPC, for roles in Swift.
     module("ProtoFields", in: "SDK", ["NodeKit"]),
+    // Many numbers with names: files of them, sums of them, and how they are sent.
+    .systemLibrary(name: "CZstd", path: "SDK/CZstd", providers: [.apt(["libzstd-dev"])]),
+    .target(
+      name: "CTensors", path: "SDK/CTensors",
+      cSettings: [
+        // The same bits on every machine: no product and sum in one where the machine could.
+        .unsafeFlags(["-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])
+      ]),
+    module("Tensors", in: "SDK", ["NodeValues", "CTensors", "CZstd"], settings: fast),
     // One order of entries on several nodes; linked into each role that uses it.
     module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"]),
     // libffi calls the methods of plugins written in C as a node does.
@@ -211,6 +220,7 @@ let package = Package(
       swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
+    tests("TensorsTests", ["Tensors", "CTensors", "FuzzSupport"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),
     tests("GatewayTests", ["NodeKit", "NodeTesting", "ProtoFields", "GatewayCore", "FuzzSupport"]),

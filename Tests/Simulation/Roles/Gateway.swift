@@ -12,7 +12,7 @@ package enum Gateway {
     PlantedFault("EARLY_ANSWER", in: three, breaks: verdict),
     PlantedFault("OLDER_TERM", in: three, breaks: verdict, "terms rise"),
     PlantedFault("LATE_WATCHER", in: three, breaks: verdict),
-    PlantedFault("EVERYBODY_EXPIRES", in: three, breaks: verdict, isRare: true),
+    PlantedFault("EVERYBODY_EXPIRES", in: three, breaks: verdict, within: 60, isRare: true),
   ]
   private static let verdict = "one broken per run in crowd.verdict"
 }

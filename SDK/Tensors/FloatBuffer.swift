@@ -1,0 +1,45 @@
+/// Many floats side by side, at an address that vector instructions like. Not copied when it is handed on.
+public final class FloatBuffer {
+  public let count: Int
+  public let base: UnsafeMutablePointer<Float>
+
+  /// Zeroes.
+  public init(count: Int) {
+    self.count = count
+    base = .allocate(aligned: max(1, count))
+    base.initialize(repeating: 0, count: count)
+  }
+
+  public convenience init(_ values: some Collection<Float>) {
+    self.init(count: values.count)
+    for (place, value) in values.enumerated() { base[place] = value }
+  }
+
+  public convenience init(copying other: FloatBuffer) {
+    self.init(count: other.count)
+    base.update(from: other.base, count: count)
+  }
+
+  deinit { UnsafeMutableRawPointer(base).deallocate() }
+
+  public subscript(place: Int) -> Float {
+    get {
+      precondition(place >= 0 && place < count)
+      return base[place]
+    }
+    set {
+      precondition(place >= 0 && place < count)
+      base[place] = newValue
+    }
+  }
+
+  public var values: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: base, count: count) }
+  public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(values) }
+}
+
+extension UnsafeMutablePointer<Float> {
+  fileprivate static func allocate(aligned count: Int) -> UnsafeMutablePointer {
+    UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Float>.stride, alignment: 64)
+      .bindMemory(to: Float.self, capacity: count)
+  }
+}

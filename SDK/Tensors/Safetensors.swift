@@ -1,0 +1,157 @@
+internal import NodeValues
+
+/// A file in the safetensors format: the length of a header, the header, which is JSON, and the tensors' bytes. Nothing
+/// in it is code, and nothing of it is believed before it is checked.
+public struct Safetensors {
+  public struct Entry: Sendable, Hashable {
+    public var name: String
+    public var type: NumberType
+    public var shape: [Int]
+    /// In the file.
+    public var bytes: Range<Int>
+    public var count: Int { bytes.count / type.size }
+  }
+
+  /// In the order of their bytes.
+  public let entries: [Entry]
+  public let metadata: [String: String]
+  private let content: [UInt8]
+
+  public static let headerLimit = 16 << 20
+
+  /// - Parameter limit: the most bytes of the whole.
+  public init(_ content: [UInt8], limit: Int = .max) throws(TensorError) {
+    guard content.count <= limit else { throw TensorError("\(content.count) bytes are more than \(limit)") }
+    guard content.count >= 8 else { throw TensorError("\(content.count) bytes are no safetensors file: too few") }
+    let length = content.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+    guard length <= Self.headerLimit, length <= content.count - 8 else {
+      throw TensorError("the header says that it has \(length) bytes; \(content.count - 8) follow")
+    }
+    let start = 8 + Int(length)
+    let header: JSON
+    do { header = try JSON(parsing: Array(content[8..<start])) } catch {
+      throw TensorError("the header is not JSON: \(error)")
+    }
+    guard let members = header.object?.members else { throw TensorError("the header is no JSON object") }
+    var entries: [Entry] = [], metadata: [String: String] = [:]
+    for member in members {
+      if member.key == "__metadata__" {
+        metadata = try Self.metadata(member.value)
+      } else {
+        entries.append(try Self.entry(member.key, member.value, from: start))
+      }
+    }
+    entries.sort { $0.bytes.lowerBound < $1.bytes.lowerBound }
+    try Self.checkThatNothingIsLeft(entries, from: start, to: content.count)
+    (self.entries, self.metadata, self.content) = (entries, metadata, content)
+  }
+
+  private static func metadata(_ value: JSON) throws(TensorError) -> [String: String] {
+    guard let members = value.object?.members else { throw TensorError("`__metadata__` is no JSON object") }
+    var metadata: [String: String] = [:]
+    for member in members {
+      guard let text = member.value.string else { throw TensorError("`__metadata__.\(member.key)` is no text") }
+      metadata[member.key] = text
+    }
+    return metadata
+  }
+
+  private static func entry(_ name: String, _ value: JSON, from start: Int) throws(TensorError) -> Entry {
+    guard let word = value["dtype"]?.string, let shape = numbers(value["shape"]),
+      let offsets = numbers(value["data_offsets"]), offsets.count == 2
+    else { throw TensorError("`\(name)` lacks dtype, shape or data_offsets") }
+    guard let type = NumberType(rawValue: word) else { throw TensorError("`\(name)` has the unknown dtype \(word)") }
+    let count = try TensorLayout.count(of: shape, name)
+    let (first, last) = (offsets[0], offsets[1])
+    guard first <= last, last <= Int.max - start, last - first == count * type.size else {
+      throw TensorError("`\(name)` takes \(count * type.size) bytes, and its place is \(first) to \(last)")
+    }
+    return Entry(name: name, type: type, shape: shape, bytes: (start + first)..<(start + last))
+  }
+
+  private static func numbers(_ value: JSON?) -> [Int]? {
+    guard let items = value?.array, items.count <= TensorLayout.dimensionLimit else { return nil }
+    let numbers = items.compactMap { $0.int.flatMap { $0 >= 0 ? Int($0) : nil } }
+    return numbers.count == items.count ? numbers : nil
+  }
+
+  /// Bytes that no tensor has, or two have, could carry what nobody looks at.
+  private static func checkThatNothingIsLeft(_ entries: [Entry], from start: Int, to end: Int) throws(TensorError) {
+    var place = start
+    for entry in entries {
+      guard entry.bytes.lowerBound == place else {
+        throw TensorError("`\(entry.name)` begins at byte \(entry.bytes.lowerBound - start), not \(place - start)")
+      }
+      place = entry.bytes.upperBound
+    }
+    guard place == end else { throw TensorError("the tensors have \(place - start) bytes, the file \(end - start)") }
+  }
+
+  public subscript(name: String) -> Entry? { entries.first { $0.name == name } }
+
+  public func withBytes<R>(of entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    try content.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[entry.bytes])) }
+  }
+}
+
+/// Of the numbers of a tensor, as safetensors calls them.
+public enum NumberType: String, Sendable {
+  case f64 = "F64"
+  case f32 = "F32"
+  case f16 = "F16"
+  case bf16 = "BF16"
+  case i64 = "I64"
+  case i32 = "I32"
+  case i16 = "I16"
+  case i8 = "I8"
+  case u64 = "U64"
+  case u32 = "U32"
+  case u16 = "U16"
+  case u8 = "U8"
+  case bool = "BOOL"
+
+  public var size: Int {
+    switch self {
+    case .f64, .i64, .u64: 8
+    case .f32, .i32, .u32: 4
+    case .f16, .bf16, .i16, .u16: 2
+    case .i8, .u8, .bool: 1
+    }
+  }
+}
+
+/// Writes such a file: tensors one after the other, then ``bytes``.
+public struct SafetensorsWriter {
+  private var members: [(String, JSON)] = []
+  private var content: [UInt8] = []
+
+  public init(metadata: [String: String] = [:]) {
+    guard !metadata.isEmpty else { return }
+    let texts = metadata.sorted { $0.key < $1.key }.map { ($0.key, JSON.string($0.value)) }
+    members = [("__metadata__", .object(JSONObject(texts)))]
+  }
+
+  public mutating func reserve(_ bytes: Int) { content.reserveCapacity(content.count + bytes) }
+
+  /// - Parameter name: not one that was added before.
+  public mutating func add(_ name: String, _ type: NumberType, _ shape: [Int], _ bytes: UnsafeRawBufferPointer) {
+    precondition(shape.reduce(1, *) * type.size == bytes.count, "the shape of \(name) is not that of its bytes")
+    let start = content.count
+    content.append(contentsOf: bytes)
+    let place: JSON = [.int(Int64(start)), .int(Int64(content.count))]
+    let lengths = JSON.array(shape.map { .int(Int64($0)) })
+    members.append((name, ["dtype": .string(type.rawValue), "shape": lengths, "data_offsets": place]))
+  }
+
+  public var bytes: [UInt8] {
+    var text = Array(JSON.object(JSONObject(members)).description.utf8)
+    // So that the tensors begin where every kind of number may.
+    while (8 + text.count) % 64 != 0 { text.append(UInt8(ascii: " ")) }
+    var whole: [UInt8] = []
+    whole.reserveCapacity(8 + text.count + content.count)
+    withUnsafeBytes(of: UInt64(text.count).littleEndian) { whole.append(contentsOf: $0) }
+    whole.append(contentsOf: text)
+    whole.append(contentsOf: content)
+    return whole
+  }
+}
