@@ -121,7 +121,8 @@ let fuzzers: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "fuzz", dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog"], path: "Tests/Fuzz",
+      name: "fuzz", dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors"],
+      path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
   ]
@@ -211,11 +212,13 @@ let package = Package(
 
     .executableTarget(
       name: "benchmarks",
-      dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
+      dependencies: [
+        "CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime", "Tensors", "CTensors",
+      ],
       path: "Tests/Benchmarks",
       exclude: [
-        "run", "failover.py", "gateway.py", "images.py", "servers.py", "Ballast", "Gateway", "Greeter", "Router",
-        "Receiver", "Peers", "Rpc",
+        "run", "failover.py", "gateway.py", "images.py", "servers.py", "tensors.py", "Ballast", "Gateway", "Greeter",
+        "Router", "Receiver", "Peers", "Rpc",
       ],
       swiftSettings: strict),
 

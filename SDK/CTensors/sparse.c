@@ -9,11 +9,14 @@ static inline uint32_t magnitude(float x) {
   return bits & 0x7fffffff;
 }
 
+#define COUNTS 2048
+
 // How many values share each of the numbers that `shift` and `mask` cut out of their magnitude, of those whose upper
 // bits are `prefix`. Two tables by turns: equal neighbours would wait for one another.
-static void count(const float *x, size_t n, uint32_t prefix, int prefix_shift, int shift, uint32_t mask, uint64_t *room) {
+static void count(
+    const float *x, size_t n, uint32_t prefix, int prefix_shift, int shift, uint32_t mask, uint64_t *room) {
   uint64_t *other = room + 1024;
-  memset(room, 0, 2048 * sizeof *room);
+  memset(room, 0, COUNTS * sizeof *room);
   for (size_t i = 0; i < n; i++) {
     uint32_t m = magnitude(x[i]);
     if (m >> prefix_shift == prefix) (i & 1 ? other : room)[m >> shift & mask]++;
@@ -36,17 +39,72 @@ static uint32_t threshold(const float *x, size_t n, size_t *k, uint64_t *room) {
   return prefix;
 }
 
-void ct_top(const float *x, size_t n, size_t k, uint32_t *places, float *values, uint64_t *room) {
-  if (k == 0 || n == 0) return;
-  size_t wanted = k, equal = k, found = 0;
-  uint32_t least = threshold(x, n, &equal, room);
-  for (size_t i = 0; i < n && found < wanted; i++) {
+// A guess from a few of the values, which lets somewhat more than k of them through.
+#define SAMPLE 16384
+static uint32_t guess(const float *x, size_t n, size_t k, uint64_t *counts) {
+  float sample[SAMPLE];
+  size_t step = n / SAMPLE, wanted = k / step + k / step / 8 + 64;
+  if (wanted >= SAMPLE) return 0;
+  for (size_t i = 0; i < SAMPLE; i++) sample[i] = x[i * step];
+  return threshold(sample, SAMPLE, &wanted, counts);
+}
+
+#define GROUP 16
+CT_LANES static size_t collect(
+    const float *x, size_t n, uint32_t least, uint32_t *places, float *values, size_t capacity) {
+  size_t found = 0;
+  for (size_t start = 0; start < n; start += GROUP) {
+    size_t end = n - start < GROUP ? n : start + GROUP;
+    if (end - start == GROUP) {
+      // Most groups have none, which all of their values together tell.
+      uint32_t largest = 0;
+      for (size_t i = 0; i < GROUP; i++) {
+        uint32_t m = magnitude(x[start + i]);
+        largest = m > largest ? m : largest;
+      }
+      if (largest < least) continue;
+    }
+    if (found + GROUP > capacity) return capacity;
+    for (size_t i = start; i < end; i++) {
+      places[found] = (uint32_t)i;
+      values[found] = x[i];
+      found += magnitude(x[i]) >= least;
+    }
+  }
+  return found;
+}
+
+// How many candidates there may be: enough for a guess that is wrong by half.
+static size_t capacity_for(size_t k) { return k + k / 2 + 65536; }
+
+size_t ct_top_room(size_t k) {
+  return COUNTS * sizeof(uint64_t) + capacity_for(k) * (sizeof(uint32_t) + sizeof(float));
+}
+
+// Of `count` candidates, or of all x if they have no places.
+static void select_top(
+    const float *x, const uint32_t *from, size_t count, size_t k, uint32_t *places, float *values, uint64_t *counts) {
+  size_t equal = k, found = 0;
+  uint32_t least = threshold(x, count, &equal, counts);
+  for (size_t i = 0; i < count && found < k; i++) {
     uint32_t m = magnitude(x[i]);
-    if (m < least) continue;
-    if (m == least && equal-- == 0) { equal = 0; continue; }
-    places[found] = (uint32_t)i;
+    if (m < least || (m == least && equal == 0)) continue;
+    if (m == least) equal--;
+    places[found] = from ? from[i] : (uint32_t)i;
     values[found++] = x[i];
   }
+}
+
+void ct_top(const float *x, size_t n, size_t k, uint32_t *places, float *values, void *room) {
+  if (k == 0 || n == 0) return;
+  uint64_t *counts = room;
+  float *candidates = (float *)(counts + COUNTS);
+  uint32_t *from = (uint32_t *)(candidates + capacity_for(k));
+  if (n >= 16 * SAMPLE && k <= n / 8) {
+    size_t found = collect(x, n, guess(x, n, k, counts), from, candidates, capacity_for(k));
+    if (found >= k && found < capacity_for(k)) return select_top(candidates, from, found, k, places, values, counts);
+  }
+  select_top(x, 0, n, k, places, values, counts);
 }
 
 void ct_scatter(float *y, const uint32_t *places, const float *values, size_t k) {

@@ -36,15 +36,36 @@ CT_LANES static void add_run(int64_t *sum, const float *x, double factor, size_t
   }
 }
 
-void ct_add(int64_t *sum, const float *const *x, const double *factor, size_t count, size_t n) {
-  for (size_t start = 0; start < n; start += RUN) {
-    size_t length = n - start < RUN ? n - start : RUN;
-    for (size_t k = 0; k < count; k++) add_run(sum + start, x[k] + start, factor[k], length);
-  }
+static int fits(const float *const *x, size_t count, size_t start, size_t length, float limit) {
+  for (size_t k = 0; k < count; k++)
+    if (!(ct_largest(x[k] + start, length) <= limit)) return 0;
+  return 1;
 }
 
-CT_LANES void ct_mean(const int64_t *sum, double factor, float *mean, size_t n) {
-  for (size_t i = 0; i < n; i++) mean[i] = (float)((double)sum[i] * factor);
+size_t ct_add(int64_t *sum, const float *const *x, const double *factor, size_t count, float limit, size_t n) {
+  for (size_t start = 0; start < n; start += RUN) {
+    size_t length = n - start < RUN ? n - start : RUN;
+    if (!fits(x, count, start, length, limit)) return start;
+    for (size_t k = 0; k < count; k++) add_run(sum + start, x[k] + start, factor[k], length);
+  }
+  return n;
+}
+
+CT_LANES void ct_mean(const int64_t *sum, double inverse, float *mean, size_t n) {
+  for (size_t i = 0; i < n; i++) mean[i] = (float)((double)sum[i] * inverse);
+}
+
+size_t ct_mean_of(
+    const float *const *x, const double *factor, size_t count, double inverse, float limit, float *mean, size_t n) {
+  int64_t sum[RUN];
+  for (size_t start = 0; start < n; start += RUN) {
+    size_t length = n - start < RUN ? n - start : RUN;
+    if (!fits(x, count, start, length, limit)) return start;
+    memset(sum, 0, sizeof sum);
+    for (size_t k = 0; k < count; k++) add_run(sum, x[k] + start, factor[k], length);
+    ct_mean(sum, inverse, mean + start, length);
+  }
+  return n;
 }
 
 CT_LANES void ct_subtract(const float *a, const float *b, float *y, size_t n) {

@@ -50,9 +50,9 @@ public final class UpdateEncoder {
     }
     let count = layout.count == 0 ? 0 : max(1, Int((Double(layout.count) * top).rounded()))
     var places = [UInt32](repeating: 0, count: count), kept = [Float](repeating: 0, count: count)
-    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Int(CT_ROOM)) { room in
-      ct_top(values.buffer.base, layout.count, count, &places, &kept, room.baseAddress!)
-    }
+    let room = UnsafeMutableRawPointer.allocate(byteCount: ct_top_room(count), alignment: 64)
+    ct_top(values.buffer.base, layout.count, count, &places, &kept, room)
+    room.deallocate()
     places.withUnsafeBytes { writer.add("places", .u32, [count], $0) }
     add(&kept, count, seed, to: &writer)
     return writer.bytes

@@ -38,37 +38,57 @@ public struct WeightedSum: ~Copyable {
 
   /// Several at once are faster than one after the other. All of them are added, or none.
   public mutating func add(_ new: [Update]) throws(TensorError) {
-    guard updates + new.count <= Self.updateLimit else {
-      throw TensorError("more than \(Self.updateLimit) updates cannot be summed up")
+    try check(new)
+    let done = withFactors(new, 1) { ct_add(sum, $0, $1, new.count, Self.valueLimit, count) }
+    guard done == count else {
+      // Whole numbers go as they came.
+      _ = withFactors(new, -1) { ct_add(sum, $0, $1, new.count, Self.valueLimit, done) }
+      throw Self.badNumber(new, from: done, count)
     }
-    for update in new {
-      guard (1...weightLimit).contains(update.weight) else {
-        throw TensorError("an update of weight \(update.weight): from 1 to \(weightLimit) is expected")
-      }
-      let largest = ct_largest(update.values, count)
-      guard largest <= Self.valueLimit else {
-        throw TensorError(
-          largest.isFinite ? "a number of the update is \(largest)" : "a number of the update is infinite or none")
-      }
-    }
-    accumulate(new, sign: 1)
     updates += new.count
-    weight += new.reduce(0) { $0 + UInt64($1.weight) }
+    weight += Self.weight(of: new)
   }
 
   /// Of one that was added before.
   public mutating func remove(_ old: Update) {
-    accumulate([old], sign: -1)
+    _ = withFactors([old], -1) { ct_add(sum, $0, $1, 1, Self.valueLimit, count) }
     updates -= 1
     weight -= UInt64(old.weight)
   }
 
-  private func accumulate(_ updates: [Update], sign: Double) {
-    let values = updates.map { Optional($0.values) }, factors = updates.map { Double($0.weight) * unit * sign }
-    values.withUnsafeBufferPointer { values in
-      values.withMemoryRebound(to: UnsafePointer<Float>.self) {
-        ct_add(sum, $0.baseAddress!, factors, updates.count, count)
-      }
+  /// The same as a sum of just these, and faster, since they are all there.
+  public func mean(of all: [Update], into mean: UnsafeMutablePointer<Float>) throws(TensorError) {
+    try check(all)
+    guard !all.isEmpty else { return }
+    let inverse = 1 / (unit * Double(Self.weight(of: all)))
+    let done = withFactors(all, 1) { ct_mean_of($0, $1, all.count, inverse, Self.valueLimit, mean, count) }
+    if done < count { throw Self.badNumber(all, from: done, count) }
+  }
+
+  private func check(_ new: [Update]) throws(TensorError) {
+    guard updates + new.count <= Self.updateLimit else {
+      throw TensorError("more than \(Self.updateLimit) updates cannot be summed up")
+    }
+    for update in new where !(1...weightLimit).contains(update.weight) {
+      throw TensorError("an update of weight \(update.weight): from 1 to \(weightLimit) is expected")
+    }
+  }
+
+  private static func weight(of updates: [Update]) -> UInt64 { updates.reduce(0) { $0 + UInt64($1.weight) } }
+
+  private static func badNumber(_ updates: [Update], from start: Int, _ count: Int) -> TensorError {
+    let largest = updates.map { ct_largest($0.values + start, count - start) }.max() ?? 0
+    return TensorError(
+      largest.isFinite ? "a number of the update is \(largest)" : "a number of the update is infinite or none")
+  }
+
+  private func withFactors<R>(
+    _ updates: [Update], _ sign: Double,
+    _ body: (UnsafePointer<UnsafePointer<Float>>, UnsafePointer<Double>) -> R
+  ) -> R {
+    let factors = updates.map { Double($0.weight) * unit * sign }
+    return updates.map(\.values).withUnsafeBufferPointer { values in
+      factors.withUnsafeBufferPointer { body(values.baseAddress!, $0.baseAddress!) }
     }
   }
 

@@ -19,9 +19,10 @@ case "manifest" where arguments.count == 2: ManifestBenchmark.run(arguments.last
 case "store" where arguments.count == 4:
   let words = Array(arguments)
   StoreBenchmark(folder: words[1], depth: Int(words[2]) ?? 1, commits: Int(words[3]) ?? 1).run()
+case "tensors" where arguments.count == 2: TensorsBenchmark(count: Int(arguments.last!) ?? 1).run()
 default:
   print(
     "usage: benchmarks calls FOLDER | swap PLUGIN.so SWAPS FOLDER | blob PLUGINS FOLDER plain|sealed | manifest FILE "
-      + "| store FOLDER DEPTH COMMITS")
+      + "| store FOLDER DEPTH COMMITS | tensors COUNT")
   exit(64)
 }

@@ -27,16 +27,32 @@ func ctToBF16(_ x: inout Float, _ y: inout UInt16) { ct_to_bf16(&x, &y, 1) }
     }
   }
 
+  private static func top(_ values: FloatBuffer, _ count: Int) -> (places: [UInt32], kept: [Float]) {
+    var places = [UInt32](repeating: 0, count: count), kept = [Float](repeating: 0, count: count)
+    var room = [UInt64](repeating: 7, count: ct_top_room(count) / 8 + 1)
+    ct_top(values.base, values.count, count, &places, &kept, &room)
+    return (places, kept)
+  }
+
+  private static func expectTop(_ values: FloatBuffer, _ count: Int) {
+    let (places, kept) = top(values, count)
+    let order = values.values.indices.sorted { (-abs(values[$0]), $0) < (-abs(values[$1]), $1) }
+    #expect(places.map { Int($0) } == order.prefix(count).sorted(), "\(count) of \(values.count)")
+    #expect(kept == places.map { values[Int($0)] })
+  }
+
   @Test func theGreatestAreSent() throws {
-    let values = FloatBuffer([0.5, -3, 0, 2, -2, 2, 0.25, 100, 0, -0.5])
-    for count in 1...10 {
-      var places = [UInt32](repeating: 0, count: count), kept = [Float](repeating: 0, count: count)
-      var room = [UInt64](repeating: 7, count: Int(CT_ROOM))
-      ct_top(values.base, 10, count, &places, &kept, &room)
-      let order = values.values.indices.sorted { (-abs(values[$0]), $0) < (-abs(values[$1]), $1) }
-      #expect(places.map { Int($0) } == order.prefix(count).sorted())
-      #expect(kept == places.map { values[Int($0)] })
-    }
+    let few = FloatBuffer([0.5, -3, 0, 2, -2, 2, 0.25, 100, 0, -0.5])
+    for count in 1...10 { Self.expectTop(few, count) }
+    let many = buffer(300_001, seed: 4)
+    for count in [1, 300, 30_000, 300_001] { Self.expectTop(many, count) }
+    // A guess from some of them is wrong where the others are greater, or all are equal.
+    for place in stride(from: 1, to: 300_001, by: 3) { many[place] = 50 + Float(place % 7) }
+    Self.expectTop(many, 3000)
+    Self.expectTop(FloatBuffer([Float](repeating: -1, count: 300_000)), 5000)
+    let spikes = buffer(300_000, seed: 6, scale: 1e-3)
+    for place in 0..<18 { spikes[place * 16_384] = 9 }
+    Self.expectTop(spikes, 200)
   }
 
   /// A number that is too small to be sent for many rounds is sent in the end.

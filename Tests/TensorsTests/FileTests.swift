@@ -1,3 +1,4 @@
+import FuzzSupport
 import Testing
 
 @testable import Tensors
@@ -62,6 +63,10 @@ import Testing
     #expect(throws: TensorError.self) { try Safetensors(Self.file("{}", 0), limit: 5) }
     #expect(throws: TensorError.self) { try Safetensors(Array(Self.file("{} ").dropLast())) }
   }
+}
+
+@Suite struct TensorFuzzTests {
+  @Test func whateverComes() throws { try fuzz("tensors", fuzzTensors) }
 }
 
 @Suite struct NumberTests {

@@ -37,6 +37,10 @@ func buffer(_ count: Int, seed: UInt64, scale: Float = 1) -> FloatBuffer {
     for order in [[9, 3, 1, 0, 2, 5, 4, 8, 7, 6], [5, 4, 3, 2, 1, 0, 9, 8, 7, 6]] {
       for together in [1, 3, 10] { #expect(try Self.mean(updates, order: order, together: together) == one) }
     }
+    let direct = FloatBuffer(count: 3001)
+    let all = updates.indices.map { WeightedSum.Update(updates[$0].base, weight: Self.weights[$0]) }
+    try WeightedSum(count: 3001, weightLimit: 60_000).mean(of: all, into: direct.base)
+    #expect(Array(direct.values) == one)
     let total = Self.weights.reduce(0.0) { $0 + Double($1) }
     for place in 0..<3001 {
       let exact = updates.indices.reduce(0.0) { $0 + Double(updates[$1][place]) * Double(Self.weights[$1]) } / total
@@ -74,6 +78,7 @@ func buffer(_ count: Int, seed: UInt64, scale: Float = 1) -> FloatBuffer {
     #expect(throws: TensorError.self) { try sum.add([.init(good.base, weight: 1), .init(wrong.base, weight: 1)]) }
     #expect(throws: TensorError.self) { try sum.add([.init(good.base, weight: 11)]) }
     #expect(throws: TensorError.self) { try sum.add([.init(good.base, weight: 0)]) }
+    #expect(throws: TensorError.self) { try sum.mean(of: [.init(wrong.base, weight: 1)], into: mean.base) }
     #expect(sum.updates == 0)
     try sum.add([.init(good.base, weight: 3)])
     sum.mean(into: mean.base)

@@ -16,10 +16,16 @@
 float ct_largest(const float *x, size_t n);
 
 // sum[i] += x[i] * factor, rounded to a whole number, for each of the `count` updates. Whole numbers have one sum in
-// whatever order they are added, which is the point of it. |x * factor| must be below 2^51.
-void ct_add(int64_t *sum, const float *const _Nonnull *_Nonnull x, const double *factor, size_t count, size_t n);
-// mean[i] = sum[i] * factor
-void ct_mean(const int64_t *sum, double factor, float *mean, size_t n);
+// whatever order they are added, which is the point of it. |x * factor| must be below 2^51. Returns how many places are
+// done: all, or those before the first run of numbers of which one is above `limit` or none.
+size_t ct_add(
+    int64_t *sum, const float *const _Nonnull *_Nonnull x, const double *factor, size_t count, float limit, size_t n);
+// mean[i] = sum[i] * inverse
+void ct_mean(const int64_t *sum, double inverse, float *mean, size_t n);
+// The same as both, bit by bit, for updates that are all there: the sum is never in memory.
+size_t ct_mean_of(
+    const float *const _Nonnull *_Nonnull x, const double *factor, size_t count, double inverse, float limit,
+    float *mean, size_t n);
 
 // y = a - b, and y = a + b
 void ct_subtract(const float *a, const float *b, float *y, size_t n);
@@ -39,9 +45,9 @@ void ct_to_i8(const float *x, int8_t *y, float *scales, int32_t levels, uint64_t
 void ct_from_i8(const int8_t *x, const float *scales, float *y, size_t n);
 
 // The k values of the greatest magnitude, in their order: their places and values; of equal ones the first. `room` is
-// for CT_ROOM numbers.
-#define CT_ROOM 2048
-void ct_top(const float *x, size_t n, size_t k, uint32_t *places, float *values, uint64_t *room);
+// of ct_top_room(k) bytes.
+size_t ct_top_room(size_t k);
+void ct_top(const float *x, size_t n, size_t k, uint32_t *places, float *values, void *room);
 void ct_scatter(float *y, const uint32_t *places, const float *values, size_t k);
 
 // Per coordinate over `count` updates: the mean without the `cut` least and the `cut` greatest. (count - 1) / 2 of them

@@ -49,7 +49,9 @@ func search(_ planted: PlantedFault, _ starts: Int) throws -> Row {
   for start in 0..<starts {
     let find = planted.search(simulation, from: 1 + UInt64(start) * stride)
     row.tries.append(find?.tries)
-    if let find, !planted.rules.contains(find.failure.rule) { row.wrongRule = "seed \(find.seed), \(find.failure.rule)" }
+    if let find, !planted.rules.contains(find.failure.rule) {
+      row.wrongRule = "seed \(find.seed), \(find.failure.rule)"
+    }
   }
   row.seconds = Double(EventLoop.now() - begin) / 1e9
   return row

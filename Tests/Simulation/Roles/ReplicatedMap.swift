@@ -27,8 +27,8 @@ package enum ReplicatedMap {
   package static let powerCuts = RoleTrial(build, "Tests/Simulation/replicated-map-cuts.sim")
 
   package static let planted = [
-    PlantedFault("EARLY_ANSWER", in: busy(nodes: 3), breaks: linearizable, agreed),
-    PlantedFault("UNSYNCED_ANSWER", in: powerCuts, breaks: linearizable, agreed),
+    PlantedFault("EARLY_ANSWER", in: busy(nodes: 3), breaks: linearizable, agreed, within: 60),
+    PlantedFault("UNSYNCED_ANSWER", in: powerCuts, breaks: linearizable, agreed, within: 60),
     PlantedFault("STALE_READ", in: busy(nodes: 3), breaks: linearizable, agreed),
     PlantedFault("APPLIES_TWICE", in: busy(nodes: 3), breaks: agreed),
   ]
