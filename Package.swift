@@ -13,7 +13,7 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-// The host's own modules, in release builds.
+// The host's own modules and those that shipped roles are built of, in release builds.
 let fast: [SwiftSetting] = [
   .unsafeFlags(
     [
@@ -70,7 +70,7 @@ struct Plugin {
   var coreTarget: Target? {
     core.map {
       .target(
-        name: $0.name, dependencies: $0.dependencies, path: "\(path)/Core", swiftSettings: strict)
+        name: $0.name, dependencies: $0.dependencies, path: "\(path)/Core", swiftSettings: strict + fast)
     }
   }
 
@@ -80,7 +80,7 @@ struct Plugin {
     case .swift:
       .target(
         name: name, dependencies: ["NodeKit"] + libraries + (core.map { [.init(stringLiteral: $0.name)] } ?? []),
-        path: core == nil ? path : "\(path)/Entry", swiftSettings: strict, linkerSettings: pluginLink)
+        path: core == nil ? path : "\(path)/Entry", swiftSettings: strict + fast, linkerSettings: pluginLink)
     case .c:
       .target(
         name: name, dependencies: ["CNodeABI"], path: path, publicHeadersPath: ".",
@@ -140,16 +140,16 @@ let package = Package(
   targets: [
     .target(name: "CNodeABI", path: "SDK/CNodeABI", exclude: ["describe", "plugin.map"]),
     .target(
-      name: "NodeValues", dependencies: ["CNodeABI"], path: "SDK/NodeValues", swiftSettings: strict,
+      name: "NodeValues", dependencies: ["CNodeABI"], path: "SDK/NodeValues", swiftSettings: strict + fast,
       // Swift's own Double needs it, and without Foundation or Glibc nobody else asks for it.
       linkerSettings: [.linkedLibrary("m")]),
     .target(
       name: "NodeKit", dependencies: ["CNodeABI", "NodeValues"], path: "SDK/NodeKit",
       // nh_plugin_query calls the `main` that `@main` makes of the plugin's role.
-      swiftSettings: strict + [.enableExperimentalFeature("Extern")]),
+      swiftSettings: strict + fast + [.enableExperimentalFeature("Extern")]),
     module("NodeSchema", in: "SDK", ["NodeValues"]),
     // Messages of gRPC, for roles in Swift.
-    module("ProtoFields", in: "SDK", ["NodeKit"]),
+    module("ProtoFields", in: "SDK", ["NodeKit"], settings: fast),
     // Many numbers with names: files of them, sums of them, and how they are sent.
     .systemLibrary(name: "CZstd", path: "SDK/CZstd", providers: [.apt(["libzstd-dev"])]),
     .target(
@@ -160,7 +160,7 @@ let package = Package(
       ]),
     module("Tensors", in: "SDK", ["NodeValues", "CTensors", "CZstd"], settings: fast),
     // One order of entries on several nodes; linked into each role that uses it.
-    module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"]),
+    module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"], settings: fast),
     // libffi calls the methods of plugins written in C as a node does.
     module("NodeTesting", in: "SDK", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "CFFI"]),
 

@@ -20,6 +20,7 @@ let package = Package(
     .library(name: "NodeKit", targets: ["NodeKit"]),
     .library(name: "NodeTesting", targets: ["NodeTesting"]),
     .library(name: "ProtoFields", targets: ["ProtoFields"]),
+    .library(name: "ReplicatedLog", targets: ["ReplicatedLog"]),
   ],
   targets: [
     .target(name: "CNodeABI", path: "CNodeABI", exclude: ["describe", "plugin.map"]),
@@ -30,6 +31,8 @@ let package = Package(
       name: "NodeKit", dependencies: ["CNodeABI", "NodeValues"], path: "NodeKit",
       swiftSettings: settings + [.enableExperimentalFeature("Extern")]),
     .target(name: "ProtoFields", dependencies: ["NodeKit"], path: "ProtoFields", swiftSettings: settings),
+    .target(
+      name: "ReplicatedLog", dependencies: ["NodeValues", "NodeKit"], path: "ReplicatedLog", swiftSettings: settings),
     .target(name: "NodeSchema", dependencies: ["NodeValues"], path: "NodeSchema", swiftSettings: settings),
     .systemLibrary(name: "CFFI", path: "CFFI", providers: [.apt(["libffi-dev"])]),
     .target(

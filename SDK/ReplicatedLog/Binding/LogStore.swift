@@ -2,7 +2,8 @@ internal import NodeKit
 
 /// A member's part of the role's store:
 ///
-///     PREFIX e INDEX          an entry
+///     PREFIX e INDEX          entries from there on, as many as were written together; what an earlier record has of
+///                             this index and of later ones was replaced
 ///     PREFIX p                the promise: term, vote, run
 ///     PREFIX s                the head of the snapshot
 ///     PREFIX t INDEX PIECE    its bytes
@@ -13,20 +14,21 @@ final class LogStore {
     var promise = Promise()
     var snapshot: Snapshot?
     var log = EntryList()
+    fileprivate var records: [(first: UInt64, last: UInt64)] = []
   }
 
   /// The store takes values of 16 MiB.
   private static let pieceSize = 4 << 20
-  /// Old entries that one commit takes away. The rest has time.
-  private static let cleanLimit = 2_000
+  /// Old records that one commit takes away. The rest has time.
+  private static let cleanLimit = 200
 
   private let store: Store
   private let prefix: [UInt8]
   /// The promise's key was last written by this commit. A build that comes back after a swap was undone has an older
   /// one, and its commits are refused: what it knows is not what the store has.
   private var promiseRevision: UInt64 = 0
-  /// The oldest entry that the store may have.
-  private var oldest: UInt64 = 1
+  /// The records of entries, by their indices, and the last index of each that counts.
+  private var records: [(first: UInt64, last: UInt64)] = []
   private var snapshot: SnapshotHead?
 
   init(_ store: Store, prefix: String) {
@@ -46,7 +48,7 @@ final class LogStore {
         _ = try result.get()
         let content = try found.content()
         promiseRevision = found.promiseRevision
-        oldest = found.entries.first?.index ?? content.log.firstIndex
+        records = content.records
         snapshot = content.snapshot.map { SnapshotHead($0) }
         try done(.success(content))
       } catch is Malformed {
@@ -62,32 +64,33 @@ final class LogStore {
 
   /// Does it all or nothing. ``Status/aborted``: somebody else has written.
   func commit(_ write: Write, then done: @escaping (Result<Void, RoleError>) throws -> Void) throws {
-    let cleaned = cleanable(write)
+    let cleaned = cleanable()
     try store.commit { commit in
       commit.expect(key("p"), revision: promiseRevision)
       if let promise = write.promise { commit.put(key("p"), promise.record) }
       if let snapshot = write.snapshot { put(snapshot, &commit) }
-      for (offset, entry) in write.entries.enumerated() {
-        commit.put(key("e", write.first + UInt64(offset)), entry.record)
+      for record in records[..<cleaned] { commit.delete(key("e", record.first)) }
+      if write.hasEntries {
+        for record in records[cleaned...] where record.first > write.first { commit.delete(key("e", record.first)) }
+        commit.put(key("e", write.first), Entry.record(of: write.entries))
       }
-      if let stale = write.stale { for index in stale { commit.delete(key("e", index)) } }
-      for index in cleaned { commit.delete(key("e", index)) }
     } then: { [self] result in
       switch result {
       case .success(let revision):
         if write.promise != nil { promiseRevision = revision }
         if let new = write.snapshot { snapshot = SnapshotHead(new) }
-        oldest = max(oldest, cleaned.upperBound)
+        records.removeFirst(cleaned)
+        if write.hasEntries { records.replace(from: write.first, count: write.entries.count) }
         try done(.success(()))
       case .failure(let error): try done(.failure(error))
       }
     }
   }
 
-  /// Entries that the snapshot stands for, once it is on the disk.
-  private func cleanable(_ write: Write) -> Range<UInt64> {
-    guard let snapshot, oldest <= snapshot.index else { return oldest..<oldest }
-    return oldest..<min(snapshot.index + 1, oldest + UInt64(Self.cleanLimit))
+  /// How many of the records, the first ones, are in the snapshot on the disk.
+  private func cleanable() -> Int {
+    guard let snapshot else { return 0 }
+    return records.prefix(Self.cleanLimit).prefix { $0.last <= snapshot.index }.count
   }
 
   private func put(_ new: Snapshot, _ commit: inout StoreCommit) {
@@ -110,6 +113,20 @@ final class LogStore {
     if let index { withUnsafeBytes(of: index.bigEndian) { key.append(contentsOf: $0) } }
     if let piece { withUnsafeBytes(of: piece.bigEndian) { key.append(contentsOf: $0) } }
     return key
+  }
+}
+
+extension Write {
+  /// Of none where entries on the disk go and nothing comes in their place.
+  fileprivate var hasEntries: Bool { !entries.isEmpty || stale != nil }
+}
+
+extension [(first: UInt64, last: UInt64)] {
+  /// A record of so many entries takes the place of all that was known from `first` on.
+  fileprivate mutating func replace(from first: UInt64, count: Int) {
+    while let record = last, record.first >= first { removeLast() }
+    if let record = last { self[endIndex - 1].last = Swift.min(record.last, first - 1) }
+    append((first, first + UInt64(count) - 1))
   }
 }
 
@@ -146,9 +163,14 @@ private struct Found {
       content.snapshot = Snapshot(index: head.index, term: head.term, bytes: bytes)
       content.log = EntryList(baseIndex: head.index, baseTerm: head.term)
     }
-    for (index, record) in entries where index > content.log.baseIndex {
-      guard index == content.log.lastIndex + 1 else { throw Malformed() }
-      content.log.append(try Entry(record: record))
+    for (first, record) in entries {
+      guard first > 0, first <= content.log.lastIndex + 1 else { throw Malformed() }
+      let entries = try Entry.entries(of: record)
+      content.log.truncate(from: max(first, content.log.firstIndex))
+      for entry in entries.dropFirst(Int(content.log.firstIndex - min(first, content.log.firstIndex))) {
+        content.log.append(entry)
+      }
+      content.records.replace(from: first, count: entries.count)
     }
     return content
   }

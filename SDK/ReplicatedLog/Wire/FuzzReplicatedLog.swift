@@ -37,7 +37,7 @@ private func settle(_ raft: inout Raft, writes: Bool) {
 }
 
 private func tryRecords(_ bytes: [UInt8]) {
-  if let entry = try? Entry(record: bytes) { precondition(entry.record == bytes) }
+  if let entries = try? Entry.entries(of: bytes) { precondition(Entry.record(of: entries) == bytes) }
   if let promise = try? Promise(record: bytes), promise.vote != nil { precondition(promise.record == bytes) }
   _ = try? SnapshotHead(record: bytes)
   var reader = ByteReader(bytes)

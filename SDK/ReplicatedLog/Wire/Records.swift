@@ -1,5 +1,5 @@
 // What the store has, as bytes. Each record begins with its version.
-private let recordVersion: UInt8 = 1
+private let recordVersion: UInt8 = 2
 
 extension Entry {
   func write(to writer: inout ByteWriter) {
@@ -14,18 +14,25 @@ extension Entry {
     if try reader.truth() { origin = try Origin(from: &reader) }
   }
 
-  var record: [UInt8] {
-    var writer = ByteWriter(reserving: size + 16)
+  /// Of entries that were written together.
+  static func record(of entries: [Entry]) -> [UInt8] {
+    var writer = ByteWriter(reserving: entries.reduce(1) { $0 + $1.size })
     writer.add(recordVersion)
-    write(to: &writer)
-    writer.add(rest: bytes)
+    for entry in entries {
+      entry.write(to: &writer)
+      writer.add(counted: entry.bytes)
+    }
     return writer.bytes
   }
 
-  init(record: [UInt8]) throws(Malformed) {
-    var reader = try ByteReader(record: record)
-    try self.init(headFrom: &reader)
-    bytes = reader.rest()
+  static func entries(of record: [UInt8]) throws(Malformed) -> [Entry] {
+    var reader = try ByteReader(record: record), entries: [Entry] = []
+    while reader.left > 0 {
+      var entry = try Entry(headFrom: &reader)
+      entry.bytes = try reader.counted()
+      entries.append(entry)
+    }
+    return entries
   }
 }
 
