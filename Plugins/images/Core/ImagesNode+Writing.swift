@@ -14,6 +14,8 @@ struct Awaited {
 final class Proposal {
   let entry: ImageEntry
   let term: UInt64
+  /// Those of a new image, if they are in memory.
+  private(set) var bytes: BytesAtHand?
   /// Who has it.
   var keepers: Set<Int> = []
   /// To whom it is under way.
@@ -21,8 +23,10 @@ final class Proposal {
   private var done: ((Result<Int, RoleError>) -> Void)?
   var timer: Timer?
 
-  init(_ entry: ImageEntry, _ term: UInt64, _ done: @escaping (Result<Int, RoleError>) -> Void) {
-    (self.entry, self.term, self.done) = (entry, term, done)
+  init(
+    _ entry: ImageEntry, _ term: UInt64, _ bytes: BytesAtHand?, _ done: @escaping (Result<Int, RoleError>) -> Void
+  ) {
+    (self.entry, self.term, self.bytes, self.done) = (entry, term, bytes, done)
   }
 
   var isOpen: Bool { done != nil }
@@ -30,7 +34,7 @@ final class Proposal {
   func end(_ result: Result<Int, RoleError>) {
     timer?.cancel()
     let done = done
-    self.done = nil
+    (self.done, bytes) = (nil, nil)
     done?(result)
   }
 }
@@ -115,7 +119,9 @@ extension ImagesNode {
   }
 
   /// Writes an entry here and with the others; done with how many have it, this node among them.
-  func propose(_ entry: ImageEntry, then done: @escaping (Result<Int, RoleError>) -> Void) {
+  func propose(
+    _ entry: ImageEntry, _ bytes: BytesAtHand? = nil, then done: @escaping (Result<Int, RoleError>) -> Void
+  ) {
     let term = leadership.term
     guard leadership.isReady else { return done(.failure(RoleError(.unavailable, "this node does not lead"))) }
     unsettled.insert(entry.id)
@@ -124,7 +130,7 @@ extension ImagesNode {
       guard leadership.isReady, leadership.term == term else {
         return done(.failure(RoleError(.unavailable, "another node leads now; try again")))
       }
-      let proposal = Proposal(entry, term, done)
+      let proposal = Proposal(entry, term, bytes, done)
       proposals[entry.id] = proposal
       attempt("a timer") {
         proposal.timer = try context.timer.once(after: .milliseconds(settings.writeTimeoutMs)) { [self] in
@@ -162,7 +168,7 @@ extension ImagesNode {
     if proposal.entry.isRemoved || !catalogue.holds(proposal.entry.id) {
       say(.keep(term: proposal.term, number: number, entries: [proposal.entry]), to: node)
     } else {
-      send(object: proposal.entry, to: node, number, isNew: true, term: proposal.term)
+      send(object: proposal.entry, to: node, number, isNew: true, term: proposal.term, proposal.bytes)
     }
   }
 

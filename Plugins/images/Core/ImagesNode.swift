@@ -44,6 +44,7 @@ public final class ImagesNode {
   var uploads: [String: ResumableUpload] = [:]
   var intakes = 0
   let pacer = Pacer()
+  let memory = MemoryRoom()
   var decoding = Decoding()
   var thumbnails = ThumbnailCache()
   var rotation: Rotation?
