@@ -69,8 +69,10 @@ extension ImagesNode {
   }
 
   private func begin(_ sending: Sending) throws {
+    // In the lane of what follows: between lanes, the later message may come first.
     try send(
-      .open(term: sending.term, number: sending.number, entry: sending.entry, isNew: sending.isNew), to: sending.node)
+      .open(term: sending.term, number: sending.number, entry: sending.entry, isNew: sending.isNew), to: sending.node,
+      .bulk)
     guard sending.cursor == nil else { return try sendOn(sending) }
     // The first 256 KiB come unasked.
     sending.read = try context.blobs.read(sending.entry.id.description, asksItself: false) { [self] piece in
@@ -81,7 +83,7 @@ extension ImagesNode {
       sending.read = nil
       guard case .failure(let error) = result else { return }
       if error.status == .dataLoss || error.status == .notFound { foundDamaged(sending.entry.id, error.message) }
-      say(.stop(number: sending.number), to: sending.node)
+      stop(sending)
       end(sending, .failure(error))
     }
     sending.read?.ask(for: Sending.window - 256 << 10)
@@ -103,10 +105,12 @@ extension ImagesNode {
     sending.read?.ask(for: offset - sending.taken)
     (sending.taken, sending.touched) = (offset, now)
     do { try sendOn(sending) } catch {
-      say(.stop(number: number), to: node)
+      stop(sending)
       end(sending, .failure(RoleError(error)))
     }
   }
+
+  private func stop(_ sending: Sending) { try? send(.stop(number: sending.number), to: sending.node, .bulk) }
 
   /// However it ended, the next one begins.
   func end(_ sending: Sending, _ result: Result<Void, RoleError>) {
@@ -254,7 +258,7 @@ extension ImagesNode {
     let late = now - Awaited.patience
     for sending in lines.sorted(by: { $0.key < $1.key }).flatMap(\.value)
     where sending.hasBegun && sending.touched < late {
-      say(.stop(number: sending.number), to: sending.node)
+      stop(sending)
       end(sending, .failure(RoleError(.deadlineExceeded, "node \(sending.node) is silent")))
     }
     let sendings = Set(lines.values.joined().map(\.number))
