@@ -21,6 +21,9 @@ final class Proposal {
   /// To whom it is under way.
   var asked: Set<Int> = []
   private var done: ((Result<Int, RoleError>) -> Void)?
+  private var outcome: Result<Int, RoleError>?
+  /// It is on this node's disk, or it is known that it is not.
+  private var isWritten = false
   var timer: Timer?
 
   init(
@@ -29,13 +32,29 @@ final class Proposal {
     (self.entry, self.term, self.bytes, self.done) = (entry, term, bytes, done)
   }
 
-  var isOpen: Bool { done != nil }
+  var isOpen: Bool { outcome == nil }
+
+  func written(_ result: Result<Void, RoleError>) {
+    isWritten = true
+    if case .failure(let error) = result { outcome = .failure(error) }
+    tell()
+  }
 
   func end(_ result: Result<Int, RoleError>) {
-    timer?.cancel()
-    let done = done
-    (self.done, bytes) = (nil, nil)
-    done?(result)
+    guard isOpen else { return }
+    outcome = result
+    tell()
+  }
+
+  /// Not before the own disk has said its word: what comes next about the image must know it.
+  private func tell() {
+    if outcome != nil {
+      timer?.cancel()
+      bytes = nil
+    }
+    guard isWritten, let outcome, let done else { return }
+    self.done = nil
+    done(outcome)
   }
 }
 
@@ -125,27 +144,33 @@ extension ImagesNode {
     let term = leadership.term
     guard leadership.isReady else { return done(.failure(RoleError(.unavailable, "this node does not lead"))) }
     unsettled.insert(entry.id)
-    write([entry], term) { [self] result in
-      if case .failure(let error) = result { return done(.failure(error)) }
-      guard leadership.isReady, leadership.term == term else {
-        return done(.failure(RoleError(.unavailable, "another node leads now; try again")))
+    let proposal = Proposal(entry, term, bytes, done)
+    proposals[entry.id] = proposal
+    attempt("a timer") {
+      proposal.timer = try context.timer.once(after: .milliseconds(settings.writeTimeoutMs)) { [self] in
+        let words = "only \(proposal.keepers.count) of \(replicas) other nodes have it so far; send it again later"
+        end(proposal, .failure(RoleError(.unavailable, words)))
       }
-      let proposal = Proposal(entry, term, bytes, done)
-      proposals[entry.id] = proposal
-      attempt("a timer") {
-        proposal.timer = try context.timer.once(after: .milliseconds(settings.writeTimeoutMs)) { [self] in
-          guard proposal.isOpen else { return }
-          if proposals[entry.id] === proposal { proposals[entry.id] = nil }
-          let words = "only \(proposal.keepers.count) of \(replicas) other nodes have it so far; send it again later"
-          proposal.end(.failure(RoleError(.unavailable, words)))
-        }
-      }
-      #if !BROKEN_EARLY_ANSWER
-        // Else the next comparison brings it to them.
-        for node in linked { deliver(proposal, to: node) }
-      #endif
-      lookWhetherKept(proposal)
     }
+    // While the own disk writes, the others do.
+    #if !BROKEN_EARLY_ANSWER
+      // Else the next comparison brings it to them.
+      for node in linked { deliver(proposal, to: node) }
+    #endif
+    write([entry], term) { [self] result in
+      if case .failure = result { forget(proposal) }
+      proposal.written(result)
+    }
+    lookWhetherKept(proposal)
+  }
+
+  private func forget(_ proposal: Proposal) {
+    if proposals[proposal.entry.id] === proposal { proposals[proposal.entry.id] = nil }
+  }
+
+  private func end(_ proposal: Proposal, _ result: Result<Int, RoleError>) {
+    forget(proposal)
+    proposal.end(result)
   }
 
   func deliver(_ proposal: Proposal, to node: Int) {
@@ -174,10 +199,9 @@ extension ImagesNode {
 
   private func lookWhetherKept(_ proposal: Proposal) {
     guard proposal.isOpen, proposal.keepers.count >= replicas else { return }
-    if proposals[proposal.entry.id] === proposal { proposals[proposal.entry.id] = nil }
     // Fewer than a majority was asked for: then nobody knows more.
     unsettled.remove(proposal.entry.id)
-    proposal.end(.success(1 + proposal.keepers.count))
+    end(proposal, .success(1 + proposal.keepers.count))
   }
 
   // MARK: What is not known to be with a majority
