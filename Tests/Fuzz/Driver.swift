@@ -1,5 +1,7 @@
+import ElectorCore
 import HostCore
 import HostRuntime
+import ImagesCore
 import ProtoFields
 import ReplicatedLog
 
@@ -26,11 +28,13 @@ public func initialize(
   case "rpc": target = fuzzRpc
   case "log": target = fuzzReplicatedLog
   case "proto": target = fuzzProtoFields
+  case "elector": target = fuzzElector
+  case "images": target = fuzzImages
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
   default:
     fatalError(
-      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto "
-        + "[ARGUMENT OF LIBFUZZER...]")
+      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto|"
+        + "elector|images [ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]
   words.pointee += 1

@@ -200,10 +200,15 @@ public final class ElectorNode {
       "mode": .string(settings.mode.rawValue), "state": .string(standing.state.rawValue),
       "leader": standing.leader.map { JSON($0) } ?? .null,
       "address": standing.leader.flatMap { nodes[$0]?.address }.map { .string($0) } ?? .null, "term": term,
-      "sure_for_ms": isLeading && sureUntil != .max ? JSON(Int((sureUntil - now) / 1_000_000)) : .null,
+      "sure_for_ms": sureFor.map { JSON(Int($0 / 1_000_000)) } ?? .null,
       "members": .array(members.map { JSON($0) }), "linked": .array(up.map { JSON($0) }),
       "majority": JSON(members.count / 2 + 1),
     ]
+  }
+
+  /// Nil for a leader that needs nobody's word for it, be it that it is alone or that it takes silence for death.
+  private var sureFor: Int64? {
+    isLeading && settings.mode == .quorum && sureUntil != .max ? sureUntil - now : nil
   }
 
   public func health() -> Health {
