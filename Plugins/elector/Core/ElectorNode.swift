@@ -251,14 +251,14 @@ public final class ElectorNode {
     guard (0...86_400).contains(seconds) else {
       throw RoleError(.invalidArgument, "it rests for 0 to 86400 seconds, not \(seconds)")
     }
-    guard settings.mode == .classic || turn.isSure else {
-      throw RoleError(.unavailable, "its code is being exchanged; ask again in a moment")
-    }
     guard standing.state == .leading else {
       throw RoleError(
         .failedPrecondition,
         "node \(context.nodeID) does not lead; "
           + (standing.leader.map { "node \($0) does: ask it there" } ?? "at present nobody does"))
+    }
+    guard settings.mode == .classic || turn.isSure else {
+      throw RoleError(.unavailable, "its code is being exchanged; ask again in a moment")
     }
     let term = standing.term
     tell { _ = $0.stepDown("told to", to: nil, rests: Int64(seconds) * 1_000_000_000, now) }
