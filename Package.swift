@@ -121,7 +121,8 @@ let fuzzers: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "fuzz", dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors"],
+      name: "fuzz",
+      dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore"],
       path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])

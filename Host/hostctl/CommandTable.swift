@@ -222,7 +222,8 @@ enum CommandTable {
         --node or --socket: it reads all its images, or seals them anew with the key that blobs.key of its manifest \
         names, which is given as WORD.
 
-        Without ACTION there is a prompt that takes status, send-image PATH, discover, list and get ID FILE.
+        Without ACTION there is a prompt that takes status, send-image PATH, discover, list, get ID FILE and \
+        delete ID, completes with Tab, and remembers lines. Ctrl-C ends what goes on there; Ctrl-D leaves.
         """,
       arguments: [
         Argument(

@@ -1,5 +1,7 @@
+import ElectorCore
 import HostCore
 import HostRuntime
+import ImagesCore
 import ProtoFields
 import ReplicatedLog
 import Tensors
@@ -28,11 +30,13 @@ public func initialize(
   case "log": target = fuzzReplicatedLog
   case "proto": target = fuzzProtoFields
   case "tensors": target = fuzzTensors
+  case "elector": target = fuzzElector
+  case "images": target = fuzzImages
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
   default:
     fatalError(
-      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto|tensors "
-        + "[ARGUMENT OF LIBFUZZER...]")
+      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto|tensors|"
+        + "elector|images [ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]
   words.pointee += 1

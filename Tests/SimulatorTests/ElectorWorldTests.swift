@@ -1,3 +1,4 @@
+import Glibc
 import SimulatedRoles
 import Testing
 
@@ -5,9 +6,11 @@ import Testing
 
 /// Worlds in which nodes elect a leader.
 @Suite struct ElectorWorldTests {
+  private static let seeds: UInt64 = getenv("NODEHOST_LONG_TESTS") == nil ? 4 : 100
+
   @Test func thereIsOneLeaderWhateverHappens() throws {
     let simulation = try Elector.everything.simulation()
-    for seed in 1...4 as ClosedRange<UInt64> {
+    for seed in 1...Self.seeds {
       let watcher = OneLeaderAtATime()
       let outcome = simulation.run(seed, watchers: [watcher])
       #expect(outcome.failure == nil, "seed \(seed): \(outcome.failure!)")

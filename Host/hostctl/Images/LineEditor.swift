@@ -1,63 +1,76 @@
 import Glibc
+import HostCore
 
-/// Lines from a terminal with history and completion, by libedit if it is installed; without it, plain lines.
+/// Lines from a terminal, with history and completion; from anything else, lines as they come.
 final class LineEditor {
-  private typealias ReadLine = @convention(c) (UnsafePointer<CChar>?) -> UnsafeMutablePointer<CChar>?
-  private typealias AddHistory = @convention(c) (UnsafePointer<CChar>?) -> Int32
+  /// Of a line up to the cursor: how much of its end is to be completed, and to what.
+  typealias Completer = (String) -> (length: Int, candidates: [String])
+
+  private static let candidatesShown = 100
 
   private let prompt: String
-  private let readLine: ReadLine?
-  private let addHistory: AddHistory?
+  private let complete: Completer
+  private let keys = TerminalKeys()
+  private var line = EditedLine()
 
-  init(prompt: String, words: [String]) {
-    self.prompt = prompt
-    LineEditor.words = words
-    guard isatty(STDIN_FILENO) == 1, let library = dlopen("libedit.so.2", RTLD_NOW) else {
-      (readLine, addHistory) = (nil, nil)
-      return
-    }
-    readLine = dlsym(library, "readline").map { unsafeBitCast($0, to: ReadLine.self) }
-    addHistory = dlsym(library, "add_history").map { unsafeBitCast($0, to: AddHistory.self) }
-    LineEditor.completeName = dlsym(library, "rl_filename_completion_function")
-      .map { unsafeBitCast($0, to: Complete.self) }
-    if let place = dlsym(library, "rl_completion_entry_function") {
-      place.assumingMemoryBound(to: Complete?.self).pointee = { text, state in LineEditor.complete(text, state) }
-    }
-  }
+  init(prompt: String, _ complete: @escaping Completer) { (self.prompt, self.complete) = (prompt, complete) }
 
-  /// Nil at the end of the input.
+  var isInteractive: Bool { keys != nil }
+
+  /// Nil at the end of the input. Ctrl-C begins the line anew.
   func next() -> String? {
-    guard let readLine else { return plain() }
-    guard let line = prompt.withCString({ readLine($0) }) else { return nil }
-    defer { free(line) }
-    let text = String(cString: line)
-    if !text.isEmpty { _ = addHistory?(line) }
-    return text
-  }
-
-  private func plain() -> String? {
-    if isatty(STDIN_FILENO) == 1 {
-      _ = prompt.withCString { write(STDOUT_FILENO, $0, strlen($0)) }
+    guard let keys else { return readLine() }
+    keys.listen()
+    defer { keys.rest() }
+    draw()
+    while let key = keys.next() {
+      switch key {
+      case .edit(let key): line.press(key)
+      case .enter:
+        let text = line.text
+        line.press(.end)
+        draw()
+        line.enter()
+        show("\n")
+        return text
+      case .interrupt:
+        line.press(.end)
+        draw()
+        line.clear()
+        show("^C\n")
+      case .endOfInput where line.isEmpty:
+        show("\n")
+        return nil
+      case .endOfInput: line.press(.delete)
+      case .complete: completeWord()
+      case .redraw: show("\u{1B}[H\u{1B}[2J")
+      case .unknown: break
+      }
+      draw()
     }
-    return Swift.readLine()
+    return nil
   }
 
-  // MARK: Completion: of the first word from the list, of all others from the file system
-
-  private typealias Complete = @convention(c) (UnsafePointer<CChar>?, Int32) -> UnsafeMutablePointer<CChar>?
-  // The library calls a plain function, on the thread that reads lines.
-  nonisolated(unsafe) private static var words: [String] = []
-  nonisolated(unsafe) private static var completeName: Complete?
-  nonisolated(unsafe) private static var matches: [String] = []
-
-  private static func complete(_ text: UnsafePointer<CChar>?, _ state: Int32) -> UnsafeMutablePointer<CChar>? {
-    guard let text else { return nil }
-    let start = String(cString: text)
-    if state == 0 { matches = words.filter { $0.hasPrefix(start) } }
-    if let match = matches.first {
-      matches.removeFirst()
-      return strdup(match.hasSuffix(" ") ? String(match.dropLast()) : match)
+  private func completeWord() {
+    let (length, candidates) = complete(line.beforeCursor)
+    let open = line.complete(length, with: candidates)
+    guard !open.isEmpty else { return }
+    let more = open.count > Self.candidatesShown ? ["and \(open.count - Self.candidatesShown) more"] : []
+    // Of a path, only what is new.
+    let names = open.prefix(Self.candidatesShown).map { path in
+      let name = path.dropLast(path.hasSuffix("/") ? 1 : 0)
+      return TextLayout.harmless(String(path[(name.lastIndex(of: "/").map(name.index(after:)) ?? path.startIndex)...]))
     }
-    return words.contains { $0.hasPrefix(start) } && !start.isEmpty ? nil : completeName?(text, state)
+    show("\n" + (names + more).joined(separator: "  ") + "\n")
   }
+
+  /// The line in one row, however long it is.
+  private func draw() {
+    let columns = (Output.width ?? TextLayout.usualWidth) - TextLayout.width(of: prompt) - 1
+    let (text, cursor) = line.window(columns)
+    show("\r\(prompt)\(text)\u{1B}[K\r\u{1B}[\(TextLayout.width(of: prompt) + cursor)C")
+  }
+
+  /// Best effort: if the terminal is gone, so is who reads it.
+  private func show(_ text: String) { try? Output.write(text) }
 }

@@ -129,6 +129,12 @@ public struct BullyElector: Elector {
     }
   }
 
+  public mutating func linksAre(_ up: Set<Int>, _ now: Int64) {
+    for id in members.keys.sorted() where (members[id]!.upSince != nil) != up.contains(id) {
+      linkChanged(id, isUp: up.contains(id), now)
+    }
+  }
+
   public mutating func stepDown(_ why: String, to successor: Int?, rests: Int64, _ now: Int64) -> Bool {
     restsUntil = now + rests
     guard standing.state == .leading else { return false }

@@ -1,3 +1,5 @@
+public import NodeKit
+
 /// An elector without its surroundings: it is told what happens and when, and says what is to be done about it.
 public protocol Elector {
   /// Who leads, as far as this node knows, and in which term.
@@ -15,6 +17,17 @@ public protocol Elector {
   /// Leads no more and lets another take over; `rests` is how long this node is no candidate. False if it does not
   /// lead.
   mutating func stepDown(_ why: String, to successor: Int?, rests: Int64, _ now: Int64) -> Bool
+  /// What another build can go on with; nil if there is nothing, or it has to begin anew.
+  func state(_ now: Int64) -> JSON?
+  /// Which links are up, when nobody was told of what has changed.
+  mutating func linksAre(_ up: Set<Int>, _ now: Int64)
+  /// Lets go of what an earlier build, or run, of this node may have led, so that nobody waits for its lease to end.
+  mutating func letGo()
+}
+
+extension Elector {
+  public func state(_ now: Int64) -> JSON? { nil }
+  public mutating func letGo() {}
 }
 
 public enum Effect: Sendable, Equatable {

@@ -41,7 +41,7 @@ public struct ElectorMessage: Sendable, Equatable {
   }
 
   private static let version: UInt8 = 1
-  private static let size = 32
+  static let size = 32
   private static let nobody = UInt64.max
 
   public var bytes: [UInt8] {

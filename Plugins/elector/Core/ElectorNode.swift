@@ -8,6 +8,9 @@ public final class ElectorNode {
   private let settings: ElectorSettings
   private let timing: Timing
   private var elector: (any Elector)?
+  private let turn: Turn
+  private var carried: Carried?
+  private var storedMeanwhile: Ballot?
   private var nodes: [Int: Peers.Node] = [:]
   private var timer: Timer?
   private var timerEnds = Int64.max
@@ -17,7 +20,7 @@ public final class ElectorNode {
   private var isPerforming = false
 
   public init(_ context: RoleContext, _ settings: ElectorSettings) throws {
-    (self.context, self.settings, timing) = (context, settings, settings.times)
+    (self.context, self.settings, timing, turn) = (context, settings, settings.times, Turn(context))
     if let problem = timing.problem { throw RoleError(.invalidArgument, problem) }
     if !settings.members.isEmpty, !settings.members.contains(context.nodeID) {
       throw RoleError(
@@ -49,18 +52,34 @@ public final class ElectorNode {
         BullyElector(
           me: context.nodeID, priority: Int32(settings.priority), others: others, timing: timing, now: now))
     }
+    try takeTurn(others)
+  }
+
+  private func takeTurn(_ others: [Int]) throws {
+    let known = carried
+    carried = nil
+    try turn.take(known) { [self] in try readBallot($0, others) }
+  }
+
+  /// `carried` is what the build before this one has saved.
+  private func readBallot(_ carried: Carried?, _ others: [Int]) throws {
     try context.store.get(Self.ballotKey) { [self] (found: Result<Stored<JSON>?, RoleError>) in
       do {
         let ballot = try found.get().map { try Ballot(json: $0.value) } ?? Ballot()
-        begin(
-          QuorumElector(
-            me: context.nodeID, priority: Int32(settings.priority), others: others, timing: timing, ballot: ballot,
-            seed: context.random.next(), now: now))
+        var elector = QuorumElector(
+          me: context.nodeID, priority: Int32(settings.priority), others: others, timing: timing, ballot: ballot,
+          seed: context.random.next(), now: now)
+        let isFresh = carried?.isFresh(now, sinceEpoch, limit: timing.lease) ?? false
+        let goesOn = isFresh && elector.restore(carried!.state, now)
+        begin(elector)
+        if !goesOn { tell { $0.letGo() } }
       } catch {
         context.fail(.dataLoss, "what it has voted cannot be read, and guessing could make two leaders: \(error)")
       }
     }
   }
+
+  private var sinceEpoch: Int64 { Int64(context.timeSince1970 / .nanoseconds(1)) }
 
   private func others() throws -> [Int] {
     let known = nodes.keys.filter { $0 != context.nodeID }
@@ -74,19 +93,57 @@ public final class ElectorNode {
   private func begin(_ elector: some Elector) {
     self.elector = elector
     publish()
-    for node in nodes.values.sorted(by: { $0.id < $1.id }) where !node.isSelf && node.isUp {
-      self.elector?.linkChanged(node.id, isUp: true, now)
-    }
+    seeLinks()
     tell { $0.tick(now) }
   }
 
-  /// Another is to lead: this one goes, or is exchanged.
+  private func seeLinks() { elector?.linksAre(Set(nodes.values.filter { $0.isUp && !$0.isSelf }.map(\.id)), now) }
+
+  /// This node goes, so another is to lead.
   public func leave(_ why: String) { tell { _ = $0.stepDown(why, to: nil, rests: 0, now) } }
+
+  // MARK: Swaps
+
+  /// What the next build goes on with: nothing if it is to begin anew. Until this one has its turn again, it is not
+  /// sure of anything.
+  public func save() -> String {
+    guard settings.mode == .quorum else {
+      leave("its code is exchanged")
+      return ""
+    }
+    guard let revision = turn.handOn(), let state = elector?.state(now) else { return "" }
+    return Carried(turn: revision, monotonic: now, sinceEpoch: sinceEpoch, state: state).text
+  }
+
+  public func load(_ state: String) { carried = Carried(state) }
+
+  /// The swap has not come, or was undone.
+  private func goOnIfOwnTurn() {
+    do {
+      try turn.confirm { [self] isMine in
+        guard isMine else { return try beginAnew() }
+        seeLinks()
+        if let ballot = storedMeanwhile {
+          storedMeanwhile = nil
+          tell { $0.stored(ballot, now) }
+        }
+        tell { $0.tick(now) }
+      }
+    } catch { context.fail(.unavailable, "whose turn it is cannot be asked: \(error)") }
+  }
+
+  /// Another build had the turn meanwhile, and may have promised anything.
+  private func beginAnew() throws {
+    context.log.info("node \(context.nodeID): the swap was undone; beginning anew")
+    (elector, storedMeanwhile) = (nil, nil)
+    try takeTurn(try others())
+  }
 
   // MARK: What happens
 
   private func tell(_ body: (inout any Elector) -> Void) {
     guard elector != nil else { return }
+    guard settings.mode == .classic || turn.isSure else { return goOnIfOwnTurn() }
     body(&elector!)
     perform()
     wake()
@@ -109,7 +166,9 @@ public final class ElectorNode {
     case .changed: publish()
     case .renewed(let until):
       sureUntil = until
-      let lasts = until == .max ? 0 : max(0, until - now) / 1000
+      let lasts = until == .max ? 0 : (until - now) / 1000
+      // For 0 means for ever.
+      guard until == .max || lasts > 0 else { return }
       publish(
         "leader.lease",
         ["node": JSON(context.nodeID), "term": term, "for_us": JSON(Int(lasts)), "until_ns": .int(until)])
@@ -120,15 +179,24 @@ public final class ElectorNode {
   private func store(_ ballot: Ballot) {
     do {
       try context.store.commit {
+        turn.bind(&$0)
         $0.put(Self.ballotKey, ballot.json)
       } then: { [self] result in
         switch result {
-        case .success: tell { $0.stored(ballot, now) }
+        case .success: wasStored(ballot)
+        case .failure(let error) where error.status == .aborted: try beginAnew()
         case .failure(let error):
           context.fail(error.status, "a vote cannot be written down, so this node cannot take part: \(error.message)")
         }
       }
     } catch { context.fail(.unavailable, "a vote cannot be written down: \(error)") }
+  }
+
+  /// Also if the turn is in doubt: then it counts when it no longer is.
+  private func wasStored(_ ballot: Ballot) {
+    guard !turn.isSure else { return tell { $0.stored(ballot, now) } }
+    storedMeanwhile = ballot
+    goOnIfOwnTurn()
   }
 
   /// One timer, for the earliest that is wanted; one that runs out too early is set again.
@@ -166,7 +234,9 @@ public final class ElectorNode {
   }
 
   /// Whether this node leads, and no other can.
-  public var isLeading: Bool { standing.state == .leading && (settings.mode == .classic || now < sureUntil) }
+  public var isLeading: Bool {
+    standing.state == .leading && (settings.mode == .classic || now < sureUntil && turn.isSure)
+  }
 
   public func leader() throws -> JSON {
     guard let leader = standing.leader, leader != context.nodeID || isLeading else {
@@ -187,6 +257,9 @@ public final class ElectorNode {
         "node \(context.nodeID) does not lead; "
           + (standing.leader.map { "node \($0) does: ask it there" } ?? "at present nobody does"))
     }
+    guard settings.mode == .classic || turn.isSure else {
+      throw RoleError(.unavailable, "its code is being exchanged; ask again in a moment")
+    }
     let term = standing.term
     tell { _ = $0.stepDown("told to", to: nil, rests: Int64(seconds) * 1_000_000_000, now) }
     return "node \(context.nodeID) led in term \(term) and does no more"
@@ -200,10 +273,15 @@ public final class ElectorNode {
       "mode": .string(settings.mode.rawValue), "state": .string(standing.state.rawValue),
       "leader": standing.leader.map { JSON($0) } ?? .null,
       "address": standing.leader.flatMap { nodes[$0]?.address }.map { .string($0) } ?? .null, "term": term,
-      "sure_for_ms": isLeading && sureUntil != .max ? JSON(Int((sureUntil - now) / 1_000_000)) : .null,
+      "sure_for_ms": sureFor.map { JSON(Int($0 / 1_000_000)) } ?? .null,
       "members": .array(members.map { JSON($0) }), "linked": .array(up.map { JSON($0) }),
       "majority": JSON(members.count / 2 + 1),
     ]
+  }
+
+  /// Nil for a leader that needs nobody's word for it, be it that it is alone or that it takes silence for death.
+  private var sureFor: Int64? {
+    isLeading && settings.mode == .quorum && sureUntil != .max ? sureUntil - now : nil
   }
 
   public func health() -> Health {

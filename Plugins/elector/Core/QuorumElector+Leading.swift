@@ -49,6 +49,8 @@ extension QuorumElector {
 
   mutating func acknowledged(_ message: ElectorMessage, from node: Int, _ now: Int64) {
     guard standing.state == .leading, message.term == standing.term else { return }
+    // Nothing is acknowledged before it was said.
+    guard (0...now).contains(message.stamp) else { return }
     members[node]!.acknowledged = max(members[node]!.acknowledged ?? .min, message.stamp)
     let end = leaseEnd
     guard end > leaseUntil, now < leaseUntil else { return }
@@ -118,7 +120,7 @@ extension QuorumElector {
   }
 
   public mutating func received(_ message: ElectorMessage, from node: Int, _ now: Int64) {
-    guard members[node] != nil else { return }
+    guard members[node] != nil, message.term <= Self.lastTerm else { return }
     members[node]!.rank.priority = message.priority
     members[node]!.reach = message.reach
     switch message.kind {

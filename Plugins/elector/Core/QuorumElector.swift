@@ -8,6 +8,9 @@
 /// lease; the leader counts its own, shorter, lease from when it sent what a majority has answered. So the leader knows
 /// that it leads no more before another one can, as long as clocks differ in speed by no more than the skew.
 public struct QuorumElector: Elector {
+  /// A node that speaks of later ones is broken: nobody gets there by counting.
+  static let lastTerm = UInt64.max / 2
+
   public internal(set) var standing = Standing()
   let me: Int
   var rank: Rank

@@ -14,24 +14,47 @@ struct Awaited {
 final class Proposal {
   let entry: ImageEntry
   let term: UInt64
+  /// Those of a new image, if they are in memory.
+  private(set) var bytes: BytesAtHand?
   /// Who has it.
   var keepers: Set<Int> = []
   /// To whom it is under way.
   var asked: Set<Int> = []
   private var done: ((Result<Int, RoleError>) -> Void)?
+  private var outcome: Result<Int, RoleError>?
+  /// It is on this node's disk, or it is known that it is not.
+  private var isWritten = false
   var timer: Timer?
 
-  init(_ entry: ImageEntry, _ term: UInt64, _ done: @escaping (Result<Int, RoleError>) -> Void) {
-    (self.entry, self.term, self.done) = (entry, term, done)
+  init(
+    _ entry: ImageEntry, _ term: UInt64, _ bytes: BytesAtHand?, _ done: @escaping (Result<Int, RoleError>) -> Void
+  ) {
+    (self.entry, self.term, self.bytes, self.done) = (entry, term, bytes, done)
   }
 
-  var isOpen: Bool { done != nil }
+  var isOpen: Bool { outcome == nil }
+
+  func written(_ result: Result<Void, RoleError>) {
+    isWritten = true
+    if case .failure(let error) = result { outcome = .failure(error) }
+    tell()
+  }
 
   func end(_ result: Result<Int, RoleError>) {
-    timer?.cancel()
-    let done = done
+    guard isOpen else { return }
+    outcome = result
+    tell()
+  }
+
+  /// Not before the own disk has said its word: what comes next about the image must know it.
+  private func tell() {
+    if outcome != nil {
+      timer?.cancel()
+      bytes = nil
+    }
+    guard isWritten, let outcome, let done else { return }
     self.done = nil
-    done?(result)
+    done(outcome)
   }
 }
 
@@ -115,31 +138,39 @@ extension ImagesNode {
   }
 
   /// Writes an entry here and with the others; done with how many have it, this node among them.
-  func propose(_ entry: ImageEntry, then done: @escaping (Result<Int, RoleError>) -> Void) {
+  func propose(
+    _ entry: ImageEntry, _ bytes: BytesAtHand? = nil, then done: @escaping (Result<Int, RoleError>) -> Void
+  ) {
     let term = leadership.term
     guard leadership.isReady else { return done(.failure(RoleError(.unavailable, "this node does not lead"))) }
     unsettled.insert(entry.id)
-    write([entry], term) { [self] result in
-      if case .failure(let error) = result { return done(.failure(error)) }
-      guard leadership.isReady, leadership.term == term else {
-        return done(.failure(RoleError(.unavailable, "another node leads now; try again")))
+    let proposal = Proposal(entry, term, bytes, done)
+    proposals[entry.id] = proposal
+    attempt("a timer") {
+      proposal.timer = try context.timer.once(after: .milliseconds(settings.writeTimeoutMs)) { [self] in
+        let words = "only \(proposal.keepers.count) of \(replicas) other nodes have it so far; send it again later"
+        end(proposal, .failure(RoleError(.unavailable, words)))
       }
-      let proposal = Proposal(entry, term, done)
-      proposals[entry.id] = proposal
-      attempt("a timer") {
-        proposal.timer = try context.timer.once(after: .milliseconds(settings.writeTimeoutMs)) { [self] in
-          guard proposal.isOpen else { return }
-          if proposals[entry.id] === proposal { proposals[entry.id] = nil }
-          let words = "only \(proposal.keepers.count) of \(replicas) other nodes have it so far; send it again later"
-          proposal.end(.failure(RoleError(.unavailable, words)))
-        }
-      }
-      #if !BROKEN_EARLY_ANSWER
-        // Else the next comparison brings it to them.
-        for node in linked { deliver(proposal, to: node) }
-      #endif
-      lookWhetherKept(proposal)
     }
+    // While the own disk writes, the others do.
+    #if !BROKEN_EARLY_ANSWER
+      // Else the next comparison brings it to them.
+      for node in linked { deliver(proposal, to: node) }
+    #endif
+    write([entry], term) { [self] result in
+      if case .failure = result { forget(proposal) }
+      proposal.written(result)
+    }
+    lookWhetherKept(proposal)
+  }
+
+  private func forget(_ proposal: Proposal) {
+    if proposals[proposal.entry.id] === proposal { proposals[proposal.entry.id] = nil }
+  }
+
+  private func end(_ proposal: Proposal, _ result: Result<Int, RoleError>) {
+    forget(proposal)
+    proposal.end(result)
   }
 
   func deliver(_ proposal: Proposal, to node: Int) {
@@ -162,16 +193,15 @@ extension ImagesNode {
     if proposal.entry.isRemoved || !catalogue.holds(proposal.entry.id) {
       say(.keep(term: proposal.term, number: number, entries: [proposal.entry]), to: node)
     } else {
-      send(object: proposal.entry, to: node, number, isNew: true, term: proposal.term)
+      send(object: proposal.entry, to: node, number, isNew: true, term: proposal.term, proposal.bytes)
     }
   }
 
   private func lookWhetherKept(_ proposal: Proposal) {
     guard proposal.isOpen, proposal.keepers.count >= replicas else { return }
-    if proposals[proposal.entry.id] === proposal { proposals[proposal.entry.id] = nil }
     // Fewer than a majority was asked for: then nobody knows more.
     unsettled.remove(proposal.entry.id)
-    proposal.end(.success(1 + proposal.keepers.count))
+    end(proposal, .success(1 + proposal.keepers.count))
   }
 
   // MARK: What is not known to be with a majority

@@ -44,6 +44,7 @@ public final class ImagesNode {
   var uploads: [String: ResumableUpload] = [:]
   var intakes = 0
   let pacer = Pacer()
+  let memory = MemoryRoom()
   var decoding = Decoding()
   var thumbnails = ThumbnailCache()
   var rotation: Rotation?
@@ -226,7 +227,10 @@ public final class ImagesNode {
     switch said {
     case .hello(let address, let wantsAnswer):
       addresses[node] = address
-      if wantsAnswer { say(.hello(address: settings.address, wantsAnswer: false), to: node) }
+      guard wantsAnswer else { return }
+      say(.hello(address: settings.address, wantsAnswer: false), to: node)
+      // It has just begun to listen, so what it was asked before is lost.
+      if comparisons[node]?.stage == .asked { compare(with: node) }
     case .gather(let term): gatherCame(term, from: node)
     case .summary(let term, let digests): summaryCame(term, digests, from: node)
     case .ask(let term, let buckets): askCame(term, buckets, from: node)

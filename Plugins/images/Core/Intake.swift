@@ -5,14 +5,14 @@ internal import NodeKit
 final class Intake {
   /// Of what has come, so much may wait for the disk.
   static let window = 128 << 10
-  /// Smaller images are kept in memory as well, so that they need not be read again to be decoded.
-  static let smallLimit = 256 << 10
 
   struct Whole {
     var stored: StoredBlob
     var header: ImageHeader
-    /// All of a small image.
-    var bytes: [UInt8]?
+    /// If there was room for them.
+    var bytes: BytesAtHand?
+    /// The decoding that has begun when all had come.
+    var checking: Checking?
   }
 
   private let blobs: Blobs
@@ -26,9 +26,13 @@ final class Intake {
   var onTaken: (Int) -> Void = { _ in }
   /// The header is known, and the object begins.
   var onHeader: (ImageHeader) -> Void = { _ in }
+  /// All has come and is at hand: it may be decoded while the disk still works.
+  var onWhole: (BytesAtHand, ImageHeader) -> Checking? = { _, _ in nil }
 
   private(set) var header: ImageHeader?
-  private var small: [UInt8]?
+  private var atHand: BytesAtHand?
+  private let atHandLimit: Int
+  private var checking: Checking?
   private var prefix: [UInt8] = []
   private var pieces: [[UInt8]] = []
   private var upload: BlobUpload?
@@ -41,16 +45,16 @@ final class Intake {
 
   init(
     _ blobs: Blobs, _ name: String, size: Int?, sha256: String?, _ limits: ImageHeader.Limits, limit: Int,
-    done: @escaping (Result<Whole, IntakeProblem>) -> Void
+    _ room: MemoryRoom, atHandLimit: Int, done: @escaping (Result<Whole, IntakeProblem>) -> Void
   ) {
     (self.blobs, self.name, self.size, self.sha256) = (blobs, name, size, sha256)
-    (self.limits, self.limit, self.done) = (limits, limit, done)
-    small = []
+    (self.limits, self.limit, self.atHandLimit, self.done) = (limits, limit, atHandLimit, done)
+    if size ?? 0 <= atHandLimit { atHand = BytesAtHand(room) }
   }
 
   /// Goes on with what lies on the disk of an image whose header is known; `then` gets how much that is.
   func goOn(_ header: ImageHeader, then: @escaping (Int) -> Void) {
-    small = nil
+    atHand = nil
     self.header = header
     begin { [self] in
       offset = upload?.offset ?? 0
@@ -64,7 +68,7 @@ final class Intake {
     guard offset <= size ?? limit else {
       return end(.failure(IntakeProblem(413, "the image is larger than \(size ?? limit) bytes")))
     }
-    if let room = small?.count, room + piece.count <= Self.smallLimit { small! += piece } else { small = nil }
+    if let there = atHand, offset > atHandLimit || !there.add(piece) { atHand = nil }
     guard header == nil else {
       pieces.append(piece)
       return pump()
@@ -79,6 +83,7 @@ final class Intake {
     guard !isOver else { return }
     isWhole = true
     if header == nil { look() } else { pump() }
+    if !isOver, let header, let atHand { checking = onWhole(atHand, header) }
   }
 
   private func look() {
@@ -112,7 +117,7 @@ final class Intake {
           pump()
         case .finished(let stored):
           self.upload = nil
-          end(.success(Whole(stored: stored, header: header!, bytes: small)))
+          end(.success(Whole(stored: stored, header: header!, bytes: atHand, checking: checking)))
         case .failed(let error):
           self.upload = nil
           end(.failure(IntakeProblem(error)))
@@ -138,7 +143,10 @@ final class Intake {
     isOver = true
     upload?.cancel()
     upload = nil
+    clear()
   }
+
+  private func clear() { (pieces, prefix, atHand, checking) = ([], [], nil, nil) }
 
   /// Nothing stays.
   func abandon() {
@@ -146,7 +154,7 @@ final class Intake {
     isOver = true
     upload?.abandon()
     upload = nil
-    (pieces, prefix, small) = ([], [], nil)
+    clear()
   }
 
   private func end(_ result: Result<Whole, IntakeProblem>) {
@@ -154,7 +162,7 @@ final class Intake {
     isOver = true
     upload?.abandon()
     upload = nil
-    (pieces, prefix, small) = ([], [], nil)
+    clear()
     done(result)
   }
 }

@@ -64,7 +64,7 @@ extension ImagesNode {
     (entry.width, entry.height) = (whole.header.width, whole.header.height)
     entry.stored = Int64(context.timeSince1970 / .milliseconds(1))
     catalogue.hold(id)
-    bring(entry, isDuplicate: false, done)
+    bring(entry, whole.bytes, isDuplicate: false, done)
   }
 
   /// An image that was there gets a later version if it is of an earlier term: whatever one of that term still wanted
@@ -72,12 +72,14 @@ extension ImagesNode {
   private func keepAgain(_ known: ImageEntry, _ done: @escaping (Outcome) -> Void) {
     var entry = known
     if entry.version.term < leadership.term { entry.version = nextVersion() }
-    bring(entry, isDuplicate: true, done)
+    bring(entry, nil, isDuplicate: true, done)
   }
 
-  private func bring(_ entry: ImageEntry, isDuplicate: Bool, _ done: @escaping (Outcome) -> Void) {
+  private func bring(
+    _ entry: ImageEntry, _ bytes: BytesAtHand?, isDuplicate: Bool, _ done: @escaping (Outcome) -> Void
+  ) {
     let term = leadership.term
-    propose(entry) { [self] result in
+    propose(entry, bytes) { [self] result in
       switch result {
       case .failure(let error): done(.failure(IntakeProblem(503, error.message, retryAfter: 1)))
       case .success(let copies):

@@ -208,10 +208,7 @@ extension ImagesNode {
   private func ready(_ upload: ResumableUpload, then done: @escaping (Int) -> Void) {
     if upload.receipt != nil { return done(upload.size) }
     if let intake = upload.intake { return done(intake.offset) }
-    let intake = Intake(
-      context.blobs, "tus-\(upload.name)", size: upload.size, sha256: upload.sha256, settings.header,
-      limit: settings.imageLimit
-    ) { [self] in ended(upload, $0) }
+    let intake = intake("tus-\(upload.name)", size: upload.size, sha256: upload.sha256) { [self] in ended(upload, $0) }
     upload.intake = intake
     intake.onHeader = { [self] header in
       upload.header = header

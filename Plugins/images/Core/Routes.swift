@@ -87,10 +87,7 @@ extension ImagesNode {
       pacer.end(number)
     }
     intakes += 1
-    let intake = Intake(
-      context.blobs, "put-\(fence)-\(now)-\(number)", size: length, sha256: digest, settings.header,
-      limit: settings.imageLimit
-    ) { [self] result in
+    let intake = intake("put-\(fence)-\(now)-\(number)", size: length, sha256: digest) { [self] result in
       over()
       switch result {
       case .failure(let problem): refuse(request, problem)

@@ -4,6 +4,7 @@ internal import NodeKit
 final class Sending {
   /// Sent and not taken yet.
   static let window = 1 << 20
+  static let chunkLimit = 64 << 10
   /// To one node at a time; others wait. Together they leave most of a link's queue free.
   static let atATime = 8
 
@@ -12,14 +13,17 @@ final class Sending {
   let number: UInt64
   let isNew: Bool
   let term: UInt64
+  /// Where its bytes come from: from memory, or from the disk.
+  var cursor: BytesCursor?
   var read: BlobRead?
   var sent = 0
   var taken = 0
   var hasBegun = false
   var touched: Int64 = 0
 
-  init(_ entry: ImageEntry, to node: Int, _ number: UInt64, isNew: Bool, term: UInt64) {
+  init(_ entry: ImageEntry, to node: Int, _ number: UInt64, isNew: Bool, term: UInt64, _ bytes: BytesAtHand?) {
     (self.entry, self.node, self.number, self.isNew, self.term) = (entry, node, number, isNew, term)
+    cursor = bytes.map { BytesCursor($0) }
   }
 }
 
@@ -50,8 +54,10 @@ final class Arrival {
 extension ImagesNode {
   // MARK: Sending
 
-  func send(object entry: ImageEntry, to node: Int, _ number: UInt64, isNew: Bool, term: UInt64) {
-    lines[node, default: []].append(Sending(entry, to: node, number, isNew: isNew, term: term))
+  func send(
+    object entry: ImageEntry, to node: Int, _ number: UInt64, isNew: Bool, term: UInt64, _ bytes: BytesAtHand? = nil
+  ) {
+    lines[node, default: []].append(Sending(entry, to: node, number, isNew: isNew, term: term, bytes))
     beginSending(to: node)
   }
 
@@ -63,8 +69,11 @@ extension ImagesNode {
   }
 
   private func begin(_ sending: Sending) throws {
+    // In the lane of what follows: between lanes, the later message may come first.
     try send(
-      .open(term: sending.term, number: sending.number, entry: sending.entry, isNew: sending.isNew), to: sending.node)
+      .open(term: sending.term, number: sending.number, entry: sending.entry, isNew: sending.isNew), to: sending.node,
+      .bulk)
+    guard sending.cursor == nil else { return try sendOn(sending) }
     // The first 256 KiB come unasked.
     sending.read = try context.blobs.read(sending.entry.id.description, asksItself: false) { [self] piece in
       sending.sent = piece.offset + piece.bytes.count
@@ -74,17 +83,34 @@ extension ImagesNode {
       sending.read = nil
       guard case .failure(let error) = result else { return }
       if error.status == .dataLoss || error.status == .notFound { foundDamaged(sending.entry.id, error.message) }
-      say(.stop(number: sending.number), to: sending.node)
+      stop(sending)
       end(sending, .failure(error))
     }
     sending.read?.ask(for: Sending.window - 256 << 10)
+  }
+
+  /// From memory, as much as may be under way.
+  private func sendOn(_ sending: Sending) throws {
+    while sending.sent < sending.entry.bytes, sending.sent - sending.taken < Sending.window,
+      let piece = sending.cursor?.next(Sending.chunkLimit)
+    {
+      let offset = sending.sent
+      sending.sent += piece.count
+      try send(.chunk(number: sending.number, offset: UInt64(offset), bytes: piece), to: sending.node, .bulk)
+    }
   }
 
   func takenCame(_ number: UInt64, _ offset: Int, from node: Int) {
     guard let sending = lines[node]?.first(where: { $0.number == number }), offset > sending.taken else { return }
     sending.read?.ask(for: offset - sending.taken)
     (sending.taken, sending.touched) = (offset, now)
+    do { try sendOn(sending) } catch {
+      stop(sending)
+      end(sending, .failure(RoleError(error)))
+    }
   }
+
+  private func stop(_ sending: Sending) { try? send(.stop(number: sending.number), to: sending.node, .bulk) }
 
   /// However it ended, the next one begins.
   func end(_ sending: Sending, _ result: Result<Void, RoleError>) {
@@ -232,7 +258,7 @@ extension ImagesNode {
     let late = now - Awaited.patience
     for sending in lines.sorted(by: { $0.key < $1.key }).flatMap(\.value)
     where sending.hasBegun && sending.touched < late {
-      say(.stop(number: sending.number), to: sending.node)
+      stop(sending)
       end(sending, .failure(RoleError(.deadlineExceeded, "node \(sending.node) is silent")))
     }
     let sendings = Set(lines.values.joined().map(\.number))

@@ -133,14 +133,14 @@ package final class BlobStore: @unchecked Sendable {
     return try result.get()
   }
 
-  /// The folder that the name stands in; those above it only until they are known to be durable.
+  /// The folder that the name stands in; each of those above it only until the one below is known to be durable.
   private func syncFolders(of name: BlobName) throws(BlobFailure) {
     let inner = innerFolder(name), outer = "\(objects)/\(name.folders.outer)"
-    let isKnown = names.withLock { $0.durable.contains(inner) }
-    for path in isKnown ? [inner] : [inner, outer, objects] where !syncFolder(path) {
-      throw .system("sync the folder", path)
-    }
-    if !isKnown { _ = names.withLock { $0.durable.insert(inner) } }
+    let known = names.withLock { ($0.durable.contains(inner), $0.durable.contains(outer)) }
+    let due = [inner] + (known.0 ? [] : [outer]) + (known.1 ? [] : [objects])
+    for path in due where !syncFolder(path) { throw .system("sync the folder", path) }
+    guard due.count > 1 else { return }
+    names.withLock { $0.durable.formUnion([inner, outer]) }
   }
 
   func remove(_ name: BlobName) throws(BlobFailure) {
