@@ -113,6 +113,8 @@ let plugins = [
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
   // Clients of the gateway, for simulated worlds.
   Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, libraries: ["ProtoFields"]),
+  // Proposes transactions, for simulated worlds.
+  Plugin(name: "teller", path: "Tests/Fixtures/Teller", language: .swift),
   Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
 ]

@@ -146,6 +146,7 @@ extension CommitProtocol {
       remember(decision)
       // Nobody answers: what they do not hear they ask for.
       for node in listeners where isLinked(node) { say(.outcome([decision]), to: node) }
+      if transaction.isNamed { toForget.append(transaction.id) }
     }
     finish(transaction, decision)
   }
