@@ -125,7 +125,7 @@ let fuzzers: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "fuzz", dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog"], path: "Tests/Fuzz",
+      name: "fuzz", dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "CoordinatorCore"], path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
   ]
@@ -240,6 +240,7 @@ let package = Package(
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
+    tests("CoordinatorTests", ["NodeKit", "NodeTesting", "CoordinatorCore", "LedgerCore", "FuzzSupport"]),
     tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
   ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers

@@ -3,7 +3,9 @@ package enum Coordinator {
   package static let build = RoleBuild(
     "coordinator", modules: [.init("CoordinatorCore", "Plugins/coordinator/Core")], entry: "Plugins/coordinator/Entry")
 
-  package static let majority = RoleTrial(build, "Tests/Simulation/transactions.sim") { [TransactionsAgree(minutes: 2)] }
+  package static let majority = RoleTrial(build, "Tests/Simulation/transactions.sim") {
+    [TransactionsAgree(minutes: 2)]
+  }
   package static let classic = RoleTrial(build, "Tests/Simulation/transactions-classic.sim") {
     [TransactionsAgree(minutes: 2)]
   }

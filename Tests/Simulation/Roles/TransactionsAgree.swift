@@ -128,7 +128,8 @@ package final class TransactionsAgree: WorldWatcher {
       prepared[transaction.id] = now.prepared[transaction.id] ?? world.now
       for key in transaction.keys {
         if let holder = holders[key] {
-          world.fail(Self.locked, "\(node.name) is prepared for \(holder) and \(transaction.id), which both change \(key)")
+          world.fail(
+            Self.locked, "\(node.name) is prepared for \(holder) and \(transaction.id), which both change \(key)")
         }
         holders[key] = transaction.id
       }

@@ -80,6 +80,6 @@ package struct StoreRange: Sendable {
   func contains(_ key: [UInt8]) -> Bool {
     // Most are far away.
     if let first = key.first, let least = from.first, first < least { return false }
-    !key.lexicographicallyPrecedes(from) && (to.isEmpty || key.lexicographicallyPrecedes(to))
+    return !key.lexicographicallyPrecedes(from) && (to.isEmpty || key.lexicographicallyPrecedes(to))
   }
 }
