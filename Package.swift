@@ -116,6 +116,7 @@ let plugins = [
   // Proposes transactions, for simulated worlds.
   Plugin(name: "teller", path: "Tests/Fixtures/Teller", language: .swift),
   Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),
+  Plugin(name: "transaction-load", path: "Tests/Benchmarks/Transactions/Load", language: .swift),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
 ]
 
@@ -209,8 +210,8 @@ let package = Package(
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
       path: "Tests/Benchmarks",
       exclude: [
-        "run", "failover.py", "gateway.py", "images.py", "servers.py", "Ballast", "Gateway", "Greeter", "Router",
-        "Receiver", "Peers", "Rpc",
+        "run", "failover.py", "gateway.py", "images.py", "servers.py", "transactions.py", "Ballast", "Gateway",
+        "Greeter", "Router", "Receiver", "Peers", "Rpc", "Transactions",
       ],
       swiftSettings: strict),
 

@@ -83,7 +83,8 @@ package final class TransactionsAgree: WorldWatcher {
   // MARK: What lies on the disks
 
   private func look(_ node: SimNode, _ world: World) {
-    var now = seen[node.number] ?? Seen()
+    var now = seen.removeValue(forKey: node.number) ?? Seen()
+    var newlyOver: [String] = []
     now.commits = node.commits
     let table = node.stored(of: Self.coordinator)
     // A record may have changed a little after it came.
@@ -94,11 +95,13 @@ package final class TransactionsAgree: WorldWatcher {
       guard let past = Stored.past(entry.value) else { continue }
       known.insert(past.id)
       if let outcome = past.outcome {
-        now.over.insert(past.id)
+        newlyOver.append(past.id)
         note(past.id, outcome, "\(node.name) says", world)
       }
     }
     lookAtPrepared(table, node, &now, world)
+    // What came together may have come in either order.
+    now.over.formUnion(newlyOver)
     if let promise = table.get(Array("promise".utf8)).flatMap({ Stored.ballot($0.value) }) {
       if promise.lexicographicallyPrecedes(now.promise) {
         world.fail(Self.promises, "\(node.name) goes back from ballot \(now.promise) to \(promise)")
