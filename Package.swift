@@ -95,6 +95,8 @@ let plugins = [
   Plugin(role: "elector", core: "ElectorCore", ["NodeKit"]),
   Plugin(role: "images", core: "ImagesCore", ["NodeKit", "CImages"]),
   Plugin(role: "image-frames", core: "ImageFramesCore", ["NodeKit", "CImageFrames"]),
+  Plugin(role: "coordinator", core: "CoordinatorCore", ["NodeKit"]),
+  Plugin(role: "ledger", core: "LedgerCore", ["NodeKit"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
@@ -111,7 +113,10 @@ let plugins = [
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
   // Clients of the gateway, for simulated worlds.
   Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, libraries: ["ProtoFields"]),
+  // Proposes transactions, for simulated worlds.
+  Plugin(name: "teller", path: "Tests/Fixtures/Teller", language: .swift),
   Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),
+  Plugin(name: "transaction-load", path: "Tests/Benchmarks/Transactions/Load", language: .swift),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
 ]
 
@@ -122,7 +127,10 @@ let fuzzers: [Target] =
   : [
     .executableTarget(
       name: "fuzz",
-      dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore"],
+      dependencies: [
+        "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore",
+        "CoordinatorCore",
+      ],
       path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
@@ -218,8 +226,8 @@ let package = Package(
       ],
       path: "Tests/Benchmarks",
       exclude: [
-        "run", "failover.py", "gateway.py", "images.py", "servers.py", "tensors.py", "Ballast", "Gateway", "Greeter",
-        "Router", "Receiver", "Peers", "Rpc",
+        "run", "failover.py", "gateway.py", "images.py", "servers.py", "tensors.py", "transactions.py", "Ballast",
+        "Gateway", "Greeter", "Router", "Receiver", "Peers", "Rpc", "Transactions",
       ],
       swiftSettings: strict),
 
@@ -250,6 +258,7 @@ let package = Package(
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
+    tests("CoordinatorTests", ["NodeKit", "NodeTesting", "CoordinatorCore", "LedgerCore", "FuzzSupport"]),
     tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
   ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers

@@ -1,3 +1,4 @@
+import CoordinatorCore
 import ElectorCore
 import HostCore
 import HostRuntime
@@ -5,6 +6,15 @@ import ImagesCore
 import ProtoFields
 import ReplicatedLog
 import Tensors
+
+/// What there is to fuzz, by name. Tests/Fuzz/run asks for the names.
+private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
+  "http": fuzzControlHTTP, "server": fuzzHTTPServer, "client": fuzzHTTPClient, "call": fuzzCallArguments,
+  "plugin": fuzzPluginFile, "json": fuzzJSON, "signature": fuzzSignature, "schema": fuzzSchema,
+  "manifest": { bytes in bytes.withUnsafeBytes(fuzzManifest) }, "blob": fuzzBlobFile, "peers": fuzzPeerLink,
+  "rpc": fuzzRpc, "log": fuzzReplicatedLog, "proto": fuzzProtoFields, "tensors": fuzzTensors, "elector": fuzzElector,
+  "images": fuzzImages, "transactions": fuzzTransactions,
+]
 
 /// What libFuzzer's `main` tries. Set once, before the first input.
 nonisolated(unsafe) private var target: ([UInt8]) -> Void = { _ in }
@@ -15,29 +25,10 @@ public func initialize(
   _ count: UnsafeMutablePointer<Int32>, _ words: UnsafeMutablePointer<UnsafeMutablePointer<UnsafePointer<CChar>?>>
 ) -> Int32 {
   let name = count.pointee > 1 ? words.pointee[1].map { String(cString: $0) } : nil
-  switch name {
-  case "http": target = fuzzControlHTTP
-  case "server": target = fuzzHTTPServer
-  case "client": target = fuzzHTTPClient
-  case "call": target = fuzzCallArguments
-  case "plugin": target = fuzzPluginFile
-  case "json": target = fuzzJSON
-  case "signature": target = fuzzSignature
-  case "schema": target = fuzzSchema
-  case "blob": target = fuzzBlobFile
-  case "peers": target = fuzzPeerLink
-  case "rpc": target = fuzzRpc
-  case "log": target = fuzzReplicatedLog
-  case "proto": target = fuzzProtoFields
-  case "tensors": target = fuzzTensors
-  case "elector": target = fuzzElector
-  case "images": target = fuzzImages
-  case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
-  default:
-    fatalError(
-      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto|tensors|"
-        + "elector|images [ARGUMENT OF LIBFUZZER...]")
+  guard let known = targets.first(where: { $0.key == name }) else {
+    fatalError("usage: fuzz \(targets.map(\.key).joined(separator: "|")) [ARGUMENT OF LIBFUZZER...]")
   }
+  target = known.value
   words.pointee[1] = words.pointee[0]
   words.pointee += 1
   count.pointee -= 1
