@@ -93,6 +93,7 @@ struct Plugin {
 let plugins = [
   Plugin(role: "gateway", core: "GatewayCore", ["NodeKit", "ProtoFields", "ReplicatedLog"]),
   Plugin(role: "elector", core: "ElectorCore", ["NodeKit"]),
+  Plugin(role: "canary", core: "CanaryCore", ["NodeKit"]),
   Plugin(role: "images", core: "ImagesCore", ["NodeKit", "CImages"]),
   Plugin(role: "image-frames", core: "ImageFramesCore", ["NodeKit", "CImageFrames"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
@@ -236,6 +237,7 @@ let package = Package(
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
+    tests("CanaryTests", ["NodeKit", "NodeTesting", "CanaryCore", "FuzzSupport"]),
     tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
   ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers

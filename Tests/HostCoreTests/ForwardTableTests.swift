@@ -1,4 +1,5 @@
 @testable import HostCore
+import NodeValues
 import Testing
 
 /// What forward tables may say, and how sticky clients are spread.

@@ -1,4 +1,5 @@
 import HostCore
+import NodeValues
 
 /// What a forward table looks for in a request.
 enum ForwardKeys {

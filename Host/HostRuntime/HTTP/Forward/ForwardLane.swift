@@ -1,4 +1,5 @@
 import HostCore
+import NodeValues
 
 /// What a forward table does on one loop: choosing upstreams, and keeping what its requests use.
 final class ForwardLane: @unchecked Sendable {

@@ -1,4 +1,5 @@
 import HostCore
+import NodeValues
 import Synchronization
 
 /// What a node knows about one upstream of a forward table, whichever loop found it out. Stays when a new table takes

@@ -1,0 +1,3 @@
+import NodeTesting
+
+@testable import CanaryCore
