@@ -48,7 +48,7 @@ enum ForwardKeys {
     return nil
   }
 
-  private static func equals(_ bytes: UnsafeRawBufferPointer, _ text: String) -> Bool {
+  static func equals(_ bytes: UnsafeRawBufferPointer, _ text: String) -> Bool {
     bytes.count == text.utf8.count && begins(bytes, text)
   }
 

@@ -38,26 +38,51 @@ public enum Evidence {
     let low = max(0, bad - baseline.all), high = min(bad, canary.all)
     guard bad > 0, high > low, high - low < termLimit else { return none }
     let logFactor = Logarithm.of(factor)
-    var sums = [Double](repeating: 0, count: alternatives.count)
-    var nullSum = 0.0
-    // Numbers of ways, in logarithms relative to the first; each step is a ratio of two neighbours.
+    let sums = high - low <= fewTerms ? fewSums(canary.all, baseline.all, bad, low...high, factor)
+      : manySums(canary.all, baseline.all, bad, low...high, logFactor)
+    var logs = none
+    for place in logs.indices {
+      logs[place] = Double(canary.bad - low) * logAlternatives[place] - (sums[place] - sums[logs.count])
+    }
+    return logs
+  }
+
+  /// Up to so many terms the sums stay far inside of what a double can hold.
+  private static let fewTerms: Int64 = 16
+
+  /// ln of the sums of the numbers of ways, times the odds to the power of the bad ones; for each alternative, and last
+  /// for the null. All are relative to the first term.
+  private static func fewSums(
+    _ canary: Int64, _ baseline: Int64, _ bad: Int64, _ range: ClosedRange<Int64>, _ factor: Double
+  ) -> [Double] {
+    var logs = none + [0]
+    for place in logs.indices {
+      let odds = place < alternatives.count ? alternatives[place] * factor : factor
+      var term = 1.0, sum = 1.0, j = range.lowerBound
+      while j < range.upperBound {
+        term *= odds * Double(canary - j) * Double(bad - j) / (Double(j + 1) * Double(baseline - bad + j + 1))
+        sum += term
+        j += 1
+      }
+      logs[place] = Logarithm.of(sum)
+    }
+    return logs
+  }
+
+  private static func manySums(
+    _ canary: Int64, _ baseline: Int64, _ bad: Int64, _ range: ClosedRange<Int64>, _ logFactor: Double
+  ) -> [Double] {
+    // Each is a ratio to the one before.
     var ways = [0.0]
-    for j in low..<high {
-      let ratio =
-        Double(canary.all - j) * Double(bad - j) / (Double(j + 1) * Double(baseline.all - bad + j + 1))
+    for j in range.lowerBound..<range.upperBound {
+      let ratio = Double(canary - j) * Double(bad - j) / (Double(j + 1) * Double(baseline - bad + j + 1))
       ways.append(ways.last! + Logarithm.of(ratio))
     }
-    func logSum(_ logOdds: Double) -> Double {
+    return (logAlternatives + [0]).map { logOdds in
       var logs = ways
-      for place in logs.indices { logs[place] += Double(place) * logOdds }
+      for place in logs.indices { logs[place] += Double(place) * (logOdds + logFactor) }
       return Logarithm.ofSum(logs)
     }
-    nullSum = logSum(logFactor)
-    for (place, logOdds) in logAlternatives.enumerated() {
-      let odds = logOdds + logFactor
-      sums[place] = Double(canary.bad - low) * (odds - logFactor) - (logSum(odds) - nullSum)
-    }
-    return sums
   }
 
   /// No evidence.
