@@ -96,6 +96,8 @@ let plugins = [
   Plugin(role: "canary", core: "CanaryCore", ["NodeKit"]),
   Plugin(role: "images", core: "ImagesCore", ["NodeKit", "CImages"]),
   Plugin(role: "image-frames", core: "ImageFramesCore", ["NodeKit", "CImageFrames"]),
+  Plugin(role: "coordinator", core: "CoordinatorCore", ["NodeKit"]),
+  Plugin(role: "ledger", core: "LedgerCore", ["NodeKit"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),

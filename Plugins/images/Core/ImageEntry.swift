@@ -1,3 +1,5 @@
+internal import NodeKit
+
 /// What all nodes know of an image, or of one that was removed.
 public struct ImageEntry: Sendable, Equatable {
   /// Which of two entries of an image is right: of the later term, and in a term the later one. One node leads in a
@@ -34,29 +36,28 @@ public struct ImageEntry: Sendable, Equatable {
   }
 
   func write(to writer: inout ByteWriter) {
-    for part in id.parts { writer.put(part) }
-    writer.put(version.term)
-    writer.put(version.number)
-    writer.put(UInt8(isRemoved ? 1 : 0))
-    writer.put(format.rawValue)
-    writer.put(check.rawValue)
-    writer.put(UInt64(bytes))
-    writer.put(UInt32(width))
-    writer.put(UInt32(height))
-    writer.put(UInt64(bitPattern: stored))
+    for part in id.parts { writer.add(part) }
+    writer.add(version.term)
+    writer.add(version.number)
+    writer.add(isRemoved)
+    writer.add(format.rawValue)
+    writer.add(check.rawValue)
+    writer.add(UInt64(bytes))
+    writer.add(UInt32(width))
+    writer.add(UInt32(height))
+    writer.add(UInt64(bitPattern: stored))
   }
 
-  init?(_ reader: inout ByteReader) {
-    guard let first = reader.uint64(), let second = reader.uint64(), let third = reader.uint64(),
-      let fourth = reader.uint64(), let term = reader.uint64(), let number = reader.uint64(),
-      let flags = reader.uint8(), flags <= 1, let format = reader.uint8().flatMap(ImageFormat.init),
-      let check = reader.uint8().flatMap(Check.init), let bytes = reader.uint64().flatMap({ Int(exactly: $0) }),
-      let width = reader.uint32(), let height = reader.uint32(), let stored = reader.uint64()
-    else { return nil }
-    self.init(
-      id: ImageID(first, second, third, fourth), version: Version(term: term, number: number), isRemoved: flags == 1)
-    (self.bytes, self.format, self.check) = (bytes, format, check)
-    (self.width, self.height, self.stored) = (Int(width), Int(height), Int64(bitPattern: stored))
+  init(from reader: inout ByteReader) throws(MalformedBytes) {
+    let id = try ImageID(from: &reader)
+    let version = Version(term: try reader.number(), number: try reader.number())
+    self.init(id: id, version: version, isRemoved: try reader.truth())
+    guard let format = ImageFormat(rawValue: try reader.number()), let check = Check(rawValue: try reader.number()),
+      let bytes = Int(exactly: try reader.number(UInt64.self))
+    else { throw MalformedBytes() }
+    (self.format, self.check, self.bytes) = (format, check, bytes)
+    (width, height) = (Int(try reader.number(UInt32.self)), Int(try reader.number(UInt32.self)))
+    stored = try reader.number()
   }
 
   /// What stands in the store.
@@ -64,14 +65,16 @@ public struct ImageEntry: Sendable, Equatable {
 
   var storedBytes: [UInt8] {
     var writer = ByteWriter()
-    writer.put(Self.storeVersion)
+    writer.add(Self.storeVersion)
     write(to: &writer)
     return writer.bytes
   }
 
   init?(storedBytes: [UInt8]) {
     var reader = ByteReader(storedBytes)
-    guard reader.uint8() == Self.storeVersion else { return nil }
-    self.init(&reader)
+    guard (try? reader.number(UInt8.self)) == Self.storeVersion, let entry = try? ImageEntry(from: &reader) else {
+      return nil
+    }
+    self = entry
   }
 }

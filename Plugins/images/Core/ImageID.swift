@@ -1,3 +1,5 @@
+internal import NodeKit
+
 /// The name of an image: the SHA-256 of its bytes. Ordered as its digits are.
 public struct ImageID: Sendable, Hashable, Comparable, CustomStringConvertible {
   private let words: (UInt64, UInt64, UInt64, UInt64)
@@ -21,7 +23,9 @@ public struct ImageID: Sendable, Hashable, Comparable, CustomStringConvertible {
     self.words = (words[0], words[1], words[2], words[3])
   }
 
-  init(_ first: UInt64, _ second: UInt64, _ third: UInt64, _ fourth: UInt64) { words = (first, second, third, fourth) }
+  init(from reader: inout ByteReader) throws(MalformedBytes) {
+    words = (try reader.number(), try reader.number(), try reader.number(), try reader.number())
+  }
 
   var parts: [UInt64] { [words.0, words.1, words.2, words.3] }
   /// What it begins with, by which entries are kept and compared.

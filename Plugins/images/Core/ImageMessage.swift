@@ -1,3 +1,5 @@
+internal import NodeKit
+
 /// What image sinks say to one another.
 enum ImageMessage: Equatable {
   /// A link came up, or a role started: where clients find me.
@@ -55,45 +57,45 @@ enum ImageMessage: Equatable {
 
   var bytes: [UInt8] {
     var writer = ByteWriter()
-    writer.put(Self.version)
-    writer.put(kind)
+    writer.add(Self.version)
+    writer.add(kind)
     switch self {
     case .hello(let address, let wantsAnswer):
-      writer.put(UInt8(wantsAnswer ? 1 : 0))
-      writer.put(address.utf8)
-    case .gather(let term): writer.put(term)
+      writer.add(wantsAnswer)
+      writer.add(rest: address.utf8)
+    case .gather(let term): writer.add(term)
     case .summary(let term, let digests):
-      writer.put(term)
-      for digest in digests { writer.put(digest) }
+      writer.add(term)
+      for digest in digests { writer.add(digest) }
     case .ask(let term, let buckets):
-      writer.put(term)
-      writer.put(buckets)
+      writer.add(term)
+      writer.add(rest: buckets)
     case .entries(let term, let entries, let isLast):
-      writer.put(term)
-      writer.put(UInt8(isLast ? 1 : 0))
+      writer.add(term)
+      writer.add(isLast)
       for entry in entries { entry.write(to: &writer) }
     case .keep(let term, let number, let entries):
-      writer.put(term)
-      writer.put(number)
+      writer.add(term)
+      writer.add(number)
       for entry in entries { entry.write(to: &writer) }
     case .open(let term, let number, let entry, let isNew):
-      writer.put(term)
-      writer.put(number)
-      writer.put(UInt8(isNew ? 1 : 0))
+      writer.add(term)
+      writer.add(number)
+      writer.add(isNew)
       entry.write(to: &writer)
     case .chunk(let number, let offset, let bytes):
-      writer.put(number)
-      writer.put(offset)
-      writer.put(bytes)
+      writer.add(number)
+      writer.add(offset)
+      writer.add(rest: bytes)
     case .taken(let number, let offset):
-      writer.put(number)
-      writer.put(offset)
-    case .kept(let number), .stop(let number): writer.put(number)
+      writer.add(number)
+      writer.add(offset)
+    case .kept(let number), .stop(let number): writer.add(number)
     case .refused(let number, let term, let reason):
-      writer.put(number)
-      writer.put(term)
-      writer.put(reason.rawValue)
-    case .fetch(let id), .absent(let id): for part in id.parts { writer.put(part) }
+      writer.add(number)
+      writer.add(term)
+      writer.add(reason.rawValue)
+    case .fetch(let id), .absent(let id): for part in id.parts { writer.add(part) }
     }
     return writer.bytes
   }
@@ -101,64 +103,49 @@ enum ImageMessage: Equatable {
   /// Nil for what no sink of this version sends.
   init?(_ bytes: [UInt8]) {
     var reader = ByteReader(bytes)
-    guard reader.uint8() == Self.version, let kind = reader.uint8() else { return nil }
-    guard let message = Self.read(kind, &reader), reader.left == 0 else { return nil }
+    guard (try? reader.number(UInt8.self)) == Self.version, let message = try? Self.read(&reader), reader.left == 0
+    else {
+      return nil
+    }
     self = message
   }
 
-  private static func read(_ kind: UInt8, _ reader: inout ByteReader) -> ImageMessage? {
-    switch kind {
+  private static func read(_ reader: inout ByteReader) throws(MalformedBytes) -> ImageMessage {
+    switch try reader.number(UInt8.self) {
     case 1:
-      guard let flag = reader.uint8() else { return nil }
-      return .hello(address: String(decoding: reader.rest(), as: UTF8.self), wantsAnswer: flag == 1)
-    case 2: return reader.uint64().map { .gather(term: $0) }
+      let wantsAnswer = try reader.truth()
+      return .hello(address: String(decoding: reader.rest(), as: UTF8.self), wantsAnswer: wantsAnswer)
+    case 2: return .gather(term: try reader.number())
     case 3:
-      guard let term = reader.uint64() else { return nil }
-      let digests = (0..<Catalogue.bucketCount).compactMap { _ in reader.uint64() }
-      return digests.count == Catalogue.bucketCount ? .summary(term: term, digests: digests) : nil
-    case 4: return reader.uint64().map { .ask(term: $0, buckets: reader.rest()) }
+      let term: UInt64 = try reader.number()
+      var digests: [UInt64] = []
+      for _ in 0..<Catalogue.bucketCount { digests.append(try reader.number()) }
+      return .summary(term: term, digests: digests)
+    case 4: return .ask(term: try reader.number(), buckets: reader.rest())
     case 5:
-      guard let term = reader.uint64(), let isLast = reader.uint8(), let list = entries(&reader) else { return nil }
-      return .entries(term: term, entries: list, isLast: isLast == 1)
-    case 6:
-      guard let term = reader.uint64(), let number = reader.uint64(), let list = entries(&reader) else { return nil }
-      return .keep(term: term, number: number, entries: list)
+      let term: UInt64 = try reader.number(), isLast = try reader.truth()
+      return .entries(term: term, entries: try entries(&reader), isLast: isLast)
+    case 6: return .keep(term: try reader.number(), number: try reader.number(), entries: try entries(&reader))
     case 7:
-      guard let term = reader.uint64(), let number = reader.uint64(), let isNew = reader.uint8(),
-        let entry = ImageEntry(&reader)
-      else { return nil }
-      return .open(term: term, number: number, entry: entry, isNew: isNew == 1)
-    case 8:
-      guard let number = reader.uint64(), let offset = reader.uint64() else { return nil }
-      return .chunk(number: number, offset: offset, bytes: reader.rest())
-    case 9:
-      guard let number = reader.uint64(), let offset = reader.uint64() else { return nil }
-      return .taken(number: number, offset: offset)
-    case 10: return reader.uint64().map { .kept(number: $0) }
+      let term: UInt64 = try reader.number(), number: UInt64 = try reader.number(), isNew = try reader.truth()
+      return .open(term: term, number: number, entry: try ImageEntry(from: &reader), isNew: isNew)
+    case 8: return .chunk(number: try reader.number(), offset: try reader.number(), bytes: reader.rest())
+    case 9: return .taken(number: try reader.number(), offset: try reader.number())
+    case 10: return .kept(number: try reader.number())
     case 11:
-      guard let number = reader.uint64(), let term = reader.uint64(), let reason = reader.uint8().flatMap(Refusal.init)
-      else { return nil }
+      let number: UInt64 = try reader.number(), term: UInt64 = try reader.number()
+      guard let reason = Refusal(rawValue: try reader.number()) else { throw MalformedBytes() }
       return .refused(number: number, term: term, reason: reason)
-    case 12: return reader.uint64().map { .stop(number: $0) }
-    case 13: return id(&reader).map { .fetch(id: $0) }
-    case 14: return id(&reader).map { .absent(id: $0) }
-    default: return nil
+    case 12: return .stop(number: try reader.number())
+    case 13: return .fetch(id: try ImageID(from: &reader))
+    case 14: return .absent(id: try ImageID(from: &reader))
+    default: throw MalformedBytes()
     }
   }
 
-  private static func id(_ reader: inout ByteReader) -> ImageID? {
-    guard let first = reader.uint64(), let second = reader.uint64(), let third = reader.uint64(),
-      let fourth = reader.uint64()
-    else { return nil }
-    return ImageID(first, second, third, fourth)
-  }
-
-  private static func entries(_ reader: inout ByteReader) -> [ImageEntry]? {
+  private static func entries(_ reader: inout ByteReader) throws(MalformedBytes) -> [ImageEntry] {
     var list: [ImageEntry] = []
-    while reader.left > 0 {
-      guard let entry = ImageEntry(&reader) else { return nil }
-      list.append(entry)
-    }
+    while reader.left > 0 { list.append(try ImageEntry(from: &reader)) }
     return list
   }
 }

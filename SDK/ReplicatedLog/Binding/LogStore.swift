@@ -49,7 +49,7 @@ final class LogStore {
         oldest = found.entries.first?.index ?? content.log.firstIndex
         snapshot = content.snapshot.map { SnapshotHead($0) }
         try done(.success(content))
-      } catch is Malformed {
+      } catch is MalformedBytes {
         let place = String(decoding: prefix, as: UTF8.self)
         try done(.failure(RoleError(.dataLoss, "what the store has under \(place) is no log of this version")))
       } catch let error as RoleError {
@@ -136,18 +136,18 @@ private struct Found {
     return key.dropFirst().prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
   }
 
-  func content() throws(Malformed) -> LogStore.Content {
+  func content() throws(MalformedBytes) -> LogStore.Content {
     var content = LogStore.Content()
     if let promise { content.promise = try Promise(record: promise) }
     if let head {
       let head = try SnapshotHead(record: head)
       let bytes = pieces.filter { $0.index == head.index }.flatMap(\.bytes)
-      guard bytes.count == head.size else { throw Malformed() }
+      guard bytes.count == head.size else { throw MalformedBytes() }
       content.snapshot = Snapshot(index: head.index, term: head.term, bytes: bytes)
       content.log = EntryList(baseIndex: head.index, baseTerm: head.term)
     }
     for (index, record) in entries where index > content.log.baseIndex {
-      guard index == content.log.lastIndex + 1 else { throw Malformed() }
+      guard index == content.log.lastIndex + 1 else { throw MalformedBytes() }
       content.log.append(try Entry(record: record))
     }
     return content

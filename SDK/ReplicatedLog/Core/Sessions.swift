@@ -1,3 +1,5 @@
+internal import NodeKit
+
 /// Which proposals have been applied, so that one that was proposed twice is applied once. Part of what a snapshot
 /// holds; the same on all members at the same index.
 struct Sessions: Equatable {
@@ -54,7 +56,7 @@ extension Sessions {
     }
   }
 
-  init(from reader: inout ByteReader) throws(Malformed) {
+  init(from reader: inout ByteReader) throws(MalformedBytes) {
     for _ in 0..<(try reader.number(UInt32.self)) {
       var session = Session(
         member: Int(try reader.number(UInt32.self)), run: try reader.number(), floor: try reader.number(), applied: [])

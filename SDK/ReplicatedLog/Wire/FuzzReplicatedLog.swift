@@ -1,3 +1,5 @@
+internal import NodeKit
+
 /// What the fuzzer tries: messages from two other members, each behind a byte with flags (bit 0: which of the two; bit
 /// 1: time passes first; bit 2: the disk takes its time) and two with its length. What is no message is tried as a
 /// record of the store. Stops the process on what should never be.

@@ -1,3 +1,5 @@
+internal import NodeKit
+
 /// A message as bytes:
 ///
 ///     1 version, 1 kind, 8 the members' hash, 8 term, and what the kind has
@@ -31,11 +33,11 @@ package enum MessageCodec {
     do {
       let found = try reader.number(UInt8.self)
       if found != version { throw Refusal.version(found) }
-      guard let kind = Kind(rawValue: try reader.number(UInt8.self)) else { throw Malformed() }
+      guard let kind = Kind(rawValue: try reader.number(UInt8.self)) else { throw MalformedBytes() }
       if try reader.number(UInt64.self) != members { throw Refusal.members }
       let term = try reader.number(UInt64.self)
       // Terms count up one by one; this one would leave no next.
-      guard term < .max / 2 else { throw Malformed() }
+      guard term < .max / 2 else { throw MalformedBytes() }
       let message = try read(kind, &reader)
       try reader.end()
       return Envelope(member: member, term: term, message: message)
@@ -128,7 +130,7 @@ package enum MessageCodec {
     }
   }
 
-  private static func read(_ kind: Kind, _ reader: inout ByteReader) throws(Malformed) -> RaftMessage {
+  private static func read(_ kind: Kind, _ reader: inout ByteReader) throws(MalformedBytes) -> RaftMessage {
     switch kind {
     case .voteRequest:
       .voteRequest(
@@ -159,7 +161,7 @@ package enum MessageCodec {
 
   // Lists grow as their elements are found: a count alone reserves nothing.
 
-  private static func entries(_ reader: inout ByteReader) throws(Malformed) -> [Entry] {
+  private static func entries(_ reader: inout ByteReader) throws(MalformedBytes) -> [Entry] {
     var entries: [Entry] = []
     for _ in 0..<(try reader.number(UInt32.self)) {
       var entry = try Entry(headFrom: &reader)
@@ -169,7 +171,7 @@ package enum MessageCodec {
     return entries
   }
 
-  private static func proposals(_ reader: inout ByteReader) throws(Malformed) -> [Proposal] {
+  private static func proposals(_ reader: inout ByteReader) throws(MalformedBytes) -> [Proposal] {
     var proposals: [Proposal] = []
     for _ in 0..<(try reader.number(UInt32.self)) {
       proposals.append(Proposal(origin: try Origin(from: &reader), bytes: try reader.counted()))

@@ -1,3 +1,5 @@
+internal import NodeKit
+
 // What the store has, as bytes. Each record begins with its version.
 private let recordVersion: UInt8 = 1
 
@@ -9,7 +11,7 @@ extension Entry {
   }
 
   /// All but its bytes.
-  init(headFrom reader: inout ByteReader) throws(Malformed) {
+  init(headFrom reader: inout ByteReader) throws(MalformedBytes) {
     self.init(term: try reader.number())
     if try reader.truth() { origin = try Origin(from: &reader) }
   }
@@ -22,7 +24,7 @@ extension Entry {
     return writer.bytes
   }
 
-  init(record: [UInt8]) throws(Malformed) {
+  init(record: [UInt8]) throws(MalformedBytes) {
     var reader = try ByteReader(record: record)
     try self.init(headFrom: &reader)
     bytes = reader.rest()
@@ -30,7 +32,7 @@ extension Entry {
 }
 
 extension Origin {
-  init(from reader: inout ByteReader) throws(Malformed) {
+  init(from reader: inout ByteReader) throws(MalformedBytes) {
     self.init(
       member: Int(try reader.number(UInt32.self)), run: try reader.number(), sequence: try reader.number(),
       floor: try reader.number())
@@ -48,7 +50,7 @@ extension Promise {
     return writer.bytes
   }
 
-  init(record: [UInt8]) throws(Malformed) {
+  init(record: [UInt8]) throws(MalformedBytes) {
     var reader = try ByteReader(record: record)
     self.init(term: try reader.number())
     let hasVoted = try reader.truth()
@@ -57,7 +59,7 @@ extension Promise {
     run = try reader.number()
     try reader.end()
     // Both count up one by one, so these never were.
-    guard term < .max / 2, run < .max / 2 else { throw Malformed() }
+    guard term < .max / 2, run < .max / 2 else { throw MalformedBytes() }
   }
 }
 
@@ -78,19 +80,19 @@ struct SnapshotHead: Equatable {
 
   init(_ snapshot: Snapshot) { (index, term, size) = (snapshot.index, snapshot.term, snapshot.bytes.count) }
 
-  init(record: [UInt8]) throws(Malformed) {
+  init(record: [UInt8]) throws(MalformedBytes) {
     var reader = try ByteReader(record: record)
     (index, term) = (try reader.number(), try reader.number())
-    guard let size = Int(exactly: try reader.number(UInt64.self)) else { throw Malformed() }
+    guard let size = Int(exactly: try reader.number(UInt64.self)) else { throw MalformedBytes() }
     self.size = size
     try reader.end()
-    guard index < .max / 2 else { throw Malformed() }
+    guard index < .max / 2 else { throw MalformedBytes() }
   }
 }
 
 extension ByteReader {
-  fileprivate init(record: [UInt8]) throws(Malformed) {
+  fileprivate init(record: [UInt8]) throws(MalformedBytes) {
     self.init(record)
-    guard try number(UInt8.self) == recordVersion else { throw Malformed() }
+    guard try number(UInt8.self) == recordVersion else { throw MalformedBytes() }
   }
 }

@@ -1,0 +1,55 @@
+/// A transaction at one of its participants.
+final class LocalTransaction {
+  enum Stage {
+    /// Others have its keys.
+    case waiting
+    /// The resources are asked whether they can.
+    case asking
+    /// Its record is on the way to the disk.
+    case writing
+    case prepared
+    /// The resources carry out the outcome.
+    case ending
+    /// A person has decided here; what is true is not known yet.
+    case held
+  }
+
+  var transaction: Transaction
+  var stage = Stage.waiting
+  /// Who asked, and is told the vote.
+  let asker: Int
+  /// Resources that have yet to answer, and those of the shares that agreed.
+  var unanswered = 0
+  var agreed: [Int] = []
+  var refusal: String?
+  var decision: Decision?
+  /// This node has voted no.
+  var isRefused = false
+  /// The others went on without it.
+  var isLeftOut = false
+  var heuristic: Heuristic?
+  /// Who is told that the outcome has been carried out.
+  var tellers: [Int] = []
+  var preparedAt: Int64 = 0
+  var preparedWall: Int64 = 0
+  // While in doubt.
+  var askAt = Int64.max
+  var rounds = 0
+  var refusals: Set<Int> = []
+  // While a resource does not carry out what it should.
+  var retryAt = Int64.max
+  var failures = 0
+  var failed: [Int] = []
+
+  init(_ transaction: Transaction, asker: Int) { (self.transaction, self.asker) = (transaction, asker) }
+
+  var id: String { transaction.id }
+  var isInDoubt: Bool { (stage == .prepared || stage == .held) && decision == nil }
+  var outcome: Outcome? { decision?.outcome ?? heuristic?.outcome }
+
+  var record: PreparedRecord {
+    var record = PreparedRecord(transaction)
+    (record.preparedAt, record.decision, record.heuristic) = (preparedWall, decision, heuristic)
+    return record
+  }
+}
