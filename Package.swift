@@ -114,6 +114,8 @@ let plugins = [
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
   // Clients of the gateway, for simulated worlds.
   Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, libraries: ["ProtoFields"]),
+  // Users of a service's versions, for simulated worlds.
+  Plugin(name: "users", path: "Tests/Fixtures/Users", language: .swift),
   Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
 ]

@@ -1,5 +1,6 @@
 import Glibc
 import HostCore
+import NodeSchema
 import NodeValues
 
 /// `hostctl canary`: rolls versions out, and looks at how that goes.
@@ -40,7 +41,7 @@ enum CanaryCommand {
   // MARK: Asking
 
   private static func ask(
-    _ method: String, _ arguments: [JSON] = [], _ invocation: Invocation
+    _ method: String, _ invocation: Invocation, _ arguments: [JSON] = []
   ) throws(CommandFailure) -> JSON {
     let role = invocation.value("role") ?? "canary"
     let answer = try NodeFinder.connect(invocation).ask(
@@ -59,7 +60,7 @@ enum CanaryCommand {
   private static func change(
     _ method: String, _ request: JSON, _ invocation: Invocation
   ) throws(CommandFailure) {
-    let answer = try ask(method, [request], invocation)
+    let answer = try ask(method, invocation, [request])
     if invocation.has("json") { return try Output.json(answer) }
     let shares = (answer["shares"]?.object?.members ?? []).map {
       "\(TextLayout.harmless($0.key)) \(CanaryTable.percent($0.value.double))"
@@ -203,7 +204,7 @@ enum CanaryCommand {
     let limit = try invocation.value("limit").map { text throws(CommandFailure) in
       Int64(try number(text, "--limit", "a number of decisions"))
     }
-    let answer = try ask("history", [.int(limit ?? Int64(usualHistory))], invocation)
+    let answer = try ask("history", invocation, [.int(limit ?? Int64(usualHistory))])
     if invocation.has("json") { return try Output.json(answer) }
     var table = Table([
       .init("STATE", rightAligned: true), .init("AGE", rightAligned: true), .init("WHAT"), .init("BY"),

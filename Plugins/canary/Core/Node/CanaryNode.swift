@@ -235,6 +235,7 @@ extension RoutingState {
       "version": .int(version), "timestamp_ms": .int(timestampMs), "txid": .string(transaction),
       "decision": decision.json,
       "shares": .object(JSONObject(releases.map { ($0.id, .double($0.share.percent)) })),
+      "sticky": .bool(sticky != nil),
     ]
   }
 }
