@@ -45,9 +45,9 @@ import Testing
 
   /// Few terms and many are summed up in two ways.
   @Test func bothSumsAreTheSame() {
-    let few = Evidence.ofWindow(canary: (200, 9), baseline: (800, 7), factor: 1.5)
-    let most = Evidence.ofWindow(canary: (200, 9), baseline: (800, 8), factor: 1.5)
-    #expect(zip(few, most).allSatisfy { $0 > $1 && $0 - $1 < 1.5 })
+    let few = Evidence.fewSums(200, 800, 15, 0...15, 1.5)
+    let many = Evidence.manySums(200, 800, 15, 0...15, Logarithm.of(1.5))
+    #expect(few.count == 9 && zip(few, many).allSatisfy { abs($0 - $1) < 1e-9 })
   }
 
   @Test func aRateThatRisesForBothIsNoEvidence() {

@@ -161,7 +161,7 @@ extension CanaryNode {
   // MARK: Metrics from elsewhere
 
   private func measure(_ rollout: Rollout) {
-    guard now - lastMeasured >= Int64(settings.measureMs) * 1_000_000 || lastMeasured == .min else { return }
+    if let lastMeasured, now - lastMeasured < Int64(settings.measureMs) * 1_000_000 { return }
     lastMeasured = now
     for metric in rollout.metrics {
       switch metric.kind {

@@ -37,7 +37,7 @@ public final class CanaryNode {
   var recent = RecentWindows()
   var windowNumber: Int64 = 0
   var measured: [String: Measurement] = [:]
-  var lastMeasured = Int64.min
+  var lastMeasured: Int64?
   var lastVerdict = ""
   /// When the present step began to count, on the monotonic clock, and of which step.
   var stepClock: (step: String, since: Int64) = ("", 0)

@@ -52,7 +52,7 @@ public enum Evidence {
 
   /// ln of the sums of the numbers of ways, times the odds to the power of the bad ones; for each alternative, and last
   /// for the null. All are relative to the first term.
-  private static func fewSums(
+  static func fewSums(
     _ canary: Int64, _ baseline: Int64, _ bad: Int64, _ range: ClosedRange<Int64>, _ factor: Double
   ) -> [Double] {
     var logs = none + [0]
@@ -69,7 +69,7 @@ public enum Evidence {
     return logs
   }
 
-  private static func manySums(
+  static func manySums(
     _ canary: Int64, _ baseline: Int64, _ bad: Int64, _ range: ClosedRange<Int64>, _ logFactor: Double
   ) -> [Double] {
     // Each is a ratio to the one before.
