@@ -74,12 +74,14 @@ package final class RoutingAgrees: WorldWatcher {
     decisions[kind, default: 0] += 1
     // Nothing takes a key away in these scenarios.
     if json["sticky"]?.bool == true, stickyFrom.map({ version < $0 }) ?? true { stickyFrom = version }
-    let isBad = (json["shares"]?["bad"]?.double ?? 0) > 0, why = json["decision"]?["why"]?.string ?? ""
+    // "METRIC: VERSION …" is about the version that is rolled out.
+    let why = json["decision"]?["why"]?.string ?? ""
     switch kind {
-    case "start": begun = isBad ? world.now : nil
-    case "step" where isBad, "finish" where isBad: world.fail(Self.judges, "state \(version): \(why)")
+    case "start": begun = why.hasPrefix("bad ") ? world.now : nil
+    case "step", "finish":
+      if why.contains(": bad ") { world.fail(Self.judges, "state \(version): \(why)") }
     case "rollback":
-      if why.contains("good") { world.fail(Self.judges, "state \(version): \(why)") }
+      if why.contains(": good ") { world.fail(Self.judges, "state \(version): \(why)") }
       if let begun { rollbacks.append(Double(world.now - begun) / 1e9) }
       begun = nil
     default: begun = nil
