@@ -118,7 +118,10 @@ let plugins = [
   Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, libraries: ["ProtoFields"]),
   // Users of a service's versions, for simulated worlds.
   Plugin(name: "users", path: "Tests/Fixtures/Users", language: .swift),
+  // Proposes transactions, for simulated worlds.
+  Plugin(name: "teller", path: "Tests/Fixtures/Teller", language: .swift),
   Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),
+  Plugin(name: "transaction-load", path: "Tests/Benchmarks/Transactions/Load", language: .swift),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
 ]
 
@@ -128,7 +131,7 @@ let fuzzers: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "fuzz", dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog"], path: "Tests/Fuzz",
+      name: "fuzz", dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "CoordinatorCore"], path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
   ]
@@ -212,8 +215,8 @@ let package = Package(
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
       path: "Tests/Benchmarks",
       exclude: [
-        "run", "failover.py", "gateway.py", "images.py", "servers.py", "Ballast", "Gateway", "Greeter", "Router",
-        "Receiver", "Peers", "Rpc",
+        "run", "failover.py", "gateway.py", "images.py", "servers.py", "transactions.py", "Ballast", "Gateway",
+        "Greeter", "Router", "Receiver", "Peers", "Rpc", "Transactions",
       ],
       swiftSettings: strict),
 
@@ -244,6 +247,7 @@ let package = Package(
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
     tests("CanaryTests", ["NodeKit", "NodeTesting", "CanaryCore", "FuzzSupport"]),
+    tests("CoordinatorTests", ["NodeKit", "NodeTesting", "CoordinatorCore", "LedgerCore", "FuzzSupport"]),
     tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
   ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers

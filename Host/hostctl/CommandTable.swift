@@ -209,7 +209,37 @@ enum CommandTable {
         Named("hostctl store ls visits user/", "The keys that begin with user/"),
         Named("hostctl store export visits > visits.jsonl", "A copy of all of it"),
         Named("hostctl store put visits user/ada 7 --revision 12", "Unless somebody was faster"),
-      ])
+      ]),
+    Command(
+      name: "txn", summary: "Propose transactions over several nodes, look at them, and resolve one in doubt",
+      discussion: """
+        list shows what is open on the node, in doubt, or over; a transaction is in doubt where a node has voted for it \
+        and does not know the outcome, and WAITS FOR names the nodes that could tell. show asks all nodes what they know \
+        of one. watch prints what is decided as it comes. propose exits with 1 if the transaction was aborted.
+
+        resolve commits or aborts a transaction in doubt on this node alone, without the others: for when the node that \
+        could tell will never come back. If that turns out to be wrong, the node logs it as heuristic damage, and show \
+        says so from then on.
+        """,
+      arguments: [
+        Argument(
+          "ACTION", help: "list, show, resolve, propose or watch",
+          completion: .words(TxnCommand.Action.allCases.map(\.rawValue))),
+        Argument(
+          "WORD", .any,
+          help:
+            "For list open, in_doubt or history; else an id; for resolve also commit or abort, and why; for propose "
+            + "JSON, or @FILE",
+          completion: .words(TxnCommand.lists)),
+      ],
+      options: [
+        Option(long: "limit", value: "N", help: "list shows at most so many; 50 if not given"),
+        Option(long: "role", value: "NAME", help: "The role's name; coordinator if not given"),
+      ],
+      examples: [
+        Named("hostctl txn list in_doubt", "What waits for its outcome, and for whom"),
+        Named("hostctl txn resolve 1.7.42 abort node 1 has burnt down", "Free its keys on this node"),
+      ]),
   ]
 
   private static let withoutNode = [

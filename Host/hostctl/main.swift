@@ -36,6 +36,7 @@ func run(_ invocation: Invocation) throws(CommandFailure) -> ExitCode {
   case "blob": return try BlobCommands.run(invocation)
   case "canary": return try CanaryCommand.run(invocation)
   case "images": return try ImagesCommand.run(invocation)
+  case "txn": return try TxnCommand.run(invocation)
   case "reload": try SteeringCommands.reload(invocation)
   case "new": try NewCommand.run(invocation)
   case "dev": return try DevCommand.run(invocation)

@@ -85,6 +85,7 @@ import Testing
       var counting = Counting()
       var step = 0, passed: Int64 = 0, windows = 0
       counting.follow(begun.rollout)
+      counting.early = 0
       while let rollout = states[step].rollout, windows < 400 {
         windows += 1
         passed += 1

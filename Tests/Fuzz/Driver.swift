@@ -1,3 +1,4 @@
+import CoordinatorCore
 import HostCore
 import HostRuntime
 import ProtoFields
@@ -25,11 +26,12 @@ public func initialize(
   case "peers": target = fuzzPeerLink
   case "rpc": target = fuzzRpc
   case "log": target = fuzzReplicatedLog
+  case "transactions": target = fuzzTransactions
   case "proto": target = fuzzProtoFields
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
   default:
     fatalError(
-      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto "
+      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto|transactions "
         + "[ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]

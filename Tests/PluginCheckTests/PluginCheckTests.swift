@@ -14,7 +14,8 @@ private let why: Comment = "A sanitizer reports the crashes that are asked for, 
   /// Those of benchmarks and scenarios: a thousand times a megabyte of state takes too long, and what asks a gateway
   /// without end never rests.
   private static let others = [
-    "libballast.so", "libcrowd.so", "libgateway-load.so", "libreplicated-map.so",
+    "libballast.so", "libcrowd.so", "libgateway-load.so", "libreplicated-map.so", "libteller.so",
+    "libtransaction-load.so",
   ]
 
   /// Whatever else the build has put beside the tests: each shipped role, each template.

@@ -7,7 +7,7 @@ enum CanaryTable {
 
   static func text(_ status: JSON, width: Int?, style: Style) -> String {
     var table = Table([
-      .init("VERSION"), .init("SHARE", rightAligned: true), .init(""), .init("REQ/S", rightAligned: true),
+      .init("VERSION"), .init("SHARE"), .init("REQ/S", rightAligned: true),
       .init("ERRORS", rightAligned: true), .init("P50", rightAligned: true), .init("P95", rightAligned: true),
       .init("P99", rightAligned: true), .init("UPSTREAM", shrinks: true),
     ])
@@ -17,8 +17,8 @@ enum CanaryTable {
       let rate = requests > 0 ? failures / requests : 0
       let isCanary = id == status["canary"]?.string
       table.add([
-        .init(id + (id == status.text("stable") ? " *" : ""), isCanary ? .yellow : nil), .init(percent(share)),
-        .init(bar(share), isCanary ? .yellow : .green), .init(number(version["per_second"]?.double)),
+        .init(id + (id == status.text("stable") ? " *" : ""), isCanary ? .yellow : nil),
+        .init("\(bar(share)) \(percent(share))", isCanary ? .yellow : .green), .init(number(version["per_second"]?.double)),
         .init(requests == 0 ? "-" : percent(rate * 100), rate > 0.01 ? .red : nil),
         .init(milliseconds(version["p50_ms"])), .init(milliseconds(version["p95_ms"])),
         .init(milliseconds(version["p99_ms"])), .init(version.text("url")),

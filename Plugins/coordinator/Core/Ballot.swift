@@ -8,5 +8,5 @@ struct Ballot: Sendable, Hashable, Comparable, CustomStringConvertible {
   var run: UInt64 = 0
 
   static func < (left: Ballot, right: Ballot) -> Bool { (left.term, left.run) < (right.term, right.run) }
-  var description: String { "\(term).\(run)" }
+  var description: String { "\(term).\(run >> 20).\(run & 0xFFFFF)" }
 }

@@ -32,21 +32,14 @@ extension CommitProtocol {
   }
 
   func recordCame(_ ballot: Ballot, _ decisions: [Decision], from node: Int) {
-    #if BROKEN_OLD_BALLOT
-      let isOf = true
-    #else
+    #if !BROKEN_OLD_BALLOT
       guard ballot >= promise.promised else { return say(.refused(promise.promised), to: node) }
       // It has not been told the baseline yet, which comes with the next link.
-      let isOf = promise.promised == ballot && promise.baseline == ballot
+      guard promise.promised == ballot, promise.baseline == ballot else { return }
     #endif
-    guard isOf else { return }
     for decision in decisions {
-      if decision.outcome == .commit {
-        records[decision.id] = decision
-        put(decision)
-      } else {
-        remember(decision)
-      }
+      records[decision.id] = decision
+      put(decision)
     }
     write.afterwards(.send(.recorded(ballot, ids: decisions.map(\.id)), to: node))
   }
@@ -119,8 +112,7 @@ extension CommitProtocol {
 
   /// All that is recorded in this ballot, or is being: what is in it counts as recorded there when it is on the disk.
   func sendBase(to node: Int) {
-    let recording = open.values.filter { $0.stage == .recording && $0.decision?.outcome == .commit }.compactMap(
-      \.decision)
+    let recording = open.values.filter { $0.stage == .recording }.compactMap(\.decision)
     let all = (told.values.filter { $0.isRecorded }.map(\.decision) + recording).sorted { $0.id < $1.id }
     bases[node] = (all.map(\.id), false)
     say(.base(ballot, records: all), to: node)

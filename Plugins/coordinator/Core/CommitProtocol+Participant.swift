@@ -19,6 +19,9 @@ extension CommitProtocol {
       if known.stage == .prepared { vote(.yes, transaction, to: node) }
       return
     }
+    #if BROKEN_STOPS
+      stop(at: "is-asked")
+    #endif
     let new = LocalTransaction(transaction, asker: node)
     local[id] = new
     if locks.enter(id, transaction.locks) { askResources(new) }
@@ -90,6 +93,9 @@ extension CommitProtocol {
       mine.decision = Decision(
         id: mine.id, outcome: .commit, began: mine.transaction.began, votes: [.init(node: me, vote: .yes)])
     }
+    #if BROKEN_STOPS
+      stop(at: "prepares")
+    #endif
     mine.stage = .writing
     write.put(StoredRecords.prepared(mine.id), mine.record.bytes)
     write.afterwards(.prepared(id: mine.id))
@@ -102,6 +108,9 @@ extension CommitProtocol {
 
   func becamePrepared(_ id: String) {
     guard let mine = local[id], mine.stage == .writing else { return }
+    #if BROKEN_STOPS
+      stop(at: "is-prepared")
+    #endif
     if let decision = mine.decision {
       mine.tellers = [mine.asker]
       say(.outcome([decision]), to: mine.asker)
@@ -127,6 +136,9 @@ extension CommitProtocol {
     let isTold = decision.outcome == .commit
     guard let mine = local[decision.id] else { return learn(decision, isTold, from: node) }
     if isTold, !mine.tellers.contains(node) { mine.tellers.append(node) }
+    #if BROKEN_STOPS
+      stop(at: "is-told")
+    #endif
     guard mine.decision == nil else { return }
     settle(mine, decision)
   }
@@ -178,6 +190,9 @@ extension CommitProtocol {
 
   private func haveEnded(_ mine: LocalTransaction) {
     guard mine.decision != nil else { return hold(mine) }
+    #if BROKEN_STOPS
+      stop(at: "has-carried-out")
+    #endif
     forget(mine)
     haveFinished(mine)
   }

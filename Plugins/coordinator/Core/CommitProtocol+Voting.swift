@@ -4,6 +4,9 @@ internal import NodeKit
 extension CommitProtocol {
   func askForVotes(_ transaction: OpenTransaction) {
     (transaction.stage, transaction.askedAt) = (.voting, now)
+    #if BROKEN_STOPS
+      stop(at: "asks")
+    #endif
     let parts = transaction.proposal.parts
     let members = parts.map { Transaction.Member(node: $0.node, run: $0.node == me ? run : runs[$0.node] ?? 0) }
     for (place, part) in parts.enumerated() {
@@ -22,6 +25,9 @@ extension CommitProtocol {
 
   func voteCame(_ ballot: Ballot, _ id: String, _ vote: Vote, from node: Int) {
     guard ballot == self.ballot, let transaction = open[id], transaction.stage == .voting else { return }
+    #if BROKEN_STOPS
+      stop(at: "hears-vote")
+    #endif
     guard transaction.take(vote, from: node) else { return }
     lookAtVotes(transaction)
   }
@@ -92,6 +98,9 @@ extension CommitProtocol {
   }
 
   private func record(_ transaction: OpenTransaction) {
+    #if BROKEN_STOPS
+      stop(at: "records")
+    #endif
     transaction.stage = .recording
     toRecord.append(transaction.decision!)
     #if BROKEN_TELLS_EARLY
@@ -134,6 +143,9 @@ extension CommitProtocol {
   /// From here on it is true, and may be told.
   private func decided(_ transaction: OpenTransaction) {
     guard open[transaction.id] === transaction else { return }
+    #if BROKEN_STOPS
+      stop(at: "has-decided")
+    #endif
     transaction.decision!.decideTook = UInt32(clamping: (now - transaction.decidingAt) / 1000)
     let decision = transaction.decision!
     let listeners = decision.listeners
@@ -146,6 +158,7 @@ extension CommitProtocol {
       remember(decision)
       // Nobody answers: what they do not hear they ask for.
       for node in listeners where isLinked(node) { say(.outcome([decision]), to: node) }
+      if transaction.isNamed { toForget.append(transaction.id) }
     }
     finish(transaction, decision)
   }
@@ -218,6 +231,9 @@ extension CommitProtocol {
 
   func doneCame(_ id: String, from node: Int) {
     guard let place = told[id]?.listeners.firstIndex(of: node) else { return }
+    #if BROKEN_STOPS
+      stop(at: "hears-done")
+    #endif
     told[id]!.listeners.remove(at: place)
     lookWhetherApplied(id)
   }

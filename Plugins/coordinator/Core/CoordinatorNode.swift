@@ -124,12 +124,12 @@ public final class CoordinatorNode {
   private func flushLater() {
     guard !willFlush else { return }
     willFlush = true
-    attempt("a timer") { try context.timer.once(after: .zero) { [self] in flush() } }
+    do { try context.timer.once(after: .zero) { [self] in flush() } } catch { flush() }
   }
 
   private func tickLater() {
     willTick = true
-    attempt("a timer") {
+    do {
       try context.timer.once(after: Self.tickTime) { [self] in
         willTick = false
         tell { core.tick() }
@@ -137,7 +137,7 @@ public final class CoordinatorNode {
         save()
         measures?.show(core)
       }
-    }
+    } catch { context.fail(.resourceExhausted, "without a timer nobody would be answered: \(error)") }
   }
 
   private func flush() {

@@ -75,8 +75,9 @@ struct ToldTransaction {
 
   init(_ decision: Decision, since: Int64) {
     self.decision = decision
-    isRecorded = decision.outcome == .commit
-    listeners = decision.listeners
+    isRecorded = true
+    // Who is not told of an abort asks.
+    listeners = decision.outcome == .commit ? decision.listeners : []
     (self.since, toldAt) = (since, since)
   }
 

@@ -78,6 +78,8 @@ package struct StoreRange: Sendable {
   }
 
   func contains(_ key: [UInt8]) -> Bool {
-    !key.lexicographicallyPrecedes(from) && (to.isEmpty || key.lexicographicallyPrecedes(to))
+    // Most are far away.
+    if let first = key.first, let least = from.first, first < least { return false }
+    return !key.lexicographicallyPrecedes(from) && (to.isEmpty || key.lexicographicallyPrecedes(to))
   }
 }

@@ -17,12 +17,25 @@ extension CanaryNode {
   }
 
   private func addPredictRoute() throws {
-    predictRoute = try context.http.route("POST", "/predict", listener: settings.listener) { [unowned self] request in
-      request.collectBody(limit: Self.bodyLimit) { [unowned self] body in
-        guard let answer = body.withUnsafeBytes({ predictor.answer(request, $0) }) else {
-          return try request.answer(503, ["retry-after": "1"], json: ["error": "the nodes have not agreed on a state yet"])
+    predictRoute = try context.http.route("POST", "/predict", listener: settings.listener) { [unowned self] in
+      predict($0)
+    }
+  }
+
+  private func predict(_ request: HTTPRequest) {
+    // By what the head says before the body is there, so that no copy of it need be kept.
+    let readsBody = predictor.readsBody
+    let early = readsBody ? nil : predictor.choose(request)
+    let version = state.version
+    request.collectBody(limit: Self.bodyLimit, keepingHead: readsBody) { [unowned self] body in
+      try body.withUnsafeBytes { body in
+        // A state that came meanwhile may know other versions.
+        let chosen = version == state.version && !readsBody ? early : predictor.choose(request, body)
+        guard let place = chosen else {
+          return try request.answer(
+            503, ["retry-after": "1"], json: ["error": "the nodes have not agreed on a state yet"])
         }
-        try request.answer(type: "application/json", answer)
+        try request.answer(type: "application/json", predictor.answer(place, body))
       }
     }
   }

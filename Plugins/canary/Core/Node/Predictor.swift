@@ -39,12 +39,20 @@ struct Predictor {
     ]
   }
 
-  /// The answer's body; nil while there is no state. An input that is no JSON counts as none.
-  mutating func answer(_ request: HTTPRequest, _ body: UnsafeRawBufferPointer) -> [UInt8]? {
+  /// Whether the version is known only when the body is there.
+  var readsBody: Bool { if case .member = sticky { true } else { false } }
+
+  /// The version for a request, as a place in the state's; nil while there is no state.
+  mutating func choose(_ request: HTTPRequest, _ body: UnsafeRawBufferPointer? = nil) -> Int? {
     guard chooser != nil else { return nil }
-    let place = chooser!.choose(key(request, body)) { request.header($0) }
+    return chooser!.choose(key(request, body)) { request.header($0) }
+  }
+
+  /// The answer's body. An input that is no JSON counts as none.
+  func answer(_ place: Int, _ body: UnsafeRawBufferPointer) -> [UInt8] {
     let input = JSONScan.value(in: body)
-    let front = answers[place]
+    // The state may have changed while the body came.
+    let front = answers[min(place, answers.count - 1)]
     let count = front.count + (input?.count ?? 2) + 2
     return [UInt8](unsafeUninitializedCapacity: count) { room, filled in
       var end = room.baseAddress!
@@ -60,7 +68,7 @@ struct Predictor {
   }
 
   /// The same as a forward table takes.
-  private func key(_ request: HTTPRequest, _ body: UnsafeRawBufferPointer) -> UInt64? {
+  private func key(_ request: HTTPRequest, _ body: UnsafeRawBufferPointer?) -> UInt64? {
     switch sticky {
     case nil: return nil
     case .header(let name): return request.header(name).map(Self.hash)
@@ -73,6 +81,7 @@ struct Predictor {
       if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
       return Self.hash(String(host))
     case .member(let name):
+      guard let body else { return nil }
       var name = name
       return name.withUTF8 { name in
         JSONScan.member(UnsafeRawBufferPointer(name), in: body).map {

@@ -10,6 +10,10 @@ public struct Counting: Sendable, Equatable {
   public var ofStep: [String: Tally] = [:]
   /// For each proportion among the metrics: what its windows say about each of ``Evidence/alternatives``.
   public var evidence: [[Double]] = []
+  /// Seconds whose counts may still be of requests from before the rollout: the host tells them once a second.
+  var early = 0
+
+  private static let earlySeconds = 2
 
   public init() {}
 
@@ -19,6 +23,7 @@ public struct Counting: Sendable, Equatable {
     if rollout != new.id {
       self = Counting()
       rollout = new.id
+      early = Self.earlySeconds
       evidence = new.proportions.map { _ in Evidence.none }
     }
     if step != new.step { ofStep = [:] }
@@ -27,6 +32,10 @@ public struct Counting: Sendable, Equatable {
 
   /// A second's counts of all versions.
   mutating func close(_ window: [String: Tally], _ rollout: Rollout) {
+    guard early == 0 else {
+      early -= 1
+      return
+    }
     for (id, tally) in window where id == rollout.canary || id == rollout.baseline {
       total[id, default: Tally()] += tally
       ofStep[id, default: Tally()] += tally

@@ -1,0 +1,62 @@
+/// The coordinator's scenarios, with tellers that move money, and what is broken about it for trial.
+package enum Coordinator {
+  package static let build = RoleBuild(
+    "coordinator", modules: [.init("CoordinatorCore", "Plugins/coordinator/Core")], entry: "Plugins/coordinator/Entry")
+
+  package static let majority = RoleTrial(build, "Tests/Simulation/transactions.sim") {
+    [TransactionsAgree(minutes: 2)]
+  }
+  package static let classic = RoleTrial(build, "Tests/Simulation/transactions-classic.sim") {
+    [TransactionsAgree(minutes: 2)]
+  }
+  /// Slow disks, and the power goes again and again.
+  package static let powerCuts = RoleTrial(build, powerCutsOf("classic")) { [TransactionsAgree(minutes: 1)] }
+  package static let majorityCuts = RoleTrial(build, powerCutsOf("majority")) { [TransactionsAgree(minutes: 1)] }
+  /// Coordinators come and go.
+  package static let failovers = RoleTrial(
+    build,
+    """
+    deployment transactions/majority.yaml
+    nodes 3
+    minutes 1
+    faults crashes,partitions,loss,slow
+    \(clients)
+    """
+  ) { [TransactionsAgree(minutes: 1)] }
+
+  private static let clients = """
+    clients 8 pause 5ms..100ms timeout 8s
+      call teller.move {1..6} {1..6} {1..9}
+      call teller.move {1..6} {1..6} {1..9}
+      call teller.count {1..3}
+    always one outcome per txid in coordinator.decided
+    """
+
+  private static func powerCutsOf(_ mode: String) -> String {
+    let cuts = (0..<9).map { cut in
+      let node = ["bank", "bank-2", "bank-3"][cut % 3]
+      return cut % 2 == 0
+        ? "at \(4 + 3 * cut)s blackout bank bank-2 bank-3 for 500ms" : "at \(4 + 3 * cut)s crash \(node) for 300ms"
+    }
+    return """
+      deployment transactions/\(mode).yaml
+      nodes 3
+      minutes 1
+      faults none
+      \(clients)
+      at 2s slow-disk bank for 30s
+      at 2s slow-disk bank-2 for 30s
+      at 2s slow-disk bank-3 for 30s
+      \(cuts.joined(separator: "\n"))
+      """
+  }
+
+  package static let planted = [
+    PlantedFault("TELLS_EARLY", in: powerCuts, breaks: TransactionsAgree.agreement),
+    PlantedFault("VOTES_EARLY", in: powerCuts, breaks: TransactionsAgree.sums),
+    PlantedFault("GUESSES", in: classic, breaks: TransactionsAgree.agreement),
+    PlantedFault("OLD_BALLOT", in: failovers, breaks: TransactionsAgree.agreement),
+    PlantedFault("PREPARES_ANEW", in: failovers, breaks: TransactionsAgree.once),
+    PlantedFault("UNLOCKS_EARLY", in: failovers, breaks: TransactionsAgree.locked),
+  ]
+}
