@@ -1,3 +1,4 @@
+import FuzzSupport
 import NodeTesting
 import Testing
 
@@ -142,4 +143,9 @@ import Testing
     #expect(Array("\"\u{FF}\"".unicodeScalars).count == 3)
     #expect([UInt8(0x22), 0xFF, 0x22].withUnsafeBytes { JSONScan.value(in: $0) } == nil)
   }
+}
+
+/// What comes from outside, and thousands of mutations of it.
+@Suite struct RoutingFuzzTests {
+  @Test func anyBytesAreReadOrRefused() throws { try fuzz("routing", fuzzRouting) }
 }

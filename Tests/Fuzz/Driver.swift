@@ -1,3 +1,4 @@
+import CanaryCore
 import CoordinatorCore
 import HostCore
 import HostRuntime
@@ -27,11 +28,12 @@ public func initialize(
   case "rpc": target = fuzzRpc
   case "log": target = fuzzReplicatedLog
   case "transactions": target = fuzzTransactions
+  case "routing": target = fuzzRouting
   case "proto": target = fuzzProtoFields
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
   default:
     fatalError(
-      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto|transactions "
+      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto|transactions|routing "
         + "[ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]
