@@ -37,7 +37,7 @@ import Testing
   }
 
   @discardableResult
-  private func canary(_ words: String..., on node: String = "node-a") -> (code: Int32, text: String) {
+  private func canary(_ words: String..., on node: String = "node-a") -> (code: Int32?, text: String) {
     let result = machine.hostctl(["--node", node, "canary"] + words)
     return (result.code, result.output + result.errors)
   }

@@ -11,7 +11,7 @@ import Testing
       let watcher = RoutingAgrees()
       let outcome = simulation.run(seed, watchers: [watcher])
       #expect(outcome.failure == nil, "seed \(seed): \(outcome.failure!)")
-      #expect(watcher.looked > 40 && watcher.decisions["start"] ?? 0 > 1, "\(watcher.decisions)")
+      #expect(watcher.looked > 15 && watcher.decisions["start"] ?? 0 > 1, "\(watcher.decisions)")
     }
   }
 

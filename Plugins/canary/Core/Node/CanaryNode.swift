@@ -82,7 +82,8 @@ public final class CanaryNode {
     try context.peers.onMessage { [self] in messageCame($0) }
     try context.peers.onLink { [self] change in
       try learnNodes()
-      if change.isUp { sayState(to: change.node) }
+      // What it counted of the rollout stays true; what it does now is not known.
+      if change.isUp { sayState(to: change.node) } else { reports[change.node]?.recent = [:] }
     }
     if settings.elector.isEmpty {
       leader = settings.leads
