@@ -87,9 +87,9 @@ extension CanaryNode {
   }
 
   private func proposeInitial() {
-    guard settings.initial != .null, heard.count + 1 >= majority, newest == 0 else { return }
+    guard let initial = settings.first, heard.count + 1 >= majority, newest == 0 else { return }
     carryOut("agreeing on the first state") { empty in
-      var first = try empty.setting(settings.initial, wallMs)
+      var first = try empty.setting(initial, wallMs)
       first.decision = Decision(.initial, by: context.nodeName, why: "as the manifest of \(context.nodeName) says")
       return first
     }

@@ -53,8 +53,8 @@ public final class CanaryNode {
   public init(_ context: RoleContext, _ settings: CanarySettings) throws {
     (self.context, self.settings) = (context, settings)
     predictor = Predictor(nodeName: context.nodeName)
-    if settings.initial != .null {
-      do { _ = try RoutingState().setting(settings.initial, 0) } catch let error as RoleError {
+    if let first = settings.first {
+      do { _ = try RoutingState().setting(first, 0) } catch let error as RoleError {
         throw RoleError(error.status, error.message, at: "/initial" + error.place)
       }
     }

@@ -24,4 +24,7 @@ public struct CanarySettings: RoleConfig {
   public var gateErrorRate: Double?
 
   public init() {}
+
+  /// Nothing is as good as nothing in it.
+  var first: JSON? { initial == .null || initial == [:] ? nil : .some(initial) }
 }
