@@ -93,12 +93,15 @@ struct Plugin {
 let plugins = [
   Plugin(role: "gateway", core: "GatewayCore", ["NodeKit", "ProtoFields", "ReplicatedLog"]),
   Plugin(role: "elector", core: "ElectorCore", ["NodeKit"]),
+  Plugin(role: "canary", core: "CanaryCore", ["NodeKit"]),
   Plugin(role: "images", core: "ImagesCore", ["NodeKit", "CImages"]),
   Plugin(role: "image-frames", core: "ImageFramesCore", ["NodeKit", "CImageFrames"]),
   Plugin(role: "coordinator", core: "CoordinatorCore", ["NodeKit"]),
   Plugin(role: "ledger", core: "LedgerCore", ["NodeKit"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
+  // Versions of a small service, for trying the canary router.
+  Plugin(name: "service", path: "SDK/Templates/service", language: .swift),
   Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
   // Swapped by Tests/Benchmarks/run.
   Plugin(name: "ballast", path: "Tests/Benchmarks/Ballast", language: .swift),
@@ -113,6 +116,8 @@ let plugins = [
   Plugin(name: "router", path: "Tests/Benchmarks/Router", language: .swift),
   // Clients of the gateway, for simulated worlds.
   Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, libraries: ["ProtoFields"]),
+  // Users of a service's versions, for simulated worlds.
+  Plugin(name: "users", path: "Tests/Fixtures/Users", language: .swift),
   // Proposes transactions, for simulated worlds.
   Plugin(name: "teller", path: "Tests/Fixtures/Teller", language: .swift),
   Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),
@@ -129,7 +134,7 @@ let fuzzers: [Target] =
       name: "fuzz",
       dependencies: [
         "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore",
-        "CoordinatorCore",
+        "CoordinatorCore", "CanaryCore",
       ],
       path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
@@ -226,8 +231,8 @@ let package = Package(
       ],
       path: "Tests/Benchmarks",
       exclude: [
-        "run", "failover.py", "gateway.py", "images.py", "servers.py", "tensors.py", "transactions.py", "Ballast",
-        "Gateway", "Greeter", "Router", "Receiver", "Peers", "Rpc", "Transactions",
+        "run", "canary.py", "failover.py", "gateway.py", "images.py", "servers.py", "tensors.py", "transactions.py",
+        "Ballast", "Gateway", "Greeter", "Router", "Receiver", "Peers", "Rpc", "Transactions",
       ],
       swiftSettings: strict),
 
@@ -258,6 +263,7 @@ let package = Package(
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
+    tests("CanaryTests", ["NodeKit", "NodeTesting", "CanaryCore", "FuzzSupport"]),
     tests("CoordinatorTests", ["NodeKit", "NodeTesting", "CoordinatorCore", "LedgerCore", "FuzzSupport"]),
     tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),

@@ -34,6 +34,7 @@ func run(_ invocation: Invocation) throws(CommandFailure) -> ExitCode {
   case "rollback": try SwapCommands.rollback(invocation)
   case "store": try StoreCommand.run(invocation)
   case "blob": return try BlobCommands.run(invocation)
+  case "canary": return try CanaryCommand.run(invocation)
   case "images": return try ImagesCommand.run(invocation)
   case "txn": return try TxnCommand.run(invocation)
   case "reload": try SteeringCommands.reload(invocation)

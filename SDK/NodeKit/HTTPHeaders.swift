@@ -121,6 +121,8 @@ private struct LentPairs {
 enum HTTPHeadText {
   case borrowed(UnsafePointer<nh_http_head>)
   case owned(Copy)
+  /// Nobody wanted to look at it again.
+  case gone
 
   struct Copy {
     var method, path, query, scheme, authority, remote: String
@@ -141,6 +143,7 @@ enum HTTPHeadText {
     switch self {
     case .borrowed(let head): String(head.pointee[keyPath: lent])
     case .owned(let copy): copy[keyPath: kept]
+    case .gone: ""
     }
   }
 
@@ -148,6 +151,7 @@ enum HTTPHeadText {
     switch self {
     case .borrowed(let head): HTTPHeaders(head.pointee[keyPath: lent])
     case .owned(let copy): copy[keyPath: kept]
+    case .gone: []
     }
   }
 

@@ -22,6 +22,17 @@ public final class HTTPRequest {
     var failure: ((RoleError) -> Void)?
   }
 
+  /// A body that is wanted whole.
+  private struct Collection {
+    var limit: Int
+    var bytes: [UInt8] = []
+    /// Of what came, what was not asked for again.
+    var owed = 0
+    var done: ([UInt8]) throws -> Void
+  }
+  private var collection: Collection?
+  private var needsHead = true
+
   private func wait(_ change: (inout Waiting) -> Void) {
     var all = waiting ?? Waiting()
     change(&all)
@@ -104,18 +115,36 @@ public final class HTTPRequest {
   }
 
   /// The whole body. One that is larger than `limit` is answered with 413.
-  public func collectBody(limit: Int = 1 << 20, _ done: @escaping ([UInt8]) throws -> Void) {
-    var body: [UInt8] = []
-    readBody { [unowned self] piece in
-      guard body.count + piece.count <= limit else {
-        try answer(413, text: "the body is larger than \(limit) bytes\n")
-        return
-      }
-      body += piece
-    } then: { [unowned self] _ in
-      if state == .open { try done(body) }
-    }
+  /// - Parameter keepingHead: whether `done` looks at the path or the headers; a copy of them costs more than all else
+  ///   about a small request.
+  public func collectBody(
+    limit: Int = 1 << 20, keepingHead: Bool = true, _ done: @escaping ([UInt8]) throws -> Void
+  ) {
+    if bodyHasEnded { return attempt { try done([]) } }
+    keep()
+    needsHead = keepingHead
+    collection = Collection(limit: limit, done: done)
   }
+
+  private func collect(_ piece: nh_bytes) throws {
+    guard collection!.bytes.count + Int(piece.len) <= collection!.limit else {
+      let limit = collection!.limit
+      collection = nil
+      return try answer(413, text: "the body is larger than \(limit) bytes\n")
+    }
+    if collection!.bytes.isEmpty {
+      collection!.bytes = [UInt8](piece)
+    } else {
+      collection!.bytes += UnsafeBufferPointer(start: piece.ptr, count: Int(piece.len))
+    }
+    collection!.owed += Int(piece.len)
+    // Most bodies end before more must be asked for.
+    guard collection!.owed >= Self.creditStep else { return }
+    wantMore(collection!.owed)
+    collection!.owed = 0
+  }
+
+  private static let creditStep = 16 << 10
 
   /// Asks for so much more of the body.
   public func wantMore(_ bytes: Int) {
@@ -207,6 +236,7 @@ public final class HTTPRequest {
     state = .ended
     if link.exchanges[exchange] != nil { link.exchanges[exchange] = nil }
     waiting = nil
+    collection = nil
   }
 
   /// The role is going: nobody is told any more.
@@ -215,7 +245,7 @@ public final class HTTPRequest {
   /// The host's memory goes now.
   func callbackEnds(_ what: String) {
     guard state != .ended else { return }
-    head = head.copied
+    head = needsHead ? head.copied : .gone
     link.exchanges[exchange] = OpenHTTPRequest(request: self, strong: isKept ? self : nil)
   }
 
@@ -238,7 +268,14 @@ public final class HTTPRequest {
 
   func eventCame(_ event: nh_http_event) {
     switch event.kind {
+    case NH_HTTP_BODY where collection != nil: attempt { try collect(event.body) }
     case NH_HTTP_BODY: attempt { try waiting?.body?([UInt8](event.body)) }
+    case NH_HTTP_END where collection != nil:
+      bodyHasEnded = true
+      let whole = collection!
+      collection = nil
+      attempt { if state == .open { try whole.done(whole.bytes) } }
+      if state == .open { link.exchanges[exchange]?.strong = nil }
     case NH_HTTP_END:
       bodyHasEnded = true
       let done = waiting?.end

@@ -1,4 +1,5 @@
 internal import CNodeABI
+internal import NodeValues
 
 /// The objects of a fake host, in memory, and what a test wants to go wrong with them.
 public struct FakeBlobs {

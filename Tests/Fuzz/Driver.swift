@@ -1,3 +1,4 @@
+import CanaryCore
 import CoordinatorCore
 import ElectorCore
 import HostCore
@@ -13,7 +14,7 @@ private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
   "plugin": fuzzPluginFile, "json": fuzzJSON, "signature": fuzzSignature, "schema": fuzzSchema,
   "manifest": { bytes in bytes.withUnsafeBytes(fuzzManifest) }, "blob": fuzzBlobFile, "peers": fuzzPeerLink,
   "rpc": fuzzRpc, "log": fuzzReplicatedLog, "proto": fuzzProtoFields, "tensors": fuzzTensors, "elector": fuzzElector,
-  "images": fuzzImages, "transactions": fuzzTransactions,
+  "images": fuzzImages, "transactions": fuzzTransactions, "routing": fuzzRouting,
 ]
 
 /// What libFuzzer's `main` tries. Set once, before the first input.

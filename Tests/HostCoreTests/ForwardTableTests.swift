@@ -1,4 +1,5 @@
 @testable import HostCore
+import NodeValues
 import Testing
 
 /// What forward tables may say, and how sticky clients are spread.
@@ -61,6 +62,7 @@ import Testing
     ("\"timeout_ms\": 0", "/timeout_ms"), ("\"retries\": 11", "/retries"),
     ("\"retries\": {\"budget\": 1}", "/retries/budget"), ("\"health\": {\"path\": \"x\"}", "/health/path"),
     ("\"ejection\": []", "/ejection"), ("\"host\": \"mine\"", "/host"),
+    ("\"limits\": {\"requests\": 0}", "/limits/requests"), ("\"name_header\": \"a b\"", "/name_header"),
   ]) func aFaultHasItsPlace(_ member: String, _ place: String) {
     let upstreams = member.hasPrefix("\"upstreams\"") ? "" : ", \(Self.upstreams)"
     #expect { try ForwardTable(parsing: "{\(member)\(upstreams)}") } throws: { error in

@@ -89,6 +89,44 @@ import Testing
     #expect(mirror.requests.first?.body == Array("hello".utf8) && mirror.requests.first?.target == "/notes")
   }
 
+  @Test func copiesAreComparedWithTheOriginals() throws {
+    let server = Upstream("real")
+    let mirror = Upstream { request, _ in .text(request.target == "/same" ? 200 : 500, "copy") }
+    try put([("a", server, 1)], "\"mirror\": {\"url\": \"\(mirror.url)\"}")
+    for path in ["/same", "/other", "/other"] { _ = curl(path) }
+    eventually("the copies are counted") {
+      guard case .value(.json(let text)) = try? live.call("copies"), let sums = try? JSON(parsing: text) else {
+        return false
+      }
+      return sums["requests"] == 3 && sums["differing"] == 2 && sums["failures"] == 2
+    }
+  }
+
+  @Test func theAnswerNamesItsUpstream() throws {
+    let stable = Upstream("stable")
+    let canary = Upstream { _, _ in
+      .raw("HTTP/1.1 200 OK\r\nX-Version: mine\r\nContent-Length: 6\r\n\r\ncanary")
+    }
+    try put([("v1", stable, 1), ("v2", canary, 1)], "\"name_header\": \"X-Version\"")
+    for _ in 0..<4 {
+      let answer = curl("/", ["-i"]).output.lowercased()
+      let name = answer.contains("canary") ? "x-version: v2" : "x-version: v1"
+      #expect(answer.contains(name) && !answer.contains("mine"), "\(answer)")
+    }
+  }
+
+  @Test func anUpstreamThatHasEnoughIsPassedOver() throws {
+    let slow = Upstream { _, _ in .late(milliseconds: 700, "slow") }, other = Upstream("other")
+    try put([("slow", slow, 1_000_000), ("other", other, 1)], "\"limits\": {\"requests\": 1}")
+    let url = "http://127.0.0.1:\(live.node.services.http.listener("data")!.address.port)/"
+    let both = run(["bash", "-c", "curl -sS \(url) & sleep 0.2; curl -sS \(url); echo; wait"])
+    #expect(both.output == "other\nslow", "\(both.output)")
+    #expect(curl().output == "slow", "it has room again")
+    try put([("slow", slow, 1)], "\"limits\": {\"requests\": 1}")
+    let full = run(["bash", "-c", "curl -sS \(url) & sleep 0.2; curl -sS -o /dev/null -w '%{http_code} ' \(url); wait"])
+    #expect(full.output == "503 slow", "\(full.output)")
+  }
+
   // MARK: What goes over
 
   @Test func theUpstreamLearnsWhoAsks() throws {

@@ -62,6 +62,12 @@ package struct ForwardTable: Sendable, Equatable {
     package var mostPercent = 50
   }
 
+  /// The circuit breaker: an upstream that has all of it is passed over.
+  package struct Limits: Sendable, Equatable {
+    /// At one upstream at once, from all loops; over HTTP/1.1 each has a connection of its own.
+    package var requests: Int
+  }
+
   package enum Host: String, Sendable, Equatable, CaseIterable {
     /// What the client sent.
     case client
@@ -80,7 +86,10 @@ package struct ForwardTable: Sendable, Equatable {
   package var retries = Retries()
   package var health: Health?
   package var ejection: Ejection?
+  package var limits: Limits?
   package var host = Host.client
+  /// The header of each answer that names its upstream, in lower case.
+  package var nameHeader: String?
 
   package static let upstreamLimit = 64
   package static let ruleLimit = 64

@@ -28,7 +28,7 @@ extension ForwardTable {
       json, "",
       keys: [
         "listener", "prefix", "upstreams", "sticky", "match", "mirror", "timeout_ms", "retries", "health", "ejection",
-        "host",
+        "limits", "host", "name_header",
       ])
     listener = try top.text("listener") ?? ""
     prefix = try top.text("prefix") ?? "/"
@@ -43,6 +43,8 @@ extension ForwardTable {
       "health", keys: ["path", "interval_ms", "timeout_ms", "healthy", "unhealthy"]
     ).map(Self.health)
     ejection = try top.section("ejection", keys: ["failures", "for_ms", "most_percent"]).map(Self.ejection)
+    limits = try top.section("limits", keys: ["requests"]).map(Self.limits)
+    if let name = try top.text("name_header") { nameHeader = try top.headerName("name_header", name) }
     if let word = try top.text("host") {
       guard let known = Host(rawValue: word) else { throw top.fault("host", "expected `client` or `upstream`") }
       host = known
@@ -137,6 +139,13 @@ extension ForwardTable {
     health.healthy = Int(try section.integer("healthy", 1...100) ?? 2)
     health.unhealthy = Int(try section.integer("unhealthy", 1...100) ?? 3)
     return health
+  }
+
+  private static func limits(_ section: Section) throws(ForwardTableFault) -> Limits {
+    guard let requests = try section.integer("requests", 1...1_000_000) else {
+      throw section.fault("requests", "expected how many requests an upstream may have at once")
+    }
+    return Limits(requests: Int(requests))
   }
 
   private static func ejection(_ section: Section) throws(ForwardTableFault) -> Ejection {

@@ -60,32 +60,52 @@ private final class ForwardBeat: TimerTarget {
 enum ForwardReport {
   static func json(_ plan: ForwardPlan, _ values: [ForwardCounts.Values], now: Int64) -> JSON {
     let upstreams = zip(plan.upstreams, values).map { upstream, values -> JSON in
-      let answers = (1...5).map { ("\($0)xx", JSON(values.answers[$0])) }
-      return [
-        "id": .string(upstream.plan.id), "healthy": .bool(upstream.isHealthy),
-        "ejected": .bool(upstream.isEjected(now)),
-        "requests": JSON(values.requests), "answers": .object(JSONObject(answers)), "failures": JSON(values.failures),
-        "retries": JSON(values.retries), "ejections": JSON(values.ejections),
-        "latency_us": [
-          "bounds": .array(ForwardCounts.bounds.map { JSON($0) }), "counts": .array(values.latencies.map { JSON($0) }),
-        ],
-      ]
+      var members = counted(values)
+      members["id"] = .string(upstream.plan.id)
+      members["healthy"] = .bool(upstream.isHealthy)
+      members["ejected"] = .bool(upstream.isEjected(now))
+      members["retries"] = JSON(values.retries)
+      members["ejections"] = JSON(values.ejections)
+      return .object(members)
     }
-    return [
-      "listener": .string(plan.table.listener.isEmpty ? HTTPServer.defaultName : plan.table.listener),
-      "prefix": .string(plan.table.prefix), "upstreams": .array(upstreams),
-    ]
+    var report = JSONObject([
+      ("listener", .string(plan.table.listener.isEmpty ? HTTPServer.defaultName : plan.table.listener)),
+      ("prefix", .string(plan.table.prefix)), ("upstreams", .array(upstreams)),
+    ])
+    if plan.table.mirror != nil, let copies = values.last {
+      var members = counted(copies)
+      members["differing"] = JSON(copies.differing)
+      members["slower"] = JSON(copies.slower)
+      report["mirror"] = .object(members)
+    }
+    return .object(report)
+  }
+
+  private static func counted(_ values: ForwardCounts.Values) -> JSONObject {
+    let answers = (1...5).map { ("\($0)xx", JSON(values.answers[$0])) }
+    return JSONObject([
+      ("requests", JSON(values.requests)), ("answers", .object(JSONObject(answers))),
+      ("failures", JSON(values.failures)),
+      (
+        "latency_us",
+        [
+          "bounds": .array(ForwardCounts.bounds.map { JSON($0) }), "counts": .array(values.latencies.map { JSON($0) }),
+        ]
+      ),
+    ])
   }
 }
 
 extension ForwardPlan {
   /// Takes the counts of all loops, each on its own; `done` comes on the last of them.
   func gather(_ done: @escaping @Sendable ([ForwardCounts.Values]) -> Void) {
-    let sums = SharedSums(upstreams.count)
+    // The last is the mirror's.
+    let sums = SharedSums(upstreams.count + 1)
     let open = Countdown(lanes.count) { done(sums.values) }
     for (place, lane) in lanes.enumerated() {
       lane.lane.loop.post { [self] in
         for (index, upstream) in upstreams.enumerated() { sums.add(upstream.counts[place].take(), at: index) }
+        sums.add(mirrorCounts[place].take(), at: upstreams.count)
         open.down()
       }
     }

@@ -12,6 +12,7 @@ final class Router: Role, Stateful {
   static let needs: [Need] = [.http]
   static let methods = [
     Method("replace(table)", "Another table.", replace), Method("counted()", "Requests so far.", counted),
+    Method("copies()", "Of the mirror so far: requests, failures, differing, slower.", copies),
   ]
 
   private let context: RoleContext
@@ -19,6 +20,7 @@ final class Router: Role, Stateful {
   private var table: String
   private var forwarding: Forwarding?
   private var requests = 0
+  private var mirrored: [String: Int] = [:]
 
   init(_ context: RoleContext, _ config: Config) {
     self.context = context
@@ -28,6 +30,9 @@ final class Router: Role, Stateful {
   func start() throws {
     forwarding = try context.http.forward(JSON(parsing: table)) { [unowned self] counts in
       for upstream in counts["upstreams"]?.array ?? [] { requests += Int(upstream["requests"]?.int ?? 0) }
+      for name in ["requests", "failures", "differing", "slower"] {
+        mirrored[name, default: 0] += Int(counts["mirror"]?[name]?.int ?? 0)
+      }
     }
   }
 
@@ -41,4 +46,5 @@ final class Router: Role, Stateful {
   }
 
   func counted() -> Int { requests }
+  func copies() -> [String: Int] { mirrored }
 }

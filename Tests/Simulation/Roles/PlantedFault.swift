@@ -23,7 +23,7 @@ package struct PlantedFault: Sendable, CustomStringConvertible {
   /// All that there are, of all roles.
   package static let all =
     Register.planted + Counter.planted + ReplicatedMap.planted + Elector.planted + Gateway.planted + Member.planted
-    + Images.planted + Coordinator.planted
+    + Images.planted + Coordinator.planted + Canary.planted
 
   package struct Find: Sendable {
     package var seed: UInt64

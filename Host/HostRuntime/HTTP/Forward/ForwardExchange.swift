@@ -19,6 +19,8 @@ final class ForwardExchange: ExchangeHandler, ClientExchangeHandler, TimerTarget
   /// When it was sent to the present upstream.
   private var began: Int64 = 0
   private var isAnswered = false
+  /// Counts among the requests that the present upstream has.
+  private var isOpen = false
   /// Read from one side and given to the other, but not asked for again.
   private var requestOwed = 0
   private var answerOwed = 0
@@ -61,6 +63,8 @@ final class ForwardExchange: ExchangeHandler, ClientExchangeHandler, TimerTarget
     upstream = chosen
     tried |= 1 << UInt64(chosen)
     lane.counts(of: chosen).values.requests += 1
+    lane.requestBegins(at: chosen)
+    isOpen = true
     client.handler = self
     began = loop.turnBegan
     setDeadline(lane)
@@ -98,11 +102,23 @@ final class ForwardExchange: ExchangeHandler, ClientExchangeHandler, TimerTarget
     guard let exchange, let lane else { return }
     isAnswered = true
     lane.counts(of: upstream).note(status: head.status, nanoseconds: loop.turnBegan - began)
+    mirror?.originalAnswered(head.status, nanoseconds: loop.turnBegan - began)
     if head.status < 500 { lane.noteSuccess(of: upstream) } else { lane.noteFailure(of: upstream) }
     setDeadline(lane)
     var leftOut = FieldSet()
     leftOut.insertConnectionFields(of: head, isRequest: false)
+    if let name = lane.table.nameHeader { addName(name, lane.upstreams[upstream].plan.id, head, &leftOut) }
     exchange.forward(head, leavingOut: leftOut)
+  }
+
+  /// Says which upstream it was; what that says itself under the name does not count.
+  private func addName(_ name: String, _ id: String, _ head: MessageHead, _ leftOut: inout FieldSet) {
+    for (place, field) in head.fields.enumerated()
+    where field.name.count == name.utf8.count && ForwardKeys.equals(head.bytes(field.name), name) {
+      leftOut.insert(place)
+    }
+    // The last place is the client's own limit of fields.
+    if head.fields.count < FieldSet.limit { head.addField(head.add(name), head.add(id)) }
   }
 
   func clientBody(_ bytes: UnsafeRawBufferPointer) {
@@ -132,6 +148,8 @@ final class ForwardExchange: ExchangeHandler, ClientExchangeHandler, TimerTarget
 
   func clientFailed(_ failure: ClientFailure) {
     guard let exchange, let lane else { return }
+    lane.requestEnds(at: upstream)
+    isOpen = false
     // A limit of our own says nothing about the upstream.
     if failure.status != NH_RESOURCE_EXHAUSTED { lane.noteFailure(of: upstream) }
     if isAnswered { return breakOff(exchange) }
@@ -174,6 +192,8 @@ final class ForwardExchange: ExchangeHandler, ClientExchangeHandler, TimerTarget
     mirror = nil
     let lane = lane
     self.lane = nil
+    if isOpen { lane?.requestEnds(at: upstream) }
+    isOpen = false
     lane?.giveBack(self)
   }
 

@@ -1,4 +1,5 @@
 import HostCore
+import NodeValues
 
 /// What a forward table looks for in a request.
 enum ForwardKeys {
@@ -47,7 +48,7 @@ enum ForwardKeys {
     return nil
   }
 
-  private static func equals(_ bytes: UnsafeRawBufferPointer, _ text: String) -> Bool {
+  static func equals(_ bytes: UnsafeRawBufferPointer, _ text: String) -> Bool {
     bytes.count == text.utf8.count && begins(bytes, text)
   }
 

@@ -1,4 +1,5 @@
 import HostCore
+import NodeValues
 
 /// What a forward table does on one loop: choosing upstreams, and keeping what its requests use.
 final class ForwardLane: @unchecked Sendable {
@@ -13,6 +14,7 @@ final class ForwardLane: @unchecked Sendable {
   private let place: Int
   private let pools: ClientPools
   private let mirrorTLS: ClientTLS?
+  private let mirrorCounts: ForwardCounts
   private let isPlain: Bool
 
   // The loop's.
@@ -26,7 +28,7 @@ final class ForwardLane: @unchecked Sendable {
 
   init(
     _ table: ForwardTable, _ upstreams: [ForwardUpstream], place: Int, loop: EventLoop, pools: ClientPools,
-    mirrorTLS: ClientTLS?
+    mirrorTLS: ClientTLS?, mirrorCounts: ForwardCounts
   ) {
     self.table = table
     self.upstreams = upstreams
@@ -34,6 +36,7 @@ final class ForwardLane: @unchecked Sendable {
     self.loop = loop
     self.pools = pools
     self.mirrorTLS = mirrorTLS
+    self.mirrorCounts = mirrorCounts
     origins = upstreams.map { _ in nil }
     claims = upstreams.map { _ in 0 }
     isPlain = table.rules.isEmpty && table.sticky == nil
@@ -74,7 +77,7 @@ final class ForwardLane: @unchecked Sendable {
     var fit: UInt64 = 0
     for place in upstreams.indices where tried >> UInt64(place) & 1 == 0 {
       let upstream = upstreams[place]
-      if upstream.isHealthy, !upstream.isEjected(now) { fit |= 1 << UInt64(place) }
+      if upstream.isHealthy, !upstream.isEjected(now), hasRoom(upstream) { fit |= 1 << UInt64(place) }
     }
     if isPlain { return byTurns(fit) }
     var isRuled = false
@@ -88,6 +91,15 @@ final class ForwardLane: @unchecked Sendable {
     guard let sticky = table.sticky, let key = ForwardKeys.key(sticky, exchange) else { return byTurns(fit, isRuled) }
     return byKey(key, fit, isRuled)
   }
+
+  @inline(__always)
+  private func hasRoom(_ upstream: ForwardUpstream) -> Bool {
+    guard let limits = table.limits else { return true }
+    return upstream.openRequests < limits.requests
+  }
+
+  func requestBegins(at upstream: Int) { if table.limits != nil { upstreams[upstream].requestBegins() } }
+  func requestEnds(at upstream: Int) { if table.limits != nil { upstreams[upstream].requestEnds() } }
 
   /// A rule may name upstreams whose weight is 0.
   @inline(__always)
@@ -142,7 +154,7 @@ final class ForwardLane: @unchecked Sendable {
     let address = ClientAddress(host: mirror.host, port: mirror.port, tls: mirrorTLS)
     if mirrorOrigin == nil { mirrorOrigin = pools.pool(on: loop).origin(address) }
     guard let origin = mirrorOrigin, forward.isUnderWay(exchange) else { return }
-    forward.mirror = ForwardMirror(of: forward.client.request, exchange, at: origin)
+    forward.mirror = ForwardMirror(of: forward.client.request, exchange, at: origin, mirrorCounts, loop)
   }
 }
 

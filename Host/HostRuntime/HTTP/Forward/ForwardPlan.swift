@@ -4,6 +4,8 @@ import HostCore
 final class ForwardPlan: RequestTarget {
   let table: ForwardTable
   let upstreams: [ForwardUpstream]
+  /// What became of copies, on each loop.
+  let mirrorCounts: [ForwardCounts]
   /// In the order of the upstreams' counts.
   let lanes: [(loop: ObjectIdentifier, lane: ForwardLane)]
 
@@ -25,10 +27,12 @@ final class ForwardPlan: RequestTarget {
     }
     self.upstreams = upstreams
     let mirrorTLS = table.mirror?.isSecure == true ? try pools.tls() : nil
-    lanes = loops.enumerated().map { [upstreams] place, loop in
+    mirrorCounts = old?.mirrorCounts ?? loops.map { _ in ForwardCounts() }
+    lanes = loops.enumerated().map { [upstreams, mirrorCounts] place, loop in
       (
         ObjectIdentifier(loop),
-        ForwardLane(table, upstreams, place: place, loop: loop, pools: pools, mirrorTLS: mirrorTLS)
+        ForwardLane(table, upstreams, place: place, loop: loop, pools: pools, mirrorTLS: mirrorTLS,
+          mirrorCounts: mirrorCounts[place])
       )
     }
   }

@@ -1,4 +1,5 @@
 import HostCore
+import NodeValues
 import Synchronization
 
 /// What a node knows about one upstream of a forward table, whichever loop found it out. Stays when a new table takes
@@ -13,11 +14,14 @@ final class ForwardUpstream: Sendable {
   /// On the monotonic clock; 0 is not ejected.
   private let ejectedUntil = Atomic<Int64>(0)
   private let failuresInRow = Atomic<Int>(0)
+  /// Shared by the same place's objects under all weights. Kept only where there is a limit.
+  private let open: OpenRequests
 
   init(_ plan: ForwardTable.Upstream, tls: ClientTLS?, loops: Int) {
     self.plan = plan
     self.tls = tls
     hash = StickyHash(place: plan.id)
+    open = OpenRequests()
     counts = (0..<loops).map { _ in ForwardCounts() }
   }
 
@@ -27,6 +31,7 @@ final class ForwardUpstream: Sendable {
     tls = old.tls
     hash = old.hash
     counts = old.counts
+    open = old.open
     healthy.store(old.isHealthy, ordering: .relaxed)
     ejectedUntil.store(old.ejectedUntil.load(ordering: .relaxed), ordering: .relaxed)
     failuresInRow.store(old.failuresInRow.load(ordering: .relaxed), ordering: .relaxed)
@@ -45,6 +50,10 @@ final class ForwardUpstream: Sendable {
     return until != 0 && until > now
   }
 
+  var openRequests: Int { open.count.load(ordering: .relaxed) }
+  func requestBegins() { open.count.add(1, ordering: .relaxed) }
+  func requestEnds() { open.count.subtract(1, ordering: .relaxed) }
+
   func noteSuccess() {
     // Read first: a line of memory that nobody writes is shared by all cores at no cost.
     if failuresInRow.load(ordering: .relaxed) != 0 { failuresInRow.store(0, ordering: .relaxed) }
@@ -57,13 +66,17 @@ final class ForwardUpstream: Sendable {
   func eject(until time: Int64) { ejectedUntil.store(time, ordering: .relaxed) }
 }
 
+private final class OpenRequests: Sendable {
+  let count = Atomic<Int>(0)
+}
+
 /// What one loop has counted of one upstream since it was last asked.
 final class ForwardCounts: @unchecked Sendable {
   /// Of the time to the head of an answer, in microseconds; each bound is included in its bucket, the last has none.
-  static let bounds: [Int64] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    10_000_000,
-  ]
+  static let bounds: [Int64] =
+    [100, 1_000, 10_000, 100_000, 1_000_000].flatMap { decade in
+      [10, 15, 20, 25, 30, 40, 50, 60, 75].map { Int64($0) * decade / 10 }
+    } + [10_000_000]
 
   struct Values {
     var requests = 0
@@ -73,12 +86,17 @@ final class ForwardCounts: @unchecked Sendable {
     var retries = 0
     var ejections = 0
     var latencies = [Int](repeating: 0, count: ForwardCounts.bounds.count + 1)
+    /// Of copies: whose answer has another status than the original's, and who were slower by half.
+    var differing = 0
+    var slower = 0
 
     static func += (left: inout Values, right: Values) {
       left.requests += right.requests
       left.failures += right.failures
       left.retries += right.retries
       left.ejections += right.ejections
+      left.differing += right.differing
+      left.slower += right.slower
       for place in left.answers.indices { left.answers[place] += right.answers[place] }
       for place in left.latencies.indices { left.latencies[place] += right.latencies[place] }
     }
@@ -92,9 +110,12 @@ final class ForwardCounts: @unchecked Sendable {
   func note(status: Int, nanoseconds: Int64) {
     values.answers[min(max(status / 100, 0), 5)] += 1
     let microseconds = nanoseconds / 1_000
-    var place = 0
-    while place < Self.bounds.count, microseconds > Self.bounds[place] { place += 1 }
-    values.latencies[place] += 1
+    var low = 0, high = Self.bounds.count
+    while low < high {
+      let middle = (low + high) / 2
+      if Self.bounds[middle] < microseconds { low = middle + 1 } else { high = middle }
+    }
+    values.latencies[low] += 1
   }
 
   func take() -> Values {

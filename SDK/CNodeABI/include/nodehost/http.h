@@ -96,8 +96,9 @@ typedef struct nh_http_service {
   /**
    * Puts a forward table in place of the one that `previous` names (0: a new one), at once for every
    * connection: {"listener", "prefix", "upstreams": [{"id", "url", "weight"}], "sticky", "match",
-   * "mirror", "timeout_ms", "retries", "health", "ejection"}. Counts come as
-   * NH_EVENT_FORWARD_STATS with `token`. 0 and a reason in `error` if the table is wrong.
+   * "mirror", "timeout_ms", "retries", "health", "ejection", "limits", "host", "name_header"}.
+   * Counts come as NH_EVENT_FORWARD_STATS with `token`. 0 and a reason in `error` if the table is
+   * wrong.
    * [loop & (starting | running)]
    */
   nh_handle (*forward)(void *NH_NULLABLE ctx, nh_handle previous, nh_json table, uint64_t token,

@@ -1,11 +1,11 @@
-/// SHA-256 (FIPS 180-4), so that objects on a fake host have the names that they have on a node.
-enum SHA256 {
-  static func hexadecimal(_ bytes: [UInt8]) -> String {
+/// SHA-256 (FIPS 180-4), for what is small: a host has a faster one.
+package enum SHA256 {
+  package static func hexadecimal(_ bytes: [UInt8]) -> String {
     let digits = Array("0123456789abcdef".utf8)
     return String(decoding: digest(bytes).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 
-  static func digest(_ bytes: [UInt8]) -> [UInt8] {
+  package static func digest(_ bytes: [UInt8]) -> [UInt8] {
     var padded = bytes + [0x80]
     padded += [UInt8](repeating: 0, count: (120 - padded.count % 64) % 64)
     padded += (0..<8).map { UInt8(truncatingIfNeeded: (UInt64(bytes.count) << 3) >> (56 - 8 * $0)) }
