@@ -10,7 +10,14 @@ public final class ElectorNode {
   private var elector: (any Elector)?
   private let turn: Turn
   private var carried: Carried?
-  private var storedMeanwhile: Ballot?
+  /// What happened while the turn was in doubt.
+  private var doubted: [(inout any Elector) -> Void] = []
+  /// More than happens while a disk takes its time.
+  private static let doubtedLimit = 4096
+  /// When a state was saved last.
+  private var saved: Int64?
+  /// Wait until no saved state counts any more.
+  private var withheld: [(message: ElectorMessage, node: Int)] = []
   private var nodes: [Int: Peers.Node] = [:]
   private var timer: Timer?
   private var timerEnds = Int64.max
@@ -41,11 +48,11 @@ public final class ElectorNode {
       guard let said = ElectorMessage(message.bytes) else {
         return context.log.warning("node \(message.node) speaks another elector's language; it runs another version")
       }
-      tell { $0.received(said, from: message.node, now) }
+      tell { [self] in $0.received(said, from: message.node, now) }
     }
     try context.peers.onLink { [self] change in
       nodes = Dictionary(uniqueKeysWithValues: try context.peers.nodes().map { ($0.id, $0) })
-      tell { $0.linkChanged(change.node, isUp: change.isUp, now) }
+      tell { [self] in $0.linkChanged(change.node, isUp: change.isUp, now) }
     }
     guard settings.mode == .quorum else {
       return begin(
@@ -94,13 +101,13 @@ public final class ElectorNode {
     self.elector = elector
     publish()
     seeLinks()
-    tell { $0.tick(now) }
+    tell { [self] in $0.tick(now) }
   }
 
   private func seeLinks() { elector?.linksAre(Set(nodes.values.filter { $0.isUp && !$0.isSelf }.map(\.id)), now) }
 
   /// This node goes, so another is to lead.
-  public func leave(_ why: String) { tell { _ = $0.stepDown(why, to: nil, rests: 0, now) } }
+  public func leave(_ why: String) { tell { [self] in _ = $0.stepDown(why, to: nil, rests: 0, now) } }
 
   // MARK: Swaps
 
@@ -112,6 +119,7 @@ public final class ElectorNode {
       return ""
     }
     guard let revision = turn.handOn(), let state = elector?.state(now) else { return "" }
+    saved = now
     return Carried(turn: revision, monotonic: now, sinceEpoch: sinceEpoch, state: state).text
   }
 
@@ -121,29 +129,46 @@ public final class ElectorNode {
   private func goOnIfOwnTurn() {
     do {
       try turn.confirm { [self] isMine in
-        guard isMine else { return try beginAnew() }
-        seeLinks()
-        if let ballot = storedMeanwhile {
-          storedMeanwhile = nil
-          tell { $0.stored(ballot, now) }
-        }
-        tell { $0.tick(now) }
+        guard isMine, doubted.count < Self.doubtedLimit else { return try beginAnew() }
+        let bodies = doubted
+        doubted = []
+        for body in bodies { tell(body) }
       }
     } catch { context.fail(.unavailable, "whose turn it is cannot be asked: \(error)") }
+  }
+
+  /// Whoever starts now may go on with what was saved a moment ago.
+  private var mayBeUsed: Bool { saved.map { now - $0 <= timing.lease } ?? false }
+
+  /// A leadership that is given up must not come back out of a saved state.
+  private func withhold(_ message: ElectorMessage, _ node: Int) {
+    withheld.append((message, node))
+    guard withheld.count == 1 else { return }
+    do {
+      try turn.renew { [self] isMine in
+        let messages = withheld
+        (withheld, saved) = ([], nil)
+        guard isMine else { return try beginAnew() }
+        for (message, node) in messages { try? context.peers.send(message.bytes, to: node, priority: .urgent) }
+      }
+    } catch { context.fail(.unavailable, "the turn cannot be taken anew: \(error)") }
   }
 
   /// Another build had the turn meanwhile, and may have promised anything.
   private func beginAnew() throws {
     context.log.info("node \(context.nodeID): the swap was undone; beginning anew")
-    (elector, storedMeanwhile) = (nil, nil)
+    (elector, doubted, saved, withheld) = (nil, [], nil, [])
     try takeTurn(try others())
   }
 
   // MARK: What happens
 
-  private func tell(_ body: (inout any Elector) -> Void) {
+  private func tell(_ body: @escaping (inout any Elector) -> Void) {
     guard elector != nil else { return }
-    guard settings.mode == .classic || turn.isSure else { return goOnIfOwnTurn() }
+    guard settings.mode == .classic || turn.isSure else {
+      if doubted.count < Self.doubtedLimit { doubted.append(body) }
+      return goOnIfOwnTurn()
+    }
     body(&elector!)
     perform()
     wake()
@@ -159,6 +184,7 @@ public final class ElectorNode {
 
   private func perform(_ effect: Effect) {
     switch effect {
+    case .send(let message, let node) where message.kind == .released && mayBeUsed: withhold(message, node)
     case .send(let message, let node):
       // That a link is down is told by its own event, and a full queue is as good as a message lost.
       try? context.peers.send(message.bytes, to: node, priority: .urgent)
@@ -183,20 +209,13 @@ public final class ElectorNode {
         $0.put(Self.ballotKey, ballot.json)
       } then: { [self] result in
         switch result {
-        case .success: wasStored(ballot)
+        case .success: tell { [self] in $0.stored(ballot, now) }
         case .failure(let error) where error.status == .aborted: try beginAnew()
         case .failure(let error):
           context.fail(error.status, "a vote cannot be written down, so this node cannot take part: \(error.message)")
         }
       }
     } catch { context.fail(.unavailable, "a vote cannot be written down: \(error)") }
-  }
-
-  /// Also if the turn is in doubt: then it counts when it no longer is.
-  private func wasStored(_ ballot: Ballot) {
-    guard !turn.isSure else { return tell { $0.stored(ballot, now) } }
-    storedMeanwhile = ballot
-    goOnIfOwnTurn()
   }
 
   /// One timer, for the earliest that is wanted; one that runs out too early is set again.
@@ -207,7 +226,7 @@ public final class ElectorNode {
     do {
       timer = try context.timer.once(after: .nanoseconds(max(0, wanted - now))) { [self] in
         timerEnds = .max
-        tell { $0.tick(now) }
+        tell { [self] in $0.tick(now) }
       }
     } catch { context.fail(.resourceExhausted, "no timer: \(error)") }
   }
@@ -261,7 +280,7 @@ public final class ElectorNode {
       throw RoleError(.unavailable, "its code is being exchanged; ask again in a moment")
     }
     let term = standing.term
-    tell { _ = $0.stepDown("told to", to: nil, rests: Int64(seconds) * 1_000_000_000, now) }
+    tell { [self] in _ = $0.stepDown("told to", to: nil, rests: Int64(seconds) * 1_000_000_000, now) }
     return "node \(context.nodeID) led in term \(term) and does no more"
   }
 

@@ -29,8 +29,11 @@ extension QuorumElector {
     guard Set(known.map(\.rank.id)) == Set(members.keys) else { return false }
     guard !leads || (leader == me && ballot.vote == me && now < lease) else { return false }
     for member in known { members[member.rank.id] = member }
-    promise = (time("promised_to").map { Int($0) }, promisedTerm, promisedUntil)
-    (electionAt, leaseUntil, restsUntil, releasedTerm, heardOf) = (election, lease, rests, released, heard)
+    // A follower may have promised more since; a leader has nobody to promise anything to.
+    let until = leads ? promisedUntil : max(promisedUntil, now + timing.lease)
+    promise = (time("promised_to").map { Int($0) }, promisedTerm, until)
+    (leaseUntil, restsUntil, releasedTerm, heardOf) = (lease, rests, released, heard)
+    electionAt = max(election, until)
     (standing.state, standing.leader, standing.term) = (leads ? .leading : .following, leader, ballot.term)
     if leads { nextBeat = now }
     return true
