@@ -4,20 +4,20 @@ public import NodeKit
 public final class ElectorNode {
   private static let ballotKey = "ballot"
 
-  private let context: RoleContext
-  private let settings: ElectorSettings
-  private let timing: Timing
-  private var elector: (any Elector)?
-  private let turn: Turn
-  private var carried: Carried?
+  let context: RoleContext
+  let settings: ElectorSettings
+  let timing: Timing
+  var elector: (any Elector)?
+  let turn: Turn
+  var carried: Carried?
   /// What happened while the turn was in doubt.
-  private var doubted: [(inout any Elector) -> Void] = []
+  var doubted: [(inout any Elector) -> Void] = []
   /// More than happens while a disk takes its time.
-  private static let doubtedLimit = 4096
+  static let doubtedLimit = 4096
   /// When a state was saved last.
-  private var saved: Int64?
+  var saved: Int64?
   /// Wait until no saved state counts any more.
-  private var withheld: [(message: ElectorMessage, node: Int)] = []
+  var withheld: [(message: ElectorMessage, node: Int)] = []
   private var nodes: [Int: Peers.Node] = [:]
   private var timer: Timer?
   private var timerEnds = Int64.max
@@ -36,7 +36,7 @@ public final class ElectorNode {
     }
   }
 
-  private var now: Int64 { context.now.nanoseconds }
+  var now: Int64 { context.now.nanoseconds }
 
   // MARK: Life
 
@@ -62,7 +62,7 @@ public final class ElectorNode {
     try takeTurn(others)
   }
 
-  private func takeTurn(_ others: [Int]) throws {
+  func takeTurn(_ others: [Int]) throws {
     let known = carried
     carried = nil
     try turn.take(known) { [self] in try readBallot($0, others) }
@@ -86,9 +86,9 @@ public final class ElectorNode {
     }
   }
 
-  private var sinceEpoch: Int64 { Int64(context.timeSince1970 / .nanoseconds(1)) }
+  var sinceEpoch: Int64 { Int64(context.timeSince1970 / .nanoseconds(1)) }
 
-  private func others() throws -> [Int] {
+  func others() throws -> [Int] {
     let known = nodes.keys.filter { $0 != context.nodeID }
     if settings.members.isEmpty { return known.sorted() }
     for id in settings.members where nodes[id] == nil {
@@ -109,61 +109,9 @@ public final class ElectorNode {
   /// This node goes, so another is to lead.
   public func leave(_ why: String) { tell { [self] in _ = $0.stepDown(why, to: nil, rests: 0, now) } }
 
-  // MARK: Swaps
-
-  /// What the next build goes on with: nothing if it is to begin anew. Until this one has its turn again, it is not
-  /// sure of anything.
-  public func save() -> String {
-    guard settings.mode == .quorum else {
-      leave("its code is exchanged")
-      return ""
-    }
-    guard let revision = turn.handOn(), let state = elector?.state(now) else { return "" }
-    saved = now
-    return Carried(turn: revision, monotonic: now, sinceEpoch: sinceEpoch, state: state).text
-  }
-
-  public func load(_ state: String) { carried = Carried(state) }
-
-  /// The swap has not come, or was undone.
-  private func goOnIfOwnTurn() {
-    do {
-      try turn.confirm { [self] isMine in
-        guard isMine, doubted.count < Self.doubtedLimit else { return try beginAnew() }
-        let bodies = doubted
-        doubted = []
-        for body in bodies { tell(body) }
-      }
-    } catch { context.fail(.unavailable, "whose turn it is cannot be asked: \(error)") }
-  }
-
-  /// Whoever starts now may go on with what was saved a moment ago.
-  private var mayBeUsed: Bool { saved.map { now - $0 <= timing.lease } ?? false }
-
-  /// A leadership that is given up must not come back out of a saved state.
-  private func withhold(_ message: ElectorMessage, _ node: Int) {
-    withheld.append((message, node))
-    guard withheld.count == 1 else { return }
-    do {
-      try turn.renew { [self] isMine in
-        let messages = withheld
-        (withheld, saved) = ([], nil)
-        guard isMine else { return try beginAnew() }
-        for (message, node) in messages { try? context.peers.send(message.bytes, to: node, priority: .urgent) }
-      }
-    } catch { context.fail(.unavailable, "the turn cannot be taken anew: \(error)") }
-  }
-
-  /// Another build had the turn meanwhile, and may have promised anything.
-  private func beginAnew() throws {
-    context.log.info("node \(context.nodeID): the swap was undone; beginning anew")
-    (elector, doubted, saved, withheld) = (nil, [], nil, [])
-    try takeTurn(try others())
-  }
-
   // MARK: What happens
 
-  private func tell(_ body: @escaping (inout any Elector) -> Void) {
+  func tell(_ body: @escaping (inout any Elector) -> Void) {
     guard elector != nil else { return }
     guard settings.mode == .classic || turn.isSure else {
       if doubted.count < Self.doubtedLimit { doubted.append(body) }

@@ -1,7 +1,7 @@
 public import NodeKit
 
-/// What goes over when the code is exchanged: whom this node follows, or that it leads, and all that it has promised and
-/// been promised. Times are those of one clock, so none of it outlives a restart of the machine.
+/// What goes over when the code is exchanged: whom this node follows, or that it leads, and all that it has promised
+/// and been promised. Times are those of one clock, so none of it outlives a restart of the machine.
 extension QuorumElector {
   /// Nil in the middle of an election, or while a ballot is on its way to the disk: who comes next begins anew then.
   public func state(_ now: Int64) -> JSON? {

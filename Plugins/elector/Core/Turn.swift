@@ -1,8 +1,9 @@
 import NodeKit
 
 /// Whose turn it is to elect for this node. Of the builds of a swap, and of one that was undone, only one may vote and
-/// lead, and none can know by itself that it is still the one. So whoever begins takes the turn, durably, and every vote
-/// is written only if the turn is still its own. After a state was saved, the turn is in doubt until it is looked at.
+/// lead, and none can know by itself that it is still the one. So whoever begins takes the turn, durably, and every
+/// vote is written only if the turn is still its own. After a state was saved, the turn is in doubt until it is looked
+/// at.
 final class Turn {
   private static let key = "turn"
 
