@@ -1,8 +1,8 @@
 import Glibc
 import HostCore
 
-/// `hostctl images` without an action: a prompt that takes one after the other. Each is done by a process of its own, so
-/// that Ctrl-C ends what goes on and leaves the prompt.
+/// `hostctl images` without an action: a prompt that takes one after the other. Each is done by a process of its own,
+/// so that Ctrl-C ends what goes on and leaves the prompt.
 struct ImagePrompt {
   private static let greeting = "status | send-image PATH | discover | list | get ID FILE | delete ID | help | quit\n"
   private static let words = ["status", "send-image ", "discover", "list", "get ", "delete ", "help", "quit"]

@@ -4,13 +4,20 @@ public import NodeKit
 public final class ElectorNode {
   private static let ballotKey = "ballot"
 
-  private let context: RoleContext
-  private let settings: ElectorSettings
-  private let timing: Timing
-  private var elector: (any Elector)?
-  private let turn: Turn
-  private var carried: Carried?
-  private var storedMeanwhile: Ballot?
+  let context: RoleContext
+  let settings: ElectorSettings
+  let timing: Timing
+  var elector: (any Elector)?
+  let turn: Turn
+  var carried: Carried?
+  /// What happened while the turn was in doubt.
+  var doubted: [(inout any Elector) -> Void] = []
+  /// More than happens while a disk takes its time.
+  static let doubtedLimit = 4096
+  /// When a state was saved last.
+  var saved: Int64?
+  /// Wait until no saved state counts any more.
+  var withheld: [(message: ElectorMessage, node: Int)] = []
   private var nodes: [Int: Peers.Node] = [:]
   private var timer: Timer?
   private var timerEnds = Int64.max
@@ -29,7 +36,7 @@ public final class ElectorNode {
     }
   }
 
-  private var now: Int64 { context.now.nanoseconds }
+  var now: Int64 { context.now.nanoseconds }
 
   // MARK: Life
 
@@ -41,11 +48,11 @@ public final class ElectorNode {
       guard let said = ElectorMessage(message.bytes) else {
         return context.log.warning("node \(message.node) speaks another elector's language; it runs another version")
       }
-      tell { $0.received(said, from: message.node, now) }
+      tell { [self] in $0.received(said, from: message.node, now) }
     }
     try context.peers.onLink { [self] change in
       nodes = Dictionary(uniqueKeysWithValues: try context.peers.nodes().map { ($0.id, $0) })
-      tell { $0.linkChanged(change.node, isUp: change.isUp, now) }
+      tell { [self] in $0.linkChanged(change.node, isUp: change.isUp, now) }
     }
     guard settings.mode == .quorum else {
       return begin(
@@ -55,7 +62,7 @@ public final class ElectorNode {
     try takeTurn(others)
   }
 
-  private func takeTurn(_ others: [Int]) throws {
+  func takeTurn(_ others: [Int]) throws {
     let known = carried
     carried = nil
     try turn.take(known) { [self] in try readBallot($0, others) }
@@ -79,9 +86,9 @@ public final class ElectorNode {
     }
   }
 
-  private var sinceEpoch: Int64 { Int64(context.timeSince1970 / .nanoseconds(1)) }
+  var sinceEpoch: Int64 { Int64(context.timeSince1970 / .nanoseconds(1)) }
 
-  private func others() throws -> [Int] {
+  func others() throws -> [Int] {
     let known = nodes.keys.filter { $0 != context.nodeID }
     if settings.members.isEmpty { return known.sorted() }
     for id in settings.members where nodes[id] == nil {
@@ -94,56 +101,22 @@ public final class ElectorNode {
     self.elector = elector
     publish()
     seeLinks()
-    tell { $0.tick(now) }
+    tell { [self] in $0.tick(now) }
   }
 
   private func seeLinks() { elector?.linksAre(Set(nodes.values.filter { $0.isUp && !$0.isSelf }.map(\.id)), now) }
 
   /// This node goes, so another is to lead.
-  public func leave(_ why: String) { tell { _ = $0.stepDown(why, to: nil, rests: 0, now) } }
-
-  // MARK: Swaps
-
-  /// What the next build goes on with: nothing if it is to begin anew. Until this one has its turn again, it is not
-  /// sure of anything.
-  public func save() -> String {
-    guard settings.mode == .quorum else {
-      leave("its code is exchanged")
-      return ""
-    }
-    guard let revision = turn.handOn(), let state = elector?.state(now) else { return "" }
-    return Carried(turn: revision, monotonic: now, sinceEpoch: sinceEpoch, state: state).text
-  }
-
-  public func load(_ state: String) { carried = Carried(state) }
-
-  /// The swap has not come, or was undone.
-  private func goOnIfOwnTurn() {
-    do {
-      try turn.confirm { [self] isMine in
-        guard isMine else { return try beginAnew() }
-        seeLinks()
-        if let ballot = storedMeanwhile {
-          storedMeanwhile = nil
-          tell { $0.stored(ballot, now) }
-        }
-        tell { $0.tick(now) }
-      }
-    } catch { context.fail(.unavailable, "whose turn it is cannot be asked: \(error)") }
-  }
-
-  /// Another build had the turn meanwhile, and may have promised anything.
-  private func beginAnew() throws {
-    context.log.info("node \(context.nodeID): the swap was undone; beginning anew")
-    (elector, storedMeanwhile) = (nil, nil)
-    try takeTurn(try others())
-  }
+  public func leave(_ why: String) { tell { [self] in _ = $0.stepDown(why, to: nil, rests: 0, now) } }
 
   // MARK: What happens
 
-  private func tell(_ body: (inout any Elector) -> Void) {
+  func tell(_ body: @escaping (inout any Elector) -> Void) {
     guard elector != nil else { return }
-    guard settings.mode == .classic || turn.isSure else { return goOnIfOwnTurn() }
+    guard settings.mode == .classic || turn.isSure else {
+      if doubted.count < Self.doubtedLimit { doubted.append(body) }
+      return goOnIfOwnTurn()
+    }
     body(&elector!)
     perform()
     wake()
@@ -159,6 +132,7 @@ public final class ElectorNode {
 
   private func perform(_ effect: Effect) {
     switch effect {
+    case .send(let message, let node) where message.kind == .released && mayBeUsed: withhold(message, node)
     case .send(let message, let node):
       // That a link is down is told by its own event, and a full queue is as good as a message lost.
       try? context.peers.send(message.bytes, to: node, priority: .urgent)
@@ -183,20 +157,13 @@ public final class ElectorNode {
         $0.put(Self.ballotKey, ballot.json)
       } then: { [self] result in
         switch result {
-        case .success: wasStored(ballot)
+        case .success: tell { [self] in $0.stored(ballot, now) }
         case .failure(let error) where error.status == .aborted: try beginAnew()
         case .failure(let error):
           context.fail(error.status, "a vote cannot be written down, so this node cannot take part: \(error.message)")
         }
       }
     } catch { context.fail(.unavailable, "a vote cannot be written down: \(error)") }
-  }
-
-  /// Also if the turn is in doubt: then it counts when it no longer is.
-  private func wasStored(_ ballot: Ballot) {
-    guard !turn.isSure else { return tell { $0.stored(ballot, now) } }
-    storedMeanwhile = ballot
-    goOnIfOwnTurn()
   }
 
   /// One timer, for the earliest that is wanted; one that runs out too early is set again.
@@ -207,7 +174,7 @@ public final class ElectorNode {
     do {
       timer = try context.timer.once(after: .nanoseconds(max(0, wanted - now))) { [self] in
         timerEnds = .max
-        tell { $0.tick(now) }
+        tell { [self] in $0.tick(now) }
       }
     } catch { context.fail(.resourceExhausted, "no timer: \(error)") }
   }
@@ -261,7 +228,7 @@ public final class ElectorNode {
       throw RoleError(.unavailable, "its code is being exchanged; ask again in a moment")
     }
     let term = standing.term
-    tell { _ = $0.stepDown("told to", to: nil, rests: Int64(seconds) * 1_000_000_000, now) }
+    tell { [self] in _ = $0.stepDown("told to", to: nil, rests: Int64(seconds) * 1_000_000_000, now) }
     return "node \(context.nodeID) led in term \(term) and does no more"
   }
 

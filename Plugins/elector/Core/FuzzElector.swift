@@ -1,6 +1,6 @@
-/// What the fuzzer tries: messages of two other electors, each behind a byte with flags (bit 0: which of the two; bit 1:
-/// time passes first; bit 2: the disk takes its time; bit 3: the link breaks and comes back). Stops the process on what
-/// should never be.
+/// What the fuzzer tries: messages of two other electors, each behind a byte with flags (bit 0: which of the two; bit
+/// 1: time passes first; bit 2: the disk takes its time; bit 3: the link breaks and comes back). Stops the process on
+/// what should never be.
 package func fuzzElector(_ bytes: [UInt8]) {
   var now: Int64 = 1_000_000_000
   var elector = QuorumElector(me: 2, others: [1, 3], timing: .lan, ballot: Ballot(), seed: 1, now: now)

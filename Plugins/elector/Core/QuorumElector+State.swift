@@ -1,7 +1,7 @@
 public import NodeKit
 
-/// What goes over when the code is exchanged: whom this node follows, or that it leads, and all that it has promised and
-/// been promised. Times are those of one clock, so none of it outlives a restart of the machine.
+/// What goes over when the code is exchanged: whom this node follows, or that it leads, and all that it has promised
+/// and been promised. Times are those of one clock, so none of it outlives a restart of the machine.
 extension QuorumElector {
   /// Nil in the middle of an election, or while a ballot is on its way to the disk: who comes next begins anew then.
   public func state(_ now: Int64) -> JSON? {
@@ -29,8 +29,11 @@ extension QuorumElector {
     guard Set(known.map(\.rank.id)) == Set(members.keys) else { return false }
     guard !leads || (leader == me && ballot.vote == me && now < lease) else { return false }
     for member in known { members[member.rank.id] = member }
-    promise = (time("promised_to").map { Int($0) }, promisedTerm, promisedUntil)
-    (electionAt, leaseUntil, restsUntil, releasedTerm, heardOf) = (election, lease, rests, released, heard)
+    // A follower may have promised more since; a leader has nobody to promise anything to.
+    let until = leads ? promisedUntil : max(promisedUntil, now + timing.lease)
+    promise = (time("promised_to").map { Int($0) }, promisedTerm, until)
+    (leaseUntil, restsUntil, releasedTerm, heardOf) = (lease, rests, released, heard)
+    electionAt = max(election, until)
     (standing.state, standing.leader, standing.term) = (leads ? .leading : .following, leader, ballot.term)
     if leads { nextBeat = now }
     return true

@@ -1,8 +1,9 @@
 import NodeKit
 
 /// Whose turn it is to elect for this node. Of the builds of a swap, and of one that was undone, only one may vote and
-/// lead, and none can know by itself that it is still the one. So whoever begins takes the turn, durably, and every vote
-/// is written only if the turn is still its own. After a state was saved, the turn is in doubt until it is taken anew.
+/// lead, and none can know by itself that it is still the one. So whoever begins takes the turn, durably, and every
+/// vote is written only if the turn is still its own. After a state was saved, the turn is in doubt until it is looked
+/// at.
 final class Turn {
   private static let key = "turn"
 
@@ -11,6 +12,7 @@ final class Turn {
   private var revision: UInt64 = 0
   private(set) var isSure = false
   private var isAsking = false
+  private var isRenewing = false
 
   init(_ context: RoleContext) { self.context = context }
 
@@ -50,15 +52,26 @@ final class Turn {
   func handOn() -> UInt64? {
     isSure = false
     // While it is taken anew, nobody knows its revision.
-    return revision == 0 || isAsking ? nil : revision
+    return revision == 0 || isRenewing ? nil : revision
   }
 
   /// Finds out whether it is still this build's turn.
   func confirm(_ done: @escaping (Bool) throws -> Void) throws {
     guard !isAsking else { return }
     isAsking = true
-    try claim(after: revision) { [self] isMine in
+    try context.store.get(Self.key) { [self] (found: Result<Stored<JSON>?, RoleError>) in
       isAsking = false
+      guard case .success(let stored) = found else { return fail("whose turn it is cannot be read") }
+      isSure = stored?.revision == revision
+      try done(isSure)
+    }
+  }
+
+  /// Takes it anew, so that no state that was saved before counts.
+  func renew(_ done: @escaping (Bool) throws -> Void) throws {
+    isRenewing = true
+    try claim(after: revision) { [self] isMine in
+      isRenewing = false
       try done(isMine)
     }
   }

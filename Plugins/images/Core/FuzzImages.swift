@@ -1,5 +1,5 @@
-/// What the fuzzer tries: the first bytes of what may be an image, a message of another node, and an entry of the store.
-/// Stops the process on what should never be.
+/// What the fuzzer tries: the first bytes of what may be an image, a message of another node, and an entry of the
+/// store. Stops the process on what should never be.
 package func fuzzImages(_ bytes: [UInt8]) {
   tryHeader(bytes)
   if let message = ImageMessage(bytes) {
