@@ -126,7 +126,8 @@ let fuzzers: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "fuzz", dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "CoordinatorCore"], path: "Tests/Fuzz",
+      name: "fuzz", dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "CoordinatorCore"],
+      path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
   ]
