@@ -78,7 +78,7 @@ package enum Coordinator {
     PlantedFault("TELLS_EARLY", in: powerCuts, breaks: TransactionsAgree.atomic),
     PlantedFault("VOTES_EARLY", in: powerCuts, breaks: TransactionsAgree.atomic),
     PlantedFault("GUESSES", in: classic, breaks: TransactionsAgree.atomic),
-    PlantedFault("OLD_BALLOT", in: pauses, breaks: TransactionsAgree.atomic),
+    PlantedFault("OLD_BALLOT", in: pauses, breaks: TransactionsAgree.atomic, isRare: true),
     PlantedFault("PREPARES_ANEW", in: failovers, breaks: TransactionsAgree.atomic),
     PlantedFault("UNLOCKS_EARLY", in: failovers, breaks: TransactionsAgree.locked),
   ]
