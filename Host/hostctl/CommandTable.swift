@@ -213,13 +213,13 @@ enum CommandTable {
     Command(
       name: "txn", summary: "Propose transactions over several nodes, look at them, and resolve one in doubt",
       discussion: """
-        list shows what is open on the node, in doubt, or over; a transaction is in doubt where a node has voted for it \
-        and does not know the outcome, and WAITS FOR names the nodes that could tell. show asks all nodes what they know \
-        of one. watch prints what is decided as it comes. propose exits with 1 if the transaction was aborted.
+        list shows what is open on the node, in doubt, or over; a transaction is in doubt where a node has voted for \
+        it and does not know the outcome, and WAITS FOR names the nodes that could tell. show asks all nodes what they \
+        know of one. watch prints what is decided as it comes. propose exits with 1 if the transaction was aborted.
 
-        resolve commits or aborts a transaction in doubt on this node alone, without the others: for when the node that \
-        could tell will never come back. If that turns out to be wrong, the node logs it as heuristic damage, and show \
-        says so from then on.
+        resolve commits or aborts a transaction in doubt on this node alone, without the others: for when the node \
+        that could tell will never come back. If that turns out to be wrong, the node logs it as heuristic damage, and \
+        show says so from then on.
         """,
       arguments: [
         Argument(

@@ -1,5 +1,5 @@
-/// Puts numbers, text and bytes one behind the other, little-endian, for ``ByteReader`` to take apart: what roles keep in
-/// their stores, and what they send to one another where JSON would cost too much.
+/// Puts numbers, text and bytes one behind the other, little-endian, for ``ByteReader`` to take apart: what roles keep
+/// in their stores, and what they send to one another where JSON would cost too much.
 ///
 ///     var writer = ByteWriter()
 ///     writer.add(UInt8(1))

@@ -120,8 +120,8 @@ class Clusters:
     def run(self, concurrency):
         said = subprocess.run(
             [self.driver, str(concurrency), str(SECONDS), self.folder + "/decisions"]
-            + ["host=%s user=bench dbname=postgres" % place for place in self.sockets], stdout=subprocess.PIPE, text=True,
-            check=True).stdout
+            + ["host=%s user=bench dbname=postgres" % place for place in self.sockets],
+            stdout=subprocess.PIPE, text=True, check=True).stdout
         return tuple(float(word) for word in said.split())
 
     def end(self):
@@ -149,10 +149,11 @@ def figures(folder, row):
         for party in parties.values():
             party.end()
     for many, aim in zip(CONCURRENCY, ("1 x", "3 x")):
-        peer = [statistics.median(column) for column in zip(*found["PostgreSQL", many])] if "PostgreSQL" in parties else None
+        theirs = found.get(("PostgreSQL", many))
+        peer = [statistics.median(column) for column in zip(*theirs)] if theirs else None
         for mode, words in (("single", "one node decides"), ("majority", "a majority decides")):
             rate, p50, p99 = (statistics.median(column) for column in zip(*found[mode, many]))
             if peer:
                 row("transactions, %d at a time, %s" % (many, words), rate, "PostgreSQL, PREPARE", peer[0], "/s", aim)
-            print("  p50 %.0f us, p99 %.0f us%s" % (p50, p99, "; PostgreSQL %.0f and %.0f us" % (peer[1], peer[2]) if peer else
-                                                   ", %.0f/s" % rate))
+            print("  p50 %.0f us, p99 %.0f us%s" % (
+                p50, p99, "; PostgreSQL %.0f and %.0f us" % (peer[1], peer[2]) if peer else ", %.0f/s" % rate))

@@ -2,8 +2,8 @@ import NodeKit
 
 @testable import CoordinatorCore
 
-/// Some nodes with their protocols, in one hand: messages arrive in the order in which they were sent on each link, disks
-/// take as long as a test wants, and resources answer as it says.
+/// Some nodes with their protocols, in one hand: messages arrive in the order in which they were sent on each link,
+/// disks take as long as a test wants, and resources answer as it says.
 final class Bank {
   final class Node {
     let id: Int

@@ -36,7 +36,7 @@ import Testing
     let node = machine.child(
       Place.nodehost, ["bank-\(id).yaml"],
       environment: [
-        "BANKS_KEY=" + String(repeating: "5c", count: 24), "COORDINATOR_STOPS=\(machine.path("stop-\(id)"))",
+        "BANKS_KEY=" + String(repeating: "5c", count: 24), "NODEHOST_STOPS=\(machine.path("stop-\(id)"))",
       ])
     try node.waits(for: "node: ready after")
     return node
@@ -63,7 +63,7 @@ import Testing
   private struct Missing: Error, CustomStringConvertible { var description: String }
 
   @Test(arguments: [false, true]) func whateverStepIsTheLastAllNodesAgree(majority: Bool) throws {
-    let plugins = try Coordinator.build.folder(broken: "STOPS")
+    let plugins = try Coordinator.stopping.folder(broken: "STOPS")
     var nodes = try Dictionary(uniqueKeysWithValues: (1...3).map { ($0, try start($0, majority: majority, plugins)) })
     var number = 0, committed = 0
     for (steps, isCoordinator) in [(Self.steps.coordinator, true), (Self.steps.participant, false)] {

@@ -1,5 +1,5 @@
-/// Who may decide: the coordinator of a term, in one life of its role. Of two coordinators the one of the lower ballot is
-/// of the past, and what it still says is refused.
+/// Who may decide: the coordinator of a term, in one life of its role. Of two coordinators the one of the lower ballot
+/// is of the past, and what it still says is refused.
 struct Ballot: Sendable, Hashable, Comparable, CustomStringConvertible {
   /// The elector's; 0 where one node always coordinates.
   var term: UInt64 = 0

@@ -1,6 +1,7 @@
 internal import NodeKit
 
-/// A participant's part: it locks keys, asks the resources, keeps what it has promised, and has the outcome carried out.
+/// A participant's part: it locks keys, asks the resources, keeps what it has promised, and has the outcome carried
+/// out.
 extension CommitProtocol {
   var localInOrder: [LocalTransaction] { local.values.sorted { $0.id < $1.id } }
 
@@ -277,8 +278,8 @@ extension CommitProtocol {
       counts.damaged += 1
       notices.append(
         .error(
-          "heuristic damage: \(mine.id) is \(decision.outcome.word), and on this node it was made \(heuristic.outcome.word): "
-            + "\(heuristic.why)"))
+          "heuristic damage: \(mine.id) is \(decision.outcome.word), and on this node it was made "
+            + "\(heuristic.outcome.word): \(heuristic.why)"))
     }
     notices.append(.heuristic(id: mine.id, past))
   }

@@ -1,26 +1,28 @@
 internal import NodeKit
 
-/// Atomic commitment on several nodes, without clock, disk and network: it is told what happens, and then asked what is to
-/// be done: ``outbox``, ``calls``, ``takeWrite()``, ``answers``, ``notices``.
+/// Atomic commitment on several nodes, without clock, disk and network: it is told what happens, and then asked what is
+/// to be done: ``outbox``, ``calls``, ``takeWrite()``, ``answers``, ``notices``.
 ///
-/// It is two-phase commit (J. Gray, "Notes on Data Base Operating Systems", 1978) with presumed abort, read-only votes and
-/// one phase for one participant (C. Mohan, B. Lindsay, R. Obermarck, "Transaction Management in the R* Distributed Database
-/// Management System", 1986), and with *deciders*: a commit is decided when a quorum of them has it on the disk. The classic
-/// protocol is the case of one decider, the coordinator itself. Where an elector names the coordinator, all nodes decide,
-/// a majority is the quorum, and the elector's term is the ballot (J. Gray and L. Lamport, "Consensus on Transaction
-/// Commit", 2006, of which this is the variant in which the coordinator collects the votes and proposes one value for the
-/// whole transaction).
+/// It is two-phase commit (J. Gray, "Notes on Data Base Operating Systems", 1978) with presumed abort, read-only votes
+/// and one phase for one participant (C. Mohan, B. Lindsay, R. Obermarck, "Transaction Management in the R* Distributed
+/// Database Management System", 1986), and with *deciders*: a commit is decided when a quorum of them has it on the
+/// disk. The classic protocol is the case of one decider, the coordinator itself. Where an elector names the
+/// coordinator, all nodes decide, a majority is the quorum, and the elector's term is the ballot (J. Gray and L.
+/// Lamport, "Consensus on Transaction Commit", 2006, of which this is the variant in which the coordinator collects the
+/// votes and proposes one value for the whole transaction).
 ///
 /// Where it departs from the papers:
 /// - A new coordinator does not settle transactions one by one. It asks a quorum for all that they have recorded, takes
-///   what those of the highest baseline have, and records that as the *baseline* of its own ballot before it says anything.
-///   A record that is not in a later baseline is void. So an abort need not be recorded anywhere: after the baseline, what
-///   is not in it was never committed. Only of a transaction whose id its proposer chose an abort is recorded, so that the
-///   same id always gets the same answer.
-/// - Participants can settle a transaction without the coordinator if one of them says that it has not voted and never will.
+///   what those of the highest baseline have, and records that as the *baseline* of its own ballot before it says
+///   anything. A record that is not in a later baseline is void. So an abort need not be recorded anywhere: after the
+///   baseline, what is not in it was never committed. Only of a transaction whose id its proposer chose an abort is
+///   recorded, so that the same id always gets the same answer.
+/// - Participants can settle a transaction without the coordinator if one of them says that it has not voted and never
+///   will.
 ///
-/// Terms: a transaction is *prepared* on a node that has voted yes and does not know the outcome, which is then *in doubt*
-/// there; *open* at the coordinator until it is decided; and *told* until all who may be prepared have carried it out.
+/// Terms: a transaction is *prepared* on a node that has voted yes and does not know the outcome, which is then *in
+/// doubt* there; *open* at the coordinator until it is decided; and *told* until all who may be prepared have carried
+/// it out.
 ///
 /// Wrong in one way for each of these compile-time switches, so that the simulator has something to find:
 ///

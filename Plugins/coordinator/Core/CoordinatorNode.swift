@@ -218,7 +218,7 @@ public final class CoordinatorNode {
         case .success(let answer):
           if answer["mode"] == "classic" {
             context.log.error(
-              "the role `\(settings.elector)` may have two leaders at once in `mode: classic`; transactions need `quorum`"
+              "`\(settings.elector)` may have two leaders at once in `mode: classic`; transactions need `mode: quorum`"
             )
           }
           guard core.coordinator == nil else { return }

@@ -1,7 +1,7 @@
 internal import NodeKit
 
-/// What the fuzzer tries: messages from another node, on a node that coordinates, and whatever is none as records of the
-/// store and as a proposal. Stops the process on what should never be.
+/// What the fuzzer tries: messages from another node, on a node that coordinates, and whatever is none as records of
+/// the store and as a proposal. Stops the process on what should never be.
 package func fuzzTransactions(_ bytes: [UInt8]) {
   if let messages = try? MessageCodec.decode(bytes) {
     precondition((try? MessageCodec.decode(MessageCodec.encode(messages))) == messages, "it is read as it was written")

@@ -4,8 +4,8 @@ struct LockKey: Sendable, Hashable {
   var key: String
 }
 
-/// Turns for keys. A transaction asks for all of its keys at once, and holds them when nobody who came before it wants any
-/// of them: so those with different keys never wait for one another, and nobody waits in a circle.
+/// Turns for keys. A transaction asks for all of its keys at once, and holds them when nobody who came before it wants
+/// any of them: so those with different keys never wait for one another, and nobody waits in a circle.
 struct KeyLocks {
   private struct Line {
     var holder: String

@@ -1,8 +1,8 @@
 internal import NodeKit
 
-/// Messages as bytes: a version, then any number of messages, each a kind and what it has. Numbers are little-endian. What
-/// comes from another node is checked in full: a reader of any bytes ends with messages or with nothing, and takes no more
-/// memory than a few times what it was given.
+/// Messages as bytes: a version, then any number of messages, each a kind and what it has. Numbers are little-endian.
+/// What comes from another node is checked in full: a reader of any bytes ends with messages or with nothing, and takes
+/// no more memory than a few times what it was given.
 enum MessageCodec {
   static let version: UInt8 = 1
 

@@ -3,8 +3,8 @@ public import NodeKit
 /// Values under keys, which only transactions change: the model of a resource.
 ///
 /// The coordinator holds the keys of a transaction from before `prepare` until `commit` or `abort` is answered, so what
-/// was found right at the first still is at the second, and there is nothing to reserve. After a crash `commit` may come
-/// again for what is done already: the entries say which transaction changed them last.
+/// was found right at the first still is at the second, and there is nothing to reserve. After a crash `commit` may
+/// come again for what is done already: the entries say which transaction changed them last.
 public final class Ledger {
   private static let prefix = "k/"
   private static let listLimit = 1_000

@@ -2,6 +2,11 @@
 package enum Coordinator {
   package static let build = RoleBuild(
     "coordinator", modules: [.init("CoordinatorCore", "Plugins/coordinator/Core")], entry: "Plugins/coordinator/Entry")
+  /// Ends its process at the step of the protocol that a test says.
+  package static let stopping = RoleBuild(
+    "coordinator",
+    modules: [.init("Stops", "Tests/Fixtures/Stops"), .init("CoordinatorCore", "Plugins/coordinator/Core")],
+    entry: "Plugins/coordinator/Entry")
 
   package static let majority = RoleTrial(build, "Tests/Simulation/transactions.sim") {
     [TransactionsAgree(minutes: 2)]
@@ -21,6 +26,24 @@ package enum Coordinator {
     minutes 1
     faults crashes,partitions,loss,slow
     \(clients)
+    """
+  ) { [TransactionsAgree(minutes: 1)] }
+
+  private static let slowTimes = (0..<12).map {
+    "at \(5 + 3 * $0 - $0 / 2)s slow bank-3 \(150 + 50 * ($0 % 6))ms for 1500ms"
+  }
+
+  /// A coordinator that pauses, and does not hear of the next one when it goes on.
+  package static let pauses = RoleTrial(
+    build,
+    """
+    deployment transactions/majority.yaml
+    nodes 3
+    minutes 1
+    faults none
+    \(clients)
+    at 4s cut bank-2 bank-3 for 34s
+    \(slowTimes.joined(separator: "\n"))
     """
   ) { [TransactionsAgree(minutes: 1)] }
 
@@ -52,11 +75,11 @@ package enum Coordinator {
   }
 
   package static let planted = [
-    PlantedFault("TELLS_EARLY", in: powerCuts, breaks: TransactionsAgree.agreement),
-    PlantedFault("VOTES_EARLY", in: powerCuts, breaks: TransactionsAgree.sums),
-    PlantedFault("GUESSES", in: classic, breaks: TransactionsAgree.agreement),
-    PlantedFault("OLD_BALLOT", in: failovers, breaks: TransactionsAgree.agreement),
-    PlantedFault("PREPARES_ANEW", in: failovers, breaks: TransactionsAgree.once),
+    PlantedFault("TELLS_EARLY", in: powerCuts, breaks: TransactionsAgree.atomic),
+    PlantedFault("VOTES_EARLY", in: powerCuts, breaks: TransactionsAgree.atomic),
+    PlantedFault("GUESSES", in: classic, breaks: TransactionsAgree.atomic),
+    PlantedFault("OLD_BALLOT", in: pauses, breaks: TransactionsAgree.atomic, isRare: true),
+    PlantedFault("PREPARES_ANEW", in: failovers, breaks: TransactionsAgree.atomic),
     PlantedFault("UNLOCKS_EARLY", in: failovers, breaks: TransactionsAgree.locked),
   ]
 }

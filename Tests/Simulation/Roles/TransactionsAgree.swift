@@ -4,13 +4,11 @@ package import Simulator
 
 /// Invariants of transactions, as the disks of the nodes show them, and what those who proposed were told.
 package final class TransactionsAgree: WorldWatcher {
-  package static let agreement = "one outcome for each transaction"
+  package static let atomic = "all of it or none, for good"
   package static let once = "what is over is not prepared anew"
   package static let locked = "one prepared transaction per key"
-  package static let sums = "money is neither made nor lost"
   package static let promises = "promises are kept"
   package static let settled = "nothing stays in doubt when all is well"
-  package static let kept = "what was told is known"
 
   /// At the end of a run, when nothing has been amiss for 20 s, nobody is in doubt for longer than this.
   private static let doubtLimit: Int64 = 5_000_000_000
@@ -25,7 +23,10 @@ package final class TransactionsAgree: WorldWatcher {
     var promise: [UInt64] = [0, 0]
   }
 
+  private static let lookEvery: Int64 = 15_000_000
+
   private let end: Int64
+  private var nextLook: Int64 = 0
   private var isWatching = false
   private var isOver = false
   private var seen: [Int: Seen] = [:]
@@ -44,6 +45,9 @@ package final class TransactionsAgree: WorldWatcher {
       isWatching = true
       world.observers.append { [unowned self, unowned world] in observe($0, world) }
     }
+    // Looking costs more than what happens in between.
+    guard world.now >= nextLook else { return }
+    nextLook = world.now + Self.lookEvery
     var isMoved = false
     for node in world.nodes where node.commits != seen[node.number]?.commits ?? -1 {
       isMoved = true
@@ -77,7 +81,7 @@ package final class TransactionsAgree: WorldWatcher {
     }
     guard before != outcome else { return }
     let words = before == 1 ? ("committed", "abort") : ("aborted", "commit")
-    world.fail(Self.agreement, "\(id) is \(words.0), and \(by) \(words.1)")
+    world.fail(Self.atomic, "\(id) is \(words.0), and \(by) \(words.1)")
   }
 
   // MARK: What lies on the disks
@@ -111,7 +115,7 @@ package final class TransactionsAgree: WorldWatcher {
     seen[node.number] = now
   }
 
-  private static let lookBack: UInt64 = 8
+  private static let lookBack: UInt64 = 32
 
   private static func pastKey(_ number: UInt64) -> [UInt8] {
     Array("h/".utf8) + (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) }
@@ -121,7 +125,7 @@ package final class TransactionsAgree: WorldWatcher {
     var prepared: [String: Int64] = [:], holders: [String: String] = [:]
     for entry in table.entries(in: StoreRange(from: Array("p/".utf8), to: Array("p0".utf8))) {
       guard let transaction = Stored.transaction(entry.value) else {
-        world.fail(Self.kept, "\(node.name) has a record that cannot be read")
+        world.fail(Self.atomic, "\(node.name) has a record that cannot be read")
         continue
       }
       known.insert(transaction.id)
@@ -149,7 +153,7 @@ package final class TransactionsAgree: WorldWatcher {
       let range = StoreRange(from: Array("k/a".utf8), to: Array("k/b".utf8))
       for entry in node.stored(of: "ledger").entries(in: range) { sum += Stored.amount(entry.value) ?? 0 }
     }
-    if sum != 0 { world.fail(Self.sums, "nobody is in doubt, and all accounts together have \(sum)") }
+    if sum != 0 { world.fail(Self.atomic, "nobody is in doubt, and all accounts together have \(sum)") }
   }
 
   private func finish(_ world: World) {
@@ -161,7 +165,7 @@ package final class TransactionsAgree: WorldWatcher {
     }
     for (id, told) in told.sorted(by: { $0.key < $1.key })
     where told.outcome == 1 && world.now - told.at > Self.doubtLimit && !known.contains(id) {
-      world.fail(Self.kept, "\(id) was told to be committed, and no node knows of it")
+      world.fail(Self.atomic, "\(id) was told to be committed, and no node knows of it")
     }
   }
 }
