@@ -113,9 +113,11 @@ public final class Ledger {
     guard !isDone(transaction, changes) else { return reply.send(Self.done) }
     var new: [String: LedgerEntry?] = [:]
     for (key, value) in try results(of: changes) {
-      new[key] = value.map {
+      let entry = value.map {
         LedgerEntry(value: $0, version: (entries[key]?.version ?? 0) + 1, transaction: transaction)
       }
+      // A key that goes stays among the changes.
+      new.updateValue(entry, forKey: key)
     }
     try context.store.commit { commit in
       for key in new.keys.sorted() {
