@@ -17,6 +17,8 @@ final class Bank {
     var refusal: (String) -> String? = { _ in nil }
     var isReader = false
     var isResourceDown = false
+    /// It does not answer to an abort.
+    var isResourceSlow = false
     fileprivate(set) var carriedOut: [String] = []
     fileprivate(set) var prepared: [String] = []
     fileprivate(set) var answers: [UInt64: Answer] = [:]
@@ -98,6 +100,7 @@ final class Bank {
       refusal = refusal ?? node.refusal(call.id)
     case .commit, .abort: if refusal == nil { node.carriedOut.append("\(call.verb) \(call.id)") }
     }
+    if node.isResourceSlow, call.verb == .abort { return }
     tell(node.id) { $0.resourceAnswered(call.number, refusal: refusal, isReadOnly: node.isReader) }
   }
 

@@ -36,6 +36,79 @@ import Testing
     #expect(bank[2].core.local["1.1.1"]?.isInDoubt == true)
   }
 
+  /// It was away while the others have forgotten all about it, and they are the first that it can ask.
+  @Test func whoHasForgottenWhatItVotedForRefusesNothing() throws {
+    let bank = Bank()
+    bank.loses = { message, node in if case .outcome = message { node == 3 } else { false } }
+    let ticket = bank.propose(.proposal(nodes: [2, 3]))
+    #expect(bank.decision(ticket)?.outcome == .commit && bank[3].core.local["1.1.1"]?.isInDoubt == true)
+    bank.part(1, 3)
+    bank.part(2, 3)
+    for _ in 1...101 { bank.propose(.proposal(key: "other", nodes: [1, 2])) }
+    #expect(bank[2].core.history["1.1.1"] == nil)
+    bank.heal(2, 3)
+    bank.pass(seconds: 30)
+    #expect(bank[3].core.local["1.1.1"]?.isInDoubt == true)
+    bank.loses = { _, _ in false }
+    bank.heal(1, 3)
+    bank.pass(seconds: 10)
+    #expect(bank[3].carriedOut == ["commit 1.1.1"] && bank[1].keys("d/").isEmpty)
+    // From here on nobody is in doubt about it, so the others need not remember it.
+    bank.propose(.proposal(nodes: [1, 2]))
+    #expect(bank[2].core.votes.isWithout("1.1.1"))
+  }
+
+  /// With a majority, a no that nobody heard is no outcome.
+  @Test func whoHasOnlyRefusedSaysNoOutcome() throws {
+    let bank = Bank()
+    bank[2].refusal = { _ in "no" }
+    bank[2].isResourceSlow = true
+    bank.loses = { message, node in
+      switch message {
+      case .vote(_, _, .no): node == 1
+      case .outcome: node == 3
+      default: false
+      }
+    }
+    let ticket = bank.propose(.proposal(nil, "\"need\":\"majority\","))
+    bank.pass(seconds: 3)
+    #expect(bank.decision(ticket)?.outcome == .commit && bank[3].core.local["1.1.1"]?.isInDoubt == true)
+    bank.part(1, 3)
+    bank.pass(seconds: 10)
+    #expect(bank[3].core.local["1.1.1"]?.isInDoubt == true && bank[3].core.local["1.1.1"]?.refusals == [2])
+    #expect(bank[2].core.find("1.1.1").state == .refused)
+    bank.loses = { _, _ in false }
+    bank.heal(1, 3)
+    bank.pass(seconds: 10)
+    #expect(bank[3].carriedOut == ["commit 1.1.1"])
+  }
+
+  @Test func castVotesAreKeptAsLongAsNeeded() {
+    func mark(_ number: UInt64) -> Mark { Mark(ballot: Ballot(term: 1), number: number) }
+    var votes = CastVotes(limit: 3)
+    for number in 1...3 as ClosedRange<UInt64> { votes.add("\(number)", mark(number)) }
+    #expect(!votes.isWithout("1") && votes.isWithout("4"))
+    votes.forget(below: mark(2))
+    #expect(votes.isWithout("1") && !votes.isWithout("2"))
+    votes.add("4", mark(4))
+    // One too many: now it is sure of nothing, until all of those are settled.
+    votes.add("5", mark(5))
+    #expect(!votes.isWithout("1") && !votes.isWithout("9"))
+    votes.forget(below: mark(4))
+    #expect(!votes.isWithout("1"))
+    votes.forget(below: mark(5))
+    #expect(votes.isWithout("1") && !votes.isWithout("5"))
+    var unsettled = Unsettled()
+    let numbers = (1...3).map { _ in unsettled.begin() }
+    unsettled.inherit(["old"])
+    unsettled.settle(numbers[1], "b")
+    #expect(unsettled.floor(of: Ballot(term: 1)) == Mark())
+    unsettled.settle(0, "old")
+    #expect(unsettled.floor(of: Ballot(term: 1)) == mark(1))
+    unsettled.settle(numbers[0], "a")
+    #expect(unsettled.floor(of: Ballot(term: 1)) == mark(3))
+  }
+
   @Test func aMajorityIsEnoughIfSaidSo() throws {
     let bank = Bank()
     bank.crash(3)
@@ -219,7 +292,7 @@ extension CommitMessage {
     decision.votes = votes.enumerated().map { .init(node: $0 + 1, vote: $1) }
     (decision.prepareTook, decision.decideTook) = (800, 400)
     let transaction = Transaction(
-      id: "1.7.42", ballot: ballot, began: 5, members: [.init(node: 1, run: 2), .init(node: 2, run: 9)], needed: 2,
+      id: "1.7.42", ballot: ballot, number: 12, floor: Mark(ballot: ballot, number: 9), began: 5, members: [.init(node: 1, run: 2), .init(node: 2, run: 9)], needed: 2,
       shares: [Share(resource: "ledger", keys: ["a", "ü"], changes: "[{\"key\":\"a\",\"change\":1}]")])
     return [
       [.hello(run: 3, deciders: .max, wantsAnswer: true), .promise(ballot)],

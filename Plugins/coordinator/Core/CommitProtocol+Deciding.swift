@@ -88,7 +88,7 @@ extension CommitProtocol {
     if phase != .following { follow(me) }
     reigns += 1
     (phase, ballot, coordinator) = (.promising, new, me)
-    (promises, bases) = ([:], [:])
+    (promises, bases, unsettled) = ([:], [:], Unsettled())
     askForPromises()
   }
 
@@ -106,6 +106,7 @@ extension CommitProtocol {
     for decision in promises.values.filter({ $0.baseline == highest }).flatMap(\.records) {
       told[decision.id] = told[decision.id] ?? ToldTransaction(decision, since: now)
     }
+    unsettled.inherit(told.keys)
     phase = .basing
     for node in settings.deciders where isLinked(node) { sendBase(to: node) }
   }

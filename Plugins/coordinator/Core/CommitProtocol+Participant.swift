@@ -8,6 +8,7 @@ extension CommitProtocol {
   func prepareCame(_ transaction: Transaction, from node: Int) {
     guard transaction.ballot >= seen else { return say(.refused(seen), to: node) }
     see(transaction.ballot)
+    votes.forget(below: transaction.floor)
     let id = transaction.id
     if let past = history[id] {
       guard let decision = past.decision else { return vote(.no("it has refused before"), transaction, to: node) }
@@ -84,8 +85,7 @@ extension CommitProtocol {
     }
     guard !mine.agreed.isEmpty else {
       forget(mine)
-      if readOnlyVotes?.count == Self.readOnlyLimit { readOnlyVotes = nil }
-      readOnlyVotes?.insert(mine.id)
+      votes.add(mine.id, mine.transaction.mark)
       return vote(.readOnly, mine.transaction, to: mine.asker)
     }
     mine.transaction.shares = mine.agreed.sorted().map { mine.transaction.shares[$0] }
@@ -98,14 +98,13 @@ extension CommitProtocol {
       stop(at: "prepares")
     #endif
     mine.stage = .writing
+    votes.add(mine.id, mine.transaction.mark)
     write.put(StoredRecords.prepared(mine.id), mine.record.bytes)
     write.afterwards(.prepared(id: mine.id))
     #if BROKEN_VOTES_EARLY
       becamePrepared(mine.id)
     #endif
   }
-
-  static let readOnlyLimit = 100_000
 
   func becamePrepared(_ id: String) {
     guard let mine = local[id], mine.stage == .writing else { return }
@@ -212,8 +211,7 @@ extension CommitProtocol {
   private func haveFinished(_ mine: LocalTransaction) {
     guard let decision = mine.decision else { return }
     write.delete(StoredRecords.prepared(mine.id))
-    if mine.isRefused, mine.transaction.needed < mine.transaction.members.count {
-      // The others may do without this node, so that it said no is not the outcome.
+    if mine.hasOnlyRefused {
       history.put(mine.id, PastTransaction(end: .refused, at: wall), &write)
     } else {
       remember(decision, heuristic: mine.heuristic)

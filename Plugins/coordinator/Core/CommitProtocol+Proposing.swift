@@ -71,6 +71,7 @@ extension CommitProtocol {
     }
     if let told = told[id] { return Finding(state: .decided, decision: told.decision) }
     if let mine = local[id] {
+      if mine.hasOnlyRefused { return Finding(state: .refused) }
       if let decision = mine.decision { return Finding(state: .decided, decision: decision) }
       return Finding(state: mine.isInDoubt ? .prepared : .preparing)
     }
@@ -159,6 +160,7 @@ extension CommitProtocol {
     let transaction = OpenTransaction(
       id, number: number(), isNamed: proposal.id != nil, proposal, now: now, wall: wall,
       deadline: now + min(patience, proposal.timeoutMilliseconds.map { $0 * 1_000_000 } ?? settings.voteTime))
+    transaction.place = unsettled.begin()
     transaction.origins.append(waiting)
     open[id] = transaction
     if queue.enter(id, transaction.locks) { askForVotes(transaction) }

@@ -36,6 +36,7 @@ extension CommitProtocol {
       return
     }
     if let mine = local[id] {
+      if mine.hasOnlyRefused { return refuse(id, for: node) }
       if let decision = mine.decision, mine.stage == .ending { return say(.outcome([decision]), to: node) }
       let why = "another node is in doubt about it, and this one has not voted"
       switch mine.stage {
@@ -48,8 +49,8 @@ extension CommitProtocol {
       }
       return
     }
-    // One that was started since it was asked may have voted that it only reads, and forgotten it.
-    guard run == self.run, let readOnlyVotes, !readOnlyVotes.contains(id) else { return }
+    // The history ends somewhere, and one that was started since it was asked may have forgotten that it only reads.
+    guard run == self.run, votes.isWithout(id) else { return }
     refuse(id, for: node)
   }
 

@@ -17,7 +17,8 @@ extension CommitProtocol {
       say(
         .prepare(
           Transaction(
-            id: transaction.id, ballot: ballot, began: transaction.beganWall, members: members,
+            id: transaction.id, ballot: ballot, number: transaction.place, floor: unsettled.floor(of: ballot),
+            began: transaction.beganWall, members: members,
             needed: transaction.needed, shares: part.shares)), to: part.node)
     }
     lookAtVotes(transaction)
@@ -176,7 +177,7 @@ extension CommitProtocol {
     }
     if decision.outcome == .commit, !decision.listeners.isEmpty {
       var new = ToldTransaction(decision, since: now)
-      new.waiting = later
+      (new.waiting, new.place) = (later, transaction.place)
       told[transaction.id] = new
     }
     end(transaction)
@@ -184,6 +185,7 @@ extension CommitProtocol {
 
   private func end(_ transaction: OpenTransaction) {
     open[transaction.id] = nil
+    if told[transaction.id] == nil { unsettled.settle(transaction.place, transaction.id) }
     granted += queue.leave(transaction.id)
   }
 
@@ -248,6 +250,7 @@ extension CommitProtocol {
     }
     guard transaction.listeners.isEmpty else { return }
     told[id] = nil
+    unsettled.settle(transaction.place, id)
     if !settings.deciders.contains(me) { remember(transaction.decision) }
     toForget.append(id)
   }

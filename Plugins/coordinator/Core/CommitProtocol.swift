@@ -110,8 +110,7 @@ final class CommitProtocol {
   /// Those that hold all of their keys now.
   var unlocked: [String] = []
   var openCalls: [UInt64: (id: String, share: Int, verb: ResourceCall.Verb)] = [:]
-  /// What it has voted for in this life and forgotten; nil when there were too many.
-  var readOnlyVotes: Set<String>? = []
+  var votes = CastVotes()
 
   // A decider's.
   var promise = PromiseRecord()
@@ -128,6 +127,7 @@ final class CommitProtocol {
   var open: [String: OpenTransaction] = [:]
   var queue = KeyLocks()
   var told: [String: ToldTransaction] = [:]
+  var unsettled = Unsettled()
   /// Those that have all of their keys now.
   var granted: [String] = []
   var toRecord: [Decision] = []

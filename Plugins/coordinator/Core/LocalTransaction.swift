@@ -44,6 +44,8 @@ final class LocalTransaction {
   init(_ transaction: Transaction, asker: Int) { (self.transaction, self.asker) = (transaction, asker) }
 
   var id: String { transaction.id }
+  /// It voted no, and the others may do without it: what it thinks is not the outcome.
+  var hasOnlyRefused: Bool { isRefused && transaction.needed < transaction.members.count }
   var isInDoubt: Bool { (stage == .prepared || stage == .held) && decision == nil }
   var outcome: Outcome? { decision?.outcome ?? heuristic?.outcome }
 

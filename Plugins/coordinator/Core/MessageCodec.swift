@@ -169,6 +169,9 @@ extension ByteWriter {
   mutating func add(_ transaction: Transaction) {
     add(counted: transaction.id)
     add(transaction.ballot)
+    add(transaction.number)
+    add(transaction.floor.ballot)
+    add(transaction.floor.number)
     add(transaction.began)
     add(list: transaction.members) {
       $0.add(UInt32($1.node))
@@ -282,7 +285,9 @@ extension ByteReader {
   }
 
   mutating func transaction() throws(MalformedBytes) -> Transaction {
-    let id = try text(), ballot = try ballot(), began: Int64 = try number()
+    let id = try text(), ballot = try ballot(), place: UInt64 = try number()
+    let floor = Mark(ballot: try self.ballot(), number: try number())
+    let began: Int64 = try number()
     let members = try list { (reader: inout ByteReader) throws(MalformedBytes) in
       Transaction.Member(node: Int(try reader.number(UInt32.self)), run: try reader.number())
     }
@@ -293,6 +298,8 @@ extension ByteReader {
       return Share(resource: resource, keys: keys, changes: try reader.text())
     }
     guard !members.isEmpty, (1...members.count).contains(needed) else { throw MalformedBytes() }
-    return Transaction(id: id, ballot: ballot, began: began, members: members, needed: needed, shares: shares)
+    return Transaction(
+      id: id, ballot: ballot, number: place, floor: floor, began: began, members: members, needed: needed,
+      shares: shares)
   }
 }

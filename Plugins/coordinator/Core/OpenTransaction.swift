@@ -8,6 +8,8 @@ final class OpenTransaction {
 
   let id: String
   let number: UInt64
+  /// Among those of its ballot.
+  var place: UInt64 = 0
   /// Its proposer gave it the id, and may give it again.
   let isNamed: Bool
   let proposal: Proposal
@@ -65,6 +67,8 @@ final class OpenTransaction {
 /// A transaction that is decided, and that somebody has yet to learn of, or to carry out.
 struct ToldTransaction {
   var decision: Decision
+  /// Among those of its ballot; 0 for one of an earlier.
+  var place: UInt64 = 0
   /// The deciders have it, until all have learnt of it.
   var isRecorded: Bool
   var listeners: [Int]

@@ -16,6 +16,9 @@ struct Transaction: Sendable, Equatable {
 
   var id: String
   var ballot: Ballot
+  /// Its place among those of the ballot, and below which mark nobody is in doubt about anything.
+  var number: UInt64 = 0
+  var floor = Mark()
   /// Milliseconds since 1970, on the coordinator's clock.
   var began: Int64
   var members: [Member]
@@ -23,6 +26,7 @@ struct Transaction: Sendable, Equatable {
   var needed: Int
   var shares: [Share]
 
+  var mark: Mark { Mark(ballot: ballot, number: number) }
   /// The only participant decides by itself, in one phase.
   var isAlone: Bool { members.count == 1 }
   var locks: [LockKey] {
