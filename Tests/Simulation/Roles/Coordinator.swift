@@ -35,13 +35,13 @@ package enum Coordinator {
     """
     deployment transactions/classic.yaml
     nodes 3
-    minutes 0.3
+    minutes 0.5
     faults none
     \(clients)
     at 2s slow-disk bank-2 for 11s
     \((0..<7).map { "at \(3000 + 1400 * $0)ms blackout bank-2 for 300ms" }.joined(separator: "\n"))
     """
-  ) { [TransactionsAgree(minutes: 0.3)] }
+  ) { [TransactionsAgree(minutes: 0.5)] }
 
   private static let slowTimes = (0..<12).map {
     "at \(5 + 3 * $0 - $0 / 2)s slow bank-3 \(150 + 50 * ($0 % 6))ms for 1500ms"
@@ -66,7 +66,6 @@ package enum Coordinator {
       call teller.move {1..6} {1..6} {1..9}
       call teller.move {1..6} {1..6} {1..9}
       call teller.count {1..3}
-    always one outcome per txid in coordinator.decided
     """
 
   private static func powerCutsOf(_ mode: String) -> String {
@@ -94,6 +93,6 @@ package enum Coordinator {
     PlantedFault("GUESSES", in: classic, breaks: TransactionsAgree.atomic),
     PlantedFault("OLD_BALLOT", in: pauses, breaks: TransactionsAgree.atomic, isRare: true),
     PlantedFault("PREPARES_ANEW", in: failovers, breaks: TransactionsAgree.atomic),
-    PlantedFault("UNLOCKS_EARLY", in: failovers, breaks: TransactionsAgree.locked),
+    PlantedFault("UNLOCKS_EARLY", in: failovers, breaks: TransactionsAgree.atomic),
   ]
 }
