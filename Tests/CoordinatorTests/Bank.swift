@@ -15,6 +15,7 @@ final class Bank {
     var isUp = true
     /// Why a resource refuses a transaction.
     var refusal: (String) -> String? = { _ in nil }
+    var refusedResource = ""
     var isReader = false
     var isResourceDown = false
     /// It does not answer to an abort.
@@ -97,7 +98,7 @@ final class Bank {
     switch call.verb {
     case .prepare:
       node.prepared.append(call.id)
-      refusal = refusal ?? node.refusal(call.id)
+      refusal = refusal ?? (call.share.resource == node.refusedResource ? "no" : node.refusal(call.id))
     case .commit, .abort: if refusal == nil { node.carriedOut.append("\(call.verb) \(call.id)") }
     }
     if node.isResourceSlow, call.verb == .abort { return }

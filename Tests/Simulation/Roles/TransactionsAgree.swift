@@ -6,7 +6,6 @@ package import Simulator
 package final class TransactionsAgree: WorldWatcher {
   package static let atomic = "all of it or none, for good"
   package static let once = "what is over is not prepared anew"
-  package static let locked = "one prepared transaction per key"
   package static let promises = "promises are kept"
   package static let settled = "nothing stays in doubt when all is well"
 
@@ -63,15 +62,16 @@ package final class TransactionsAgree: WorldWatcher {
   // MARK: What was told
 
   private func observe(_ observation: Observation, _ world: World) {
-    guard observation.topic == "teller.told", let json = try? JSON(parsing: observation.text),
-      let id = json["txid"]?.string
+    guard ["teller.told", "coordinator.decided"].contains(observation.topic),
+      let json = try? JSON(parsing: observation.text), let id = json["txid"]?.string
     else { return }
     let outcome: UInt8 = json["outcome"]?.string == "COMMIT" ? 1 : 2
+    note(id, outcome, observation.topic == "teller.told" ? "its proposer is told" : "its coordinator says", world)
+    guard observation.topic == "teller.told" else { return }
     if told[id] == nil {
       if outcome == 1 { committed += 1 } else { aborted += 1 }
       told[id] = (outcome, observation.time)
     }
-    note(id, outcome, "its proposer was told", world)
   }
 
   private func note(_ id: String, _ outcome: UInt8, _ by: String, _ world: World) {
@@ -136,7 +136,7 @@ package final class TransactionsAgree: WorldWatcher {
       for key in transaction.keys {
         if let holder = holders[key] {
           world.fail(
-            Self.locked, "\(node.name) is prepared for \(holder) and \(transaction.id), which both change \(key)")
+            Self.atomic, "\(node.name) is prepared for \(holder) and \(transaction.id), which both change \(key)")
         }
         holders[key] = transaction.id
       }
