@@ -131,7 +131,9 @@ let fuzzers: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "fuzz", dependencies: ["CanaryCore", "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "CoordinatorCore"], path: "Tests/Fuzz",
+      name: "fuzz",
+      dependencies: ["CanaryCore", "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "CoordinatorCore"],
+      path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
   ]
@@ -215,7 +217,8 @@ let package = Package(
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
       path: "Tests/Benchmarks",
       exclude: [
-        "run", "canary.py", "failover.py", "gateway.py", "images.py", "servers.py", "transactions.py", "Ballast", "Gateway",
+        "run", "canary.py", "failover.py", "gateway.py", "images.py", "servers.py", "transactions.py", "Ballast",
+        "Gateway",
         "Greeter", "Router", "Receiver", "Peers", "Rpc", "Transactions",
       ],
       swiftSettings: strict),

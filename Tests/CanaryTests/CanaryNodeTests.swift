@@ -123,7 +123,9 @@ import Testing
     nodes.pass(.seconds(3))
     nodes.reachable = [1, 2]
     nodes.network.part([3], from: [1, 2])
-    for share in [10.0, 20, 30] { _ = try nodes.ask(1, "set", ["weights": ["v1": .double(100 - share), "v2": .double(share)]]) }
+    for share in [10.0, 20, 30] {
+      _ = try nodes.ask(1, "set", ["weights": ["v1": .double(100 - share), "v2": .double(share)]])
+    }
     #expect(nodes.versions == [4, 4, 1])
     let error = #expect(throws: RoleError.self) { try nodes.ask(3, "set", ["weights": ["v1": 100]]) }
     #expect(error != nil)

@@ -33,8 +33,8 @@ public func initialize(
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
   default:
     fatalError(
-      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto|transactions|routing "
-        + "[ARGUMENT OF LIBFUZZER...]")
+      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto|transactions"
+        + "|routing [ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]
   words.pointee += 1

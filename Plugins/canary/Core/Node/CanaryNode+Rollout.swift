@@ -15,7 +15,8 @@ extension CanaryNode {
     if before.rollout != counting.rollout || before.step != counting.step { measured = [:] }
     let step = "\(rollout.id)/\(rollout.step)/\(rollout.phase.rawValue)"
     guard step != stepClock.step else { return }
-    // What was just agreed on begins now, whatever the clocks of other nodes say; what was read from the disk began then.
+    // What was just agreed on begins now, whatever the clocks of other nodes say; what was read from the disk began
+    // then.
     let passedMs = isNew ? 0 : min(max(0, wallMs - rollout.stepBeganMs), rollout.everyMs)
     stepClock = (step, now - passedMs * 1_000_000)
   }
@@ -118,7 +119,8 @@ extension CanaryNode {
     let number = String(context.random.next() & 0xFFFF_FFFF, radix: 16)
     next.transaction = "canary-\(next.version)-\(context.nodeID)-\(number)"
     let proposal: JSON = [
-      "id": .string(next.transaction), "need": "majority", "wait": "applied", "timeout_ms": JSON(settings.changeTimeoutMs),
+      "id": .string(next.transaction), "need": "majority", "wait": "applied",
+      "timeout_ms": JSON(settings.changeTimeoutMs),
       "changes": [
         [
           "resource": .string(context.roleName), "key": .string(Self.key),
@@ -127,7 +129,8 @@ extension CanaryNode {
       ],
     ]
     guard next.bytes.count <= RoutingState.byteLimit else {
-      return done(.failure(RoleError(.resourceExhausted, "the state would be larger than \(RoutingState.byteLimit) bytes")))
+      return done(
+        .failure(RoleError(.resourceExhausted, "the state would be larger than \(RoutingState.byteLimit) bytes")))
     }
     isProposing = true
     func end(_ result: Result<RoutingState, RoleError>) {
@@ -187,7 +190,8 @@ extension CanaryNode {
     }
     do {
       let headers: HTTPHeaders = body.isEmpty ? [] : ["content-type": "application/json"]
-      try context.client.request(method, url, headers: headers, body: body, timeout: .seconds(5), retries: 1) { result in
+      try context.client.request(method, url, headers: headers, body: body, timeout: .seconds(5), retries: 1) {
+        result in
         do {
           let answer = try result.get()
           if case .webhook = metric.kind, (400..<500).contains(answer.status) {
