@@ -27,7 +27,7 @@ final class Canary: Role, HealthReporting, Stateful {
   ]
   static let topics = [
     Topic("canary.changed", "Another state is at work on this node: version, digest, txid, before, node."),
-    Topic("canary.decided", "What was decided and why: version, timestamp_ms, txid, decision, shares."),
+    Topic("canary.decided", "What was decided and why: version, timestamp_ms, txid, decision, shares, sticky."),
   ]
 
   private let canary: CanaryNode

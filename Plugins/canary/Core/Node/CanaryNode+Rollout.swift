@@ -99,10 +99,10 @@ extension CanaryNode {
   /// Proposes what the leader has decided; if that fails, it decides anew a second later.
   private func carryOut(_ what: String, _ change: (RoutingState) throws -> RoutingState) {
     do {
-      let rolledBack = try change(state)
-      propose(rolledBack) { [self] result in
+      let next = try change(state)
+      propose(next) { [self] result in
         switch result {
-        case .success: if rolledBack.decision.kind == .rollback { measures?.rollbacks.add() }
+        case .success: if next.decision.kind == .rollback { measures?.rollbacks.add() }
         case .failure(let error): context.log.warning("\(what): \(error)")
         }
       }
@@ -113,9 +113,8 @@ extension CanaryNode {
 
   /// Lets all nodes agree on a state that follows this node's; `done` comes when they have, or have not.
   func propose(_ new: RoutingState, then done: @escaping (Result<RoutingState, RoleError>) -> Void) {
-    proposals += 1
     var next = new
-    // The same proposal has the same name, should its answer be lost.
+    // `hostctl txn show` tells by it what the transaction was about.
     let number = String(context.random.next() & 0xFFFF_FFFF, radix: 16)
     next.transaction = "canary-\(next.version)-\(context.nodeID)-\(number)"
     let proposal: JSON = [
