@@ -1,12 +1,13 @@
 /// Leads each key to one of several weighted places, the same one on every node, in every run and at every build.
 ///
-/// Weighted rendezvous hashing: each place draws a number for the key, and the least number divided by the weight wins.
-/// When a place goes, only its own keys move; when a weight grows, keys move only to it, as many as its share grows by.
-/// When shares change in any other way, at most 2d / (1 + d) of the keys move, where d is the sum of what shares grow by
-/// and the least that any method can do (Bavarian and others, The Optimality of Correlated Sampling, 2016).
+/// Weighted rendezvous hashing: each place draws a number for the key, and the least number divided by the weight
+/// wins. When a place goes, only its own keys move; when a weight grows, keys move only to it, as many as its share
+/// grows by. When shares change in any other way, at most 2d / (1 + d) of the keys move, where d is the sum of what
+/// shares grow by and the least that any method can do (Bavarian and others, The Optimality of Correlated Sampling,
+/// 2016).
 ///
-/// The hash of key and place is FNV-1a (64 bits) of each, mixed by the finaliser of SplitMix64; the draw is -ln(u), u in
-/// (0, 1).
+/// The hash of key and place is FNV-1a (64 bits) of each, mixed by the finaliser of SplitMix64; the draw is -ln(u), u
+/// in (0, 1).
 public struct StickyHash: Sendable {
   public let seed: UInt64
 

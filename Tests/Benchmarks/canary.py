@@ -25,7 +25,8 @@ class PostLoad(servers.Load):
 
     def __init__(self, server, connections, seconds):
         with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-            script.write("wrk.method = 'POST'\nwrk.body = '%s'\nwrk.headers['Content-Type'] = 'application/json'\n" % BODY)
+            script.write("wrk.method = 'POST'\nwrk.body = '%s'\n"
+                         "wrk.headers['Content-Type'] = 'application/json'\n" % BODY)
             script.flush()
             begin = server.cpu_seconds()
             output = subprocess.run(
@@ -54,7 +55,8 @@ class Router:
         with open(self.path, "w") as file:
             file.write(
                 "nodehost: 1\nnode: { id: 1, name: %s, address: 127.0.0.1, state: %s/state-%s }\n"
-                "cluster: { name: bench, key: for-a-benchmark-on-one-machine-only, peers: { 1: \"127.0.0.1:%d\" } }\n"
+                "cluster: { name: bench, key: \"${BENCH_KEY:-for-a-benchmark-on-one-machine-only}\",\n"
+                "  peers: { 1: \"127.0.0.1:%d\" } }\n"
                 "listen: { data: { address: \"127.0.0.1:%d\" }, peers: { address: \"127.0.0.1:%d\" } }\n"
                 "plugins: { folders: [%s], hot_swap: on }\nroles:\n  - role: coordinator\n  - role: canary\n"
                 "    config: { elector: \"\", leads: 1, initial: { versions: [%s], stable: v1 } }\n"
@@ -142,7 +144,8 @@ def disturbances(router, row):
         router.hostctl("swap", "canary")
 
     quiet = []
-    for name, what in [("the shares change", change), ("the manifest is read again", reload), ("the role is swapped", swap)]:
+    for name, what in [("the shares change", change), ("the manifest is read again", reload),
+                       ("the role is swapped", swap)]:
         disturbed, times = [], 0
         for _ in range(3):
             quiet.append(servers.Load(router.server, 64, DISTURBED_SECONDS).slow)

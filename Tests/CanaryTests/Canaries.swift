@@ -59,7 +59,8 @@ final class Canaries {
   func pass(_ time: Duration) { network.advance(by: time, step: .milliseconds(10)) }
 
   private func make(_ id: Int) throws -> FakeHost {
-    let host = try FakeHost(TestCanary.self, config: config, name: "canary", node: "node-\(id)", id: id, seed: UInt64(id))
+    let host = try FakeHost(
+      TestCanary.self, config: config, name: "canary", node: "node-\(id)", id: id, seed: UInt64(id))
     host.stub("coordinator", "propose", after: .milliseconds(20)) { [unowned self] (proposal: JSON) in
       propose(proposal, from: id)
     }
@@ -67,7 +68,9 @@ final class Canaries {
   }
 
   private func propose(_ proposal: JSON, from id: Int) -> JSON {
-    guard reachable.contains(id), let change = proposal["changes"]?[0] else { return ["outcome": "ABORT", "reason": "alone"] }
+    guard reachable.contains(id), let change = proposal["changes"]?[0] else {
+      return ["outcome": "ABORT", "reason": "alone"]
+    }
     let changes: JSON = [["key": change["key"]!, "change": change["change"]!]]
     var votes: [(String, JSON)] = []
     var isRefused = false

@@ -123,7 +123,9 @@ import Testing
     nodes.pass(.seconds(3))
     nodes.reachable = [1, 2]
     nodes.network.part([3], from: [1, 2])
-    for share in [10.0, 20, 30] { _ = try nodes.ask(1, "set", ["weights": ["v1": .double(100 - share), "v2": .double(share)]]) }
+    for share in [10.0, 20, 30] {
+      _ = try nodes.ask(1, "set", ["weights": ["v1": .double(100 - share), "v2": .double(share)]])
+    }
     #expect(nodes.versions == [4, 4, 1])
     let error = #expect(throws: RoleError.self) { try nodes.ask(3, "set", ["weights": ["v1": 100]]) }
     #expect(error != nil)
@@ -209,16 +211,64 @@ import Testing
     nodes.elect(1)
     nodes.pass(.seconds(3))
     let start: JSON = [
-      "version": "v2", "steps": [10, 100], "every_ms": 2_000, "min_samples": 0,
+      "version": "v2", "steps": [10, 100], "every_ms": 10_000, "min_samples": 0,
       "metrics": ["prometheus(http://10.0.0.5:9090, up == 1)<0.5"],
     ]
     _ = try nodes.ask(1, "start", start)
-    nodes.pass(.seconds(4))
+    nodes.pass(.seconds(12))
     #expect(nodes.canary(1).state.share(of: "v2") == .whole)
     value = "0.9"
     nodes.pass(.seconds(6))
-    let state = nodes.canary(1).state
-    #expect(state.stable == "v2" || state.decision.kind == .rollback)
+    let decision = nodes.canary(1).state.decision
+    #expect(decision.kind == .rollback && decision.why.contains("3 bad measurements in a row"), "\(decision.why)")
+  }
+
+  @Test func aBrokenSourceOfDataPausesAndDoesNotFail() throws {
+    let nodes = try Canaries(initial: Canaries.initial, [("measure_ms", 1_000)])
+    var status = 500
+    var asked: [JSON] = []
+    nodes[1].whenRequested = { request in
+      asked.append((try? JSON(payload: request.body)) ?? .null)
+      request.answer(status, body: "")
+    }
+    nodes.elect(1)
+    nodes.pass(.seconds(3))
+    let start: JSON = [
+      "version": "v2", "steps": [10, 100], "every_ms": 2_000, "min_samples": 0,
+      "metrics": ["webhook(http://10.0.0.5/x)"],
+    ]
+    _ = try nodes.ask(1, "start", start)
+    nodes.pass(.seconds(10))
+    let paused = nodes.canary(2).state
+    #expect(paused.rollout?.phase == .paused && paused.decision.why.contains("cannot be measured: 5 errors in a row"))
+    #expect(asked.first?["rollout"]?["canary"] == "v2")
+    status = 204
+    nodes.pass(.seconds(2))
+    _ = try nodes.ask(3, "resume", ["by": "Ada"])
+    nodes.pass(.seconds(5))
+    #expect(nodes.canary(1).state.stable == "v2")
+  }
+
+  @Test func peopleMayDecide() throws {
+    let nodes = try Canaries()
+    nodes.elect(1)
+    nodes.pass(.seconds(3))
+    _ = try nodes.ask(1, "start", Self.start)
+    _ = try nodes.ask(2, "pause", ["by": "Ada", "why": "lunch"])
+    #expect(nodes.canary(3).state.decision.why == "lunch")
+    let twice = #expect(throws: RoleError.self) { try nodes.ask(2, "pause", [:]) }
+    #expect(twice?.message == "it is paused already")
+    let shares = #expect(throws: RoleError.self) { try nodes.ask(2, "set", ["weights": ["v1": 100]]) }
+    #expect(shares?.message.contains("a rollout sets the shares now") == true)
+    _ = try nodes.ask(3, "promote", [:])
+    #expect(nodes.canary(1).state.share(of: "v2") == Share(percent: 50))
+    _ = try nodes.ask(3, "abort_rollout", ["why": "enough"])
+    #expect(nodes.canary(2).state.share(of: "v1") == .whole && nodes.canary(2).state.coolUntilMs == 0)
+    _ = try nodes.ask(1, "start", Self.start)
+    _ = try nodes.ask(1, "promote", ["all": true])
+    #expect(nodes.canary(2).state.stable == "v2" && nodes.canary(2).state.share(of: "v2") == .whole)
+    _ = try nodes.ask(1, "set", ["stable": "v2", "remove": ["v1"]])
+    #expect(nodes.canary(3).state.releases.map(\.id) == ["v2"] && nodes.digests.count == 1)
   }
 
   @Test func aSwapKeepsWhatWasCounted() throws {

@@ -6,7 +6,9 @@ import Testing
 /// The tests by which rollouts are judged: what they claim, on their own and over whole rollouts.
 @Suite struct EvidenceTests {
   @Test func logarithmsAreRight() {
-    for (number, logarithm) in [(1.0, 0.0), (2, 0.693147180559945), (0.01, -4.605170185988091), (1e300, 690.775527898214)] {
+    for (number, logarithm) in [
+      (1.0, 0.0), (2, 0.693147180559945), (0.01, -4.605170185988091), (1e300, 690.775527898214),
+    ] {
       #expect(abs(Logarithm.of(number) - logarithm) < 1e-12 * max(1, abs(logarithm)))
       #expect(abs(Logarithm.power(logarithm) / number - 1) < 1e-11)
     }
@@ -117,7 +119,8 @@ import Testing
     let rolledBack = outcome.windowsToRollback.count
     #expect(rolledBack <= 82)
     if rate < 0.01 { #expect(outcome.finished == 5_000 - rolledBack) }
-    print("good versions with \(JSON.double(rate * 100)) % errors and a limit of 1 %: \(rolledBack) of 5000 rolled back")
+    print(
+      "good versions with \(JSON.double(rate * 100)) % errors and a limit of 1 %: \(rolledBack) of 5000 rolled back")
   }
 
   /// Within how many windows a version with so many times the limit's errors is rolled back, 99 times of 100.

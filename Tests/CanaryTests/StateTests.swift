@@ -81,7 +81,9 @@ import Testing
 
   @Test(arguments: [
     ("Fri 16:00-Mon 08:00", [(4, 15, false), (4, 16, true), (6, 12, true), (0, 7, true), (0, 8, false)]),
-    ("Mon-Fri 22:00-06:00", [(0, 21, false), (0, 22, true), (1, 5, true), (5, 5, true), (5, 22, false), (0, 3, false)]),
+    (
+      "Mon-Fri 22:00-06:00", [(0, 21, false), (0, 22, true), (1, 5, true), (5, 5, true), (5, 22, false), (0, 3, false)]
+    ),
     ("* 12:00-13:00", [(3, 12, true), (3, 13, false)]),
     ("Sat-Sun 00:00-24:00", [(4, 23, false), (5, 0, true), (6, 23, true), (0, 0, false)]),
     ("Sun 20:00-Mon 04:00", [(6, 21, true), (0, 3, true), (0, 4, false)]),
@@ -96,14 +98,17 @@ import Testing
 
   @Test func readsMetrics() throws {
     #expect(try Metric("error_rate<1%").kind == .proportion(bad: .failed, limit: 0.01, factor: 1))
-    #expect(try Metric("p99.9 < 1s").kind == .proportion(bad: .slower(microseconds: 1_000_000), limit: 0.001, factor: 1))
+    #expect(
+      try Metric("p99.9 < 1s").kind == .proportion(bad: .slower(microseconds: 1_000_000), limit: 0.001, factor: 1))
     #expect(try Metric("error_rate<baseline*1.5").kind == .proportion(bad: .failed, limit: nil, factor: 1.5))
     let query = try Metric("prometheus(http://10.0.0.1:9090, sum(rate(x[1m])) by (a, b)) < 0.5")
     #expect(
       query.kind
         == .prometheus(
           url: "http://10.0.0.1:9090", query: "sum(rate(x[1m])) by (a, b)", isBelow: true, limit: 0.5))
-    for bad in ["error_rate<0", "error_rate", "p99<220ms", "p101<1s", "cpu<5", "webhook(ftp://x)", "error_rate<baseline*0.5"] {
+    for bad in [
+      "error_rate<0", "error_rate", "p99<220ms", "p101<1s", "cpu<5", "webhook(ftp://x)", "error_rate<baseline*0.5",
+    ] {
       #expect(throws: RoleError.self) { try Metric(bad) }
     }
     let near = #expect(throws: RoleError.self) { try Metric("p99<220ms") }

@@ -77,9 +77,14 @@ enum CanaryCommand {
     var members: [(String, JSON)] = [("version", .string(words[0]))]
     if let url = invocation.value("url") { members.append(("url", .string(url))) }
     if let steps = invocation.value("steps") {
-      members.append(("steps", .array(try steps.split(separator: ",").map { step throws(CommandFailure) in
-        .double(try number(String(step), "--steps", "per cents between commas"))
-      })))
+      members.append(
+        (
+          "steps",
+          .array(
+            try steps.split(separator: ",").map { step throws(CommandFailure) in
+              .double(try number(String(step), "--steps", "per cents between commas"))
+            })
+        ))
     }
     for (option, member) in [
       ("every", "every_ms"), ("cooldown", "cooldown_ms"), ("inconclusive", "inconclusive_ms"),

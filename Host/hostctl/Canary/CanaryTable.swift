@@ -18,7 +18,8 @@ enum CanaryTable {
       let isCanary = id == status["canary"]?.string
       table.add([
         .init(id + (id == status.text("stable") ? " *" : ""), isCanary ? .yellow : nil),
-        .init("\(bar(share)) \(percent(share))", isCanary ? .yellow : .green), .init(number(version["per_second"]?.double)),
+        .init("\(bar(share)) \(percent(share))", isCanary ? .yellow : .green),
+        .init(number(version["per_second"]?.double)),
         .init(requests == 0 ? "-" : percent(rate * 100), rate > 0.01 ? .red : nil),
         .init(milliseconds(version["p50_ms"])), .init(milliseconds(version["p95_ms"])),
         .init(milliseconds(version["p99_ms"])), .init(version.text("url")),
@@ -63,7 +64,9 @@ enum CanaryTable {
   /// Proportions are told in per cent, and what other servers say as it is.
   private static func finding(_ metric: JSON) -> String {
     if let broken = metric["broken"]?.string { return TextLayout.harmless(broken) }
-    guard let value = metric["canary"]?.double else { return TextLayout.harmless(metric["missing"]?.string ?? "no data") }
+    guard let value = metric["canary"]?.double else {
+      return TextLayout.harmless(metric["missing"]?.string ?? "no data")
+    }
     guard let needed = metric["evidence_needed"]?.double else { return number(value) }
     var text = percent(value * 100)
     if let baseline = metric["baseline"]?.double { text += ", baseline \(percent(baseline * 100))" }

@@ -4,15 +4,15 @@ extension CommandTable {
   static let canary = Command(
     name: "canary", summary: "Roll a version of a service out, and look at how that goes",
     discussion: """
-      start gives VERSION its share step by step. Each step lasts as long as --every says, and goes on when VERSION has \
-      had enough requests and no metric leans to failing; when chance is ruled out that VERSION is as good as it must \
-      be and as the stable version is, it gets no more requests at once. Whichever node leads decides, on what all \
-      nodes count, and all nodes change together.
+      start gives VERSION its share step by step. Each step lasts as long as --every says, and goes on when VERSION \
+      has had enough requests and no metric leans to failing; when chance is ruled out that VERSION is as good as it \
+      must be and as the stable version is, it gets no more requests at once. Whichever node leads decides, on what \
+      all nodes count, and all nodes change together.
 
       A metric is error_rate<1%, p99<250ms, error_rate<baseline*1.5, "prometheus(URL, QUERY)<0.5" or "webhook(URL)".
 
-      watch shows it until it is over, and fails if VERSION was rolled back. promote takes the next step now, with --all \
-      the whole. set changes shares by hand: v1=90 v2=10.
+      watch shows it until it is over, and fails if VERSION was rolled back. promote takes the next step now, \
+      with --all the whole. set changes shares by hand: v1=90 v2=10.
       """,
     arguments: [
       Argument(

@@ -8,10 +8,12 @@ final class Canary: Role, HealthReporting, Stateful {
     "canary", version: "1.0.0", "Splits requests between versions of a service, and rolls new ones out.")
   static let needs: [Need] = [.http, .client, .peers, .store, .timer, .random, .bus, .roles, .metrics]
   static let methods = [
-    Method("status()", "Shares, rates, and how far a rollout is, as the leading node knows it.", idempotent: true, status),
+    Method(
+      "status()", "Shares, rates, and how far a rollout is, as the leading node knows it.", idempotent: true, status),
     Method("status_here()", "The same as this node knows it.", idempotent: true, statusHere),
     Method("state()", "The routing state, whole.", idempotent: true, state),
-    Method("history(limit)", "The latest decisions and why they were made, the newest first.", idempotent: true, history),
+    Method(
+      "history(limit)", "The latest decisions and why they were made, the newest first.", idempotent: true, history),
     Method("start(request)", "Rolls a version out: {version, url, steps, every_ms, metrics, …}.", begin),
     Method("promote(request)", "The next step now; with {all: true} the whole.", promote),
     Method("pause(request)", "Holds the rollout: {by, why}.", pause),
@@ -25,7 +27,7 @@ final class Canary: Role, HealthReporting, Stateful {
   ]
   static let topics = [
     Topic("canary.changed", "Another state is at work on this node: version, digest, txid, before, node."),
-    Topic("canary.decided", "What was decided and why: version, timestamp_ms, txid, decision, shares."),
+    Topic("canary.decided", "What was decided and why: version, timestamp_ms, txid, decision, shares, sticky."),
   ]
 
   private let canary: CanaryNode

@@ -18,8 +18,8 @@ package enum Canary {
     always rising version in canary.changed
     """
   ) { [RoutingAgrees()] }
-  /// The same, seen from inside only.
-  private static let changesUnseen = RoleTrial(
+  /// The same, as those see it who ask.
+  private static let served = RoleTrial(
     build,
     """
     deployment canary/node.yaml
@@ -28,10 +28,12 @@ package enum Canary {
     faults crashes,partitions,loss
     clients 4 pause 50ms..600ms timeout 2s
       call canary.set {"sticky":{"member":"user-{unique}"}}
-    always one digest per version in canary.changed
-    """)
+      get /routing/state
+    """
+  ) { [RoutingAgrees()] }
   package static let planted = [
-    PlantedFault("SERVES_PREPARED", in: changesUnseen, breaks: "one digest per version in canary.changed"),
+    // What was prepared and then not committed is gone when its node starts anew.
+    PlantedFault("SERVES_PREPARED", in: served, breaks: RoutingAgrees.rises),
     PlantedFault("NO_VERSION_CHECK", in: changes, breaks: "one digest per version in canary.changed"),
     PlantedFault("FORGETS", in: changes, breaks: RoutingAgrees.rises),
   ]

@@ -1,7 +1,7 @@
 import HostCore
 
-/// A copy of a request to another server, whose answer is compared with the original's and then thrown away. It never holds up the original: if the other server
-/// does not keep up with the body, the copy is given up.
+/// A copy of a request to another server, whose answer is compared with the original's and then thrown away. It never
+/// holds up the original: if the other server does not keep up with the body, the copy is given up.
 final class ForwardMirror: ClientExchangeHandler {
   /// Of the answer, what is read to keep the connection; more of it is not worth that.
   private static let answerLimit = 1 << 20

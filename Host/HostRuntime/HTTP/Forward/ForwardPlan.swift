@@ -31,7 +31,8 @@ final class ForwardPlan: RequestTarget {
     lanes = loops.enumerated().map { [upstreams, mirrorCounts] place, loop in
       (
         ObjectIdentifier(loop),
-        ForwardLane(table, upstreams, place: place, loop: loop, pools: pools, mirrorTLS: mirrorTLS,
+        ForwardLane(
+          table, upstreams, place: place, loop: loop, pools: pools, mirrorTLS: mirrorTLS,
           mirrorCounts: mirrorCounts[place])
       )
     }

@@ -12,7 +12,8 @@ final class CanaryMeasures {
   init(_ metrics: Metrics) {
     self.metrics = metrics
     version = metrics.gauge("canary_state_version", "The version of the routing state that this node serves.")
-    decisions = metrics.counter("canary_decisions_total", "Changes of the state that this node has proposed and that were made.")
+    decisions = metrics.counter(
+      "canary_decisions_total", "Changes of the state that this node has proposed and that were made.")
     rollbacks = metrics.counter("canary_rollbacks_total", "Rollouts that this node has rolled back.")
     stale = metrics.gauge("canary_stale", "1 while the node's state may be older than the cluster's.")
   }

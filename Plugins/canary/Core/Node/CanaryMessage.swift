@@ -34,7 +34,8 @@ public enum CanaryMessage: Sendable, Equatable {
   }
 
   private static func historyEntry(_ json: JSON, before state: RoutingState) throws -> JSON {
-    let fields = try Fields(json, at: "/history", known: ["version", "timestamp_ms", "txid", "decision", "shares", "sticky"])
+    let fields = try Fields(
+      json, at: "/history", known: ["version", "timestamp_ms", "txid", "decision", "shares", "sticky"])
     _ = try fields.integer("version", 1...max(1, state.version))
     _ = try fields.integer("timestamp_ms")
     _ = try fields.text("txid", most: 64)

@@ -62,7 +62,9 @@ extension CanaryNode {
       guard isLoaded, heard.count + 1 >= majority else {
         throw RoleError(
           .unavailable,
-          "\(context.nodeName) is linked with \(heard.count + 1) of \(others.count + 1) nodes; a change takes \(majority)")
+          "\(context.nodeName) has heard from \(heard.count + 1) of \(others.count + 1) nodes, itself among them; "
+            + "a change takes \(majority)"
+        )
       }
       guard !isProposing else { throw RoleError(.aborted, "another change is under way") }
       let basis = state.version
@@ -70,7 +72,8 @@ extension CanaryNode {
         switch result {
         case .success(let new): reply.send(Self.answer(new))
         // Another one of the same number: what it has made may be on its way here.
-        case .failure(let error) where error.status == .aborted && tries > 1 && (newest > basis || state.version > basis):
+        case .failure(let error)
+        where error.status == .aborted && tries > 1 && (newest > basis || state.version > basis):
           again(reply, tries, make)
         case .failure(let error): reply.fail(error)
         }
@@ -159,7 +162,8 @@ extension CanaryNode {
   private func statusOfRollout(_ rollout: Rollout) -> JSON {
     let judge = judge(rollout)
     return [
-      "canary": .string(rollout.canary), "baseline": .string(rollout.baseline), "phase": .string(rollout.phase.rawValue),
+      "canary": .string(rollout.canary), "baseline": .string(rollout.baseline),
+      "phase": .string(rollout.phase.rawValue),
       "step": .int(Int64(rollout.step + 1)), "steps": .array(rollout.steps.map { .double($0.percent) }),
       "elapsed_ms": .int(elapsedMs), "every_ms": .int(rollout.everyMs), "alpha": .double(rollout.alpha),
       "min_samples": .int(rollout.minSamples), "metrics": judge.numbers,
@@ -176,7 +180,8 @@ extension CanaryNode {
     var entries: [JSON] = []
     let from = max(0, state.version - Int64(limit)) + 1
     try context.store.scan(from: Self.historyKey(from), to: StoreKey.end(ofPrefix: Self.historyPrefix.payload)) {
-      (stored: Stored<JSON>) in entries.append(stored.value)
+      (stored: Stored<JSON>) in
+      entries.append(stored.value)
     } then: { result in
       if case .failure(let error) = result { return reply.fail(error) }
       reply.send(["decisions": .array(entries.reversed())])

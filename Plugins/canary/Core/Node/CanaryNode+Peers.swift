@@ -53,7 +53,9 @@ extension CanaryNode {
       if version == state.version { disagreement = nil }
       return
     }
-    let words = "node \(node) has another state under the version \(version): \(digest.prefix(12)), here \(self.digest.prefix(12))"
+    let words =
+      "node \(node) has another state under the version \(version): \(digest.prefix(12)), "
+      + "here \(self.digest.prefix(12))"
     if disagreement != words { context.log.error(words) }
     disagreement = words
   }
@@ -64,7 +66,8 @@ extension CanaryNode {
       var entries: [JSON] = []
       let from = max(after, state.version - Int64(CanaryMessage.historyLimit)) + 1
       try context.store.scan(from: Self.historyKey(from), to: StoreKey.end(ofPrefix: Self.historyPrefix.payload)) {
-        (stored: Stored<JSON>) in entries.append(stored.value)
+        (stored: Stored<JSON>) in
+        entries.append(stored.value)
       } then: { [self] _ in
         // Those that this node may have stored since, but not begun to serve, are not told of.
         let known = entries.filter { ($0["version"]?.int ?? .max) < state.version }.suffix(CanaryMessage.historyLimit)

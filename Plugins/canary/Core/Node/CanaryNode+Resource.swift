@@ -11,7 +11,8 @@ extension CanaryNode {
       }
       let own = max(state.version, newest)
       guard own <= basis else {
-        throw RoleError(.aborted, "\(context.nodeName) has the state \(own) already, so it is no longer \(basis) that changes")
+        throw RoleError(
+          .aborted, "\(context.nodeName) has the state \(own) already, so it is no longer \(basis) that changes")
       }
     #endif
     try checkGate(new)
@@ -51,11 +52,14 @@ extension CanaryNode {
     if let limit = settings.gateErrorRate, tally.errorRate > limit {
       throw RoleError(
         .failedPrecondition,
-        "\(context.nodeName) fails \(JSON.double(tally.errorRate * 100)) % of its requests; the gate is at \(JSON.double(limit * 100)) %")
+        "\(context.nodeName) fails \(JSON.double(tally.errorRate * 100)) % of its requests; "
+          + "the gate is at \(JSON.double(limit * 100)) %"
+      )
     }
     if let limit = settings.gateP95Ms, let p95 = tally.percentile(0.95), p95 > Double(limit) {
       throw RoleError(
-        .failedPrecondition, "\(context.nodeName) has a p95 of \(JSON.double(p95.rounded())) ms; the gate is at \(limit) ms")
+        .failedPrecondition,
+        "\(context.nodeName) has a p95 of \(JSON.double(p95.rounded())) ms; the gate is at \(limit) ms")
     }
   }
 }

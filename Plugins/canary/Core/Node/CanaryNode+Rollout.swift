@@ -15,7 +15,8 @@ extension CanaryNode {
     if before.rollout != counting.rollout || before.step != counting.step { measured = [:] }
     let step = "\(rollout.id)/\(rollout.step)/\(rollout.phase.rawValue)"
     guard step != stepClock.step else { return }
-    // What was just agreed on begins now, whatever the clocks of other nodes say; what was read from the disk began then.
+    // What was just agreed on begins now, whatever the clocks of other nodes say; what was read from the disk began
+    // then.
     let passedMs = isNew ? 0 : min(max(0, wallMs - rollout.stepBeganMs), rollout.everyMs)
     stepClock = (step, now - passedMs * 1_000_000)
   }
@@ -98,10 +99,10 @@ extension CanaryNode {
   /// Proposes what the leader has decided; if that fails, it decides anew a second later.
   private func carryOut(_ what: String, _ change: (RoutingState) throws -> RoutingState) {
     do {
-      let rolledBack = try change(state)
-      propose(rolledBack) { [self] result in
+      let next = try change(state)
+      propose(next) { [self] result in
         switch result {
-        case .success: if rolledBack.decision.kind == .rollback { measures?.rollbacks.add() }
+        case .success: if next.decision.kind == .rollback { measures?.rollbacks.add() }
         case .failure(let error): context.log.warning("\(what): \(error)")
         }
       }
@@ -112,13 +113,13 @@ extension CanaryNode {
 
   /// Lets all nodes agree on a state that follows this node's; `done` comes when they have, or have not.
   func propose(_ new: RoutingState, then done: @escaping (Result<RoutingState, RoleError>) -> Void) {
-    proposals += 1
     var next = new
-    // The same proposal has the same name, should its answer be lost.
+    // `hostctl txn show` tells by it what the transaction was about.
     let number = String(context.random.next() & 0xFFFF_FFFF, radix: 16)
     next.transaction = "canary-\(next.version)-\(context.nodeID)-\(number)"
     let proposal: JSON = [
-      "id": .string(next.transaction), "need": "majority", "wait": "applied", "timeout_ms": JSON(settings.changeTimeoutMs),
+      "id": .string(next.transaction), "need": "majority", "wait": "applied",
+      "timeout_ms": JSON(settings.changeTimeoutMs),
       "changes": [
         [
           "resource": .string(context.roleName), "key": .string(Self.key),
@@ -127,7 +128,8 @@ extension CanaryNode {
       ],
     ]
     guard next.bytes.count <= RoutingState.byteLimit else {
-      return done(.failure(RoleError(.resourceExhausted, "the state would be larger than \(RoutingState.byteLimit) bytes")))
+      return done(
+        .failure(RoleError(.resourceExhausted, "the state would be larger than \(RoutingState.byteLimit) bytes")))
     }
     isProposing = true
     func end(_ result: Result<RoutingState, RoleError>) {
@@ -187,7 +189,8 @@ extension CanaryNode {
     }
     do {
       let headers: HTTPHeaders = body.isEmpty ? [] : ["content-type": "application/json"]
-      try context.client.request(method, url, headers: headers, body: body, timeout: .seconds(5), retries: 1) { result in
+      try context.client.request(method, url, headers: headers, body: body, timeout: .seconds(5), retries: 1) {
+        result in
         do {
           let answer = try result.get()
           if case .webhook = metric.kind, (400..<500).contains(answer.status) {

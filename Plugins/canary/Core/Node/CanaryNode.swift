@@ -30,7 +30,6 @@ public final class CanaryNode {
   var reports: [Int: NodeReport] = [:]
   var leader: Int?
   var isProposing = false
-  var proposals = 0
 
   var counting = Counting()
   var window: [String: Tally] = [:]

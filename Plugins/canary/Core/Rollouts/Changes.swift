@@ -64,7 +64,9 @@ extension RoutingState {
   func frozen(_ nowMs: Int64) -> FreezeWindow? { freeze.first { $0.holds(atMs: nowMs) } }
 
   func starting(_ request: StartRequest, _ nowMs: Int64) throws -> RoutingState {
-    guard version > 0 else { throw refusal("there is no routing state yet: give the role an `initial` one, or set one") }
+    guard version > 0 else {
+      throw refusal("there is no routing state yet: give the role an `initial` one, or set one")
+    }
     if let rollout {
       throw refusal("\(rollout.canary) is being rolled out; promote or abort that first")
     }
@@ -73,7 +75,8 @@ extension RoutingState {
       throw refusal("it cools down after a rollback until \(Timestamp.text(coolUntilMs)); `set` changes shares by hand")
     }
     guard request.version != stable else { throw refusal("\(stable) is the stable version already") }
-    guard let first = request.steps.first, request.steps.count < 2 || zip(request.steps, request.steps.dropFirst()).allSatisfy({ $0 < $1 })
+    guard let first = request.steps.first,
+      request.steps.count < 2 || zip(request.steps, request.steps.dropFirst()).allSatisfy({ $0 < $1 })
     else { throw RoleError(.invalidArgument, "each step is larger than the one before", at: "/steps") }
     var next = next(
       .start, by: request.by,
@@ -238,7 +241,9 @@ extension RoutingState {
       }
     }
     guard !weights.isEmpty else {
-      if releases.allSatisfy({ $0.share == .none }), let first = releases.indices.first { releases[first].share = .whole }
+      if releases.allSatisfy({ $0.share == .none }), let first = releases.indices.first {
+        releases[first].share = .whole
+      }
       return
     }
     for place in releases.indices { releases[place].share = .none }

@@ -2,12 +2,12 @@ public import NodeKit
 
 /// Decides, from what all nodes have counted, whether a rollout goes on.
 ///
-/// It *fails* when a metric is worse than its limit and worse than the baseline, each at a level of alpha / 2m over the
-/// whole rollout (m metrics), by the anytime-valid tests of ``Evidence``; while the baseline gets no requests, worse than
-/// its limit in this step, at alpha / 2m again. So a good version is rolled back with a chance of at most alpha, however
-/// often one looks. A step *passes* when its time is over, the canary has had enough requests, and no metric leans to
-/// failing: none is above both its limit and the baseline in what this step has counted. Everything else *holds*; too
-/// little data never passes.
+/// It *fails* when a metric is worse than its limit and worse than the baseline, each at a level of alpha / 2m over
+/// the whole rollout (m metrics), by the anytime-valid tests of ``Evidence``; while the baseline gets no requests,
+/// worse than its limit in this step, at alpha / 2m again. So a good version is rolled back with a chance of at most
+/// alpha, however often one looks. A step *passes* when its time is over, the canary has had enough requests, and no
+/// metric leans to failing: none is above both its limit and the baseline in what this step has counted. Everything
+/// else *holds*; too little data never passes.
 public struct Judge {
   public enum Verdict: Sendable, Equatable {
     case hold(String)
@@ -121,7 +121,8 @@ public struct Judge {
       return .pause("\(broken.metric.text) cannot be measured: \(broken.broken!)")
     }
     guard elapsedMs >= rollout.everyMs else {
-      return .hold("step \(rollout.step + 1) of \(rollout.steps.count) ends in \((rollout.everyMs - elapsedMs + 999) / 1000) s")
+      return .hold(
+        "step \(rollout.step + 1) of \(rollout.steps.count) ends in \((rollout.everyMs - elapsedMs + 999) / 1000) s")
     }
     if let leaning = findings.first(where: \.leans) {
       let words = "\(numbers(leaning)): worse than it should be, but that may be chance"

@@ -48,7 +48,8 @@ public struct Metric: Sendable, Equatable {
       }
       return .proportion(bad: .failed, limit: limit, factor: 1)
     }
-    guard sides[0].hasPrefix("p"), let percentile = Double(sides[0].dropFirst()), percentile > 0, percentile < 100 else {
+    guard sides[0].hasPrefix("p"), let percentile = Double(sides[0].dropFirst()), percentile > 0, percentile < 100
+    else {
       throw fault("`\(sides[0])` is not measured here; there are error_rate, and p50 to p99.9 for latencies")
     }
     guard let limit = time(sides[1]) else { throw fault("a latency has a limit such as 250ms or 1.5s") }
@@ -83,7 +84,8 @@ public struct Metric: Sendable, Equatable {
 
   private static func url(_ text: Substring) throws(RoleError) -> String {
     let url = trimmed(text)
-    guard url.hasPrefix("http://") || url.hasPrefix("https://"), url.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+    guard url.hasPrefix("http://") || url.hasPrefix("https://"), url.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+    else {
       throw RoleError(.invalidArgument, "`\(url)` is no URL; it begins with http:// or https://")
     }
     return url
@@ -102,7 +104,8 @@ public struct Metric: Sendable, Equatable {
 
   private static func time(_ text: String) -> Int64? {
     let (digits, unit): (Substring, Double) =
-      text.hasSuffix("ms") ? (text.dropLast(2), 1e3)
+      text.hasSuffix("ms")
+      ? (text.dropLast(2), 1e3)
       : text.hasSuffix("us") ? (text.dropLast(2), 1) : text.hasSuffix("s") ? (text.dropLast(), 1e6) : ("", 0)
     guard let number = Double(digits), number > 0, number * unit <= 1e10 else { return nil }
     return Int64((number * unit).rounded())
@@ -112,9 +115,10 @@ public struct Metric: Sendable, Equatable {
 /// How the data plane counts latencies: see the README, "Forwarding requests".
 public enum LatencyBounds {
   /// Each is included in its bucket; behind the last there is one more.
-  public static let microseconds: [Int64] = [100, 1_000, 10_000, 100_000, 1_000_000].flatMap { decade in
-    [10, 15, 20, 25, 30, 40, 50, 60, 75].map { Int64($0) * decade / 10 }
-  } + [10_000_000]
+  public static let microseconds: [Int64] =
+    [100, 1_000, 10_000, 100_000, 1_000_000].flatMap { decade in
+      [10, 15, 20, 25, 30, 40, 50, 60, 75].map { Int64($0) * decade / 10 }
+    } + [10_000_000]
 
   static var count: Int { microseconds.count + 1 }
 

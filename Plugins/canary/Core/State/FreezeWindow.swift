@@ -16,7 +16,8 @@ public struct FreezeWindow: Sendable, Equatable {
     self.text = text
     let fault = RoleError(
       .invalidArgument,
-      "`\(text)` is no freeze window; write \"Fri 16:00-Mon 08:00\", \"Mon-Fri 22:00-06:00\" or \"* 12:00-13:00\", in UTC",
+      "`\(text)` is no freeze window; write \"Fri 16:00-Mon 08:00\", \"Mon-Fri 22:00-06:00\" or "
+        + "\"* 12:00-13:00\", in UTC",
       at: "/freeze")
     guard text.utf8.count <= 40 else { throw fault }
     let words = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
@@ -49,7 +50,8 @@ public struct FreezeWindow: Sendable, Equatable {
 
   private static func minute(_ text: Substring) -> Int? {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count == 2, parts.allSatisfy({ $0.utf8.count == 2 && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }),
+    guard parts.count == 2,
+      parts.allSatisfy({ $0.utf8.count == 2 && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }),
       let hour = Int(parts[0]), let minute = Int(parts[1]), minute < 60, hour < 24 || hour == 24 && minute == 0
     else { return nil }
     return hour * 60 + minute

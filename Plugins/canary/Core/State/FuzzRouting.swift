@@ -1,7 +1,7 @@
 internal import NodeKit
 
-/// What the fuzzer tries: the bytes as a message of another node, as a state, as a request of somebody who wants a change,
-/// and as a user's input. Stops the process on what should never be.
+/// What the fuzzer tries: the bytes as a message of another node, as a state, as a request of somebody who wants a
+/// change, and as a user's input. Stops the process on what should never be.
 package func fuzzRouting(_ bytes: [UInt8]) {
   if let message = try? CanaryMessage(bytes) {
     precondition((try? CanaryMessage(message.bytes)) == message, "it is written as it was read")

@@ -26,9 +26,9 @@ public enum Evidence {
   }
 
   /// ln of what one window says for each alternative against "its odds of a bad request are at most `factor` times the
-  /// baseline's". Of a window only this is used: given how many requests each version had, and how many of all were bad,
-  /// how many of the bad ones were the canary's. Under equal odds that is hypergeometric, under odds θ times as high
-  /// Fisher's noncentral hypergeometric; their ratio is an e-value whatever the rate of errors itself is (the
+  /// baseline's". Of a window only this is used: given how many requests each version had, and how many of all were
+  /// bad, how many of the bad ones were the canary's. Under equal odds that is hypergeometric, under odds θ times as
+  /// high Fisher's noncentral hypergeometric; their ratio is an e-value whatever the rate of errors itself is (the
   /// conditional test of Cornfield 1956, as a sequential one). So a rate that rises and falls for both is no evidence,
   /// and windows of different nodes and seconds may be multiplied.
   public static func ofWindow(
@@ -38,7 +38,9 @@ public enum Evidence {
     let low = max(0, bad - baseline.all), high = min(bad, canary.all)
     guard bad > 0, high > low, high - low < termLimit else { return none }
     let logFactor = Logarithm.of(factor)
-    let sums = high - low <= fewTerms ? fewSums(canary.all, baseline.all, bad, low...high, factor)
+    let sums =
+      high - low <= fewTerms
+      ? fewSums(canary.all, baseline.all, bad, low...high, factor)
       : manySums(canary.all, baseline.all, bad, low...high, logFactor)
     var logs = none
     for place in logs.indices {
