@@ -88,7 +88,7 @@ extension CanaryNode {
   }
 
   private func table(_ prefix: String) -> JSON {
-    var table = settings.forward.object ?? JSONObject()
+    var table = settings.forward.members
     table["listener"] = .string(settings.listener)
     table["prefix"] = .string(prefix)
     table["upstreams"] = .array(

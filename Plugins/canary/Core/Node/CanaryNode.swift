@@ -57,9 +57,6 @@ public final class CanaryNode {
         throw RoleError(error.status, error.message, at: "/initial" + error.place)
       }
     }
-    guard settings.forward.object != nil else {
-      throw RoleError(.invalidArgument, "expected an object", at: "/forward")
-    }
     if let rate = settings.gateErrorRate, !(0...1).contains(rate) {
       throw RoleError(.invalidArgument, "\(rate) is not from 0 to 1", at: "/gate_error_rate")
     }
