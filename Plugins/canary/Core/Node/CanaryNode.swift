@@ -54,7 +54,7 @@ public final class CanaryNode {
     predictor = Predictor(nodeName: context.nodeName)
     if let first = settings.first {
       do { _ = try RoutingState().setting(first, 0) } catch let error as RoleError {
-        throw RoleError(error.status, error.message, at: "/initial" + error.place)
+        throw RoleError(error.status, error.description, at: "/initial")
       }
     }
     guard settings.forward.object != nil else {

@@ -26,6 +26,5 @@ public struct CanarySettings: RoleConfig {
 
   public init() {}
 
-  /// Nothing is as good as nothing in it.
-  var first: JSON? { initial == .null || initial == [:] ? nil : .some(initial) }
+  var first: JSON? { initial == .null ? nil : .some(initial) }
 }
