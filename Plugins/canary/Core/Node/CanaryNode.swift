@@ -57,9 +57,9 @@ public final class CanaryNode {
         throw RoleError(error.status, error.description, at: "/initial")
       }
     }
-    guard settings.forward.object != nil else {
-      throw RoleError(.invalidArgument, "expected an object", at: "/forward")
-    }
+    // What the members say the host reads when it gets the table.
+    _ = try Fields(
+      settings.forward, at: "/forward", known: ["timeout_ms", "retries", "health", "ejection", "limits", "host"])
     if let rate = settings.gateErrorRate, !(0...1).contains(rate) {
       throw RoleError(.invalidArgument, "\(rate) is not from 0 to 1", at: "/gate_error_rate")
     }
