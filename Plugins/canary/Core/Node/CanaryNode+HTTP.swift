@@ -88,7 +88,7 @@ extension CanaryNode {
   }
 
   private func table(_ prefix: String) -> JSON {
-    var table = settings.forward.members
+    var table = settings.forward.object ?? JSONObject()
     table["listener"] = .string(settings.listener)
     table["prefix"] = .string(prefix)
     table["upstreams"] = .array(

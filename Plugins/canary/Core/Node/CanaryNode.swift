@@ -54,9 +54,12 @@ public final class CanaryNode {
     predictor = Predictor(nodeName: context.nodeName)
     if let first = settings.first {
       do { _ = try RoutingState().setting(first, 0) } catch let error as RoleError {
-        throw RoleError(error.status, error.message, at: "/initial" + error.place)
+        throw RoleError(error.status, error.description, at: "/initial")
       }
     }
+    // What the members say the host reads when it gets the table.
+    _ = try Fields(
+      settings.forward, at: "/forward", known: ["timeout_ms", "retries", "health", "ejection", "limits", "host"])
     if let rate = settings.gateErrorRate, !(0...1).contains(rate) {
       throw RoleError(.invalidArgument, "\(rate) is not from 0 to 1", at: "/gate_error_rate")
     }

@@ -8,10 +8,12 @@ public struct CanarySettings: RoleConfig {
   @Setting(
     "The state on which the nodes agree first: versions [{id, url, weight in per cent}], stable, sticky, match."
   )
-  public var initial: [String: JSON] = [:]
+  public var initial: JSON = .null
   @Setting("Beginnings of paths that go to the versions' upstreams.", count: 1...16) public var routes = ["/predict"]
   @Setting("The answer's header that names the version; empty: none.", length: 0...128) public var header = "X-Version"
-  @Setting("More about the forward tables to the upstreams.") public var forward = ForwardSettings()
+  @Setting(
+    "More members of the forward tables to the upstreams: timeout_ms, retries, health, ejection, limits, host.")
+  public var forward: JSON = [:]
   @Setting("Between two messages that say which state a node has.", in: 50...60_000) public var heartbeatMs = 2_000
   @Setting("So long a change may take on all nodes.", in: 100...600_000) public var changeTimeoutMs = 10_000
   @Setting("Between two measurements of metrics from elsewhere.", in: 100...3_600_000) public var measureMs = 10_000
@@ -24,22 +26,5 @@ public struct CanarySettings: RoleConfig {
 
   public init() {}
 
-  /// Nil: nothing is agreed on at first.
-  var first: JSON? {
-    initial.isEmpty ? nil : .object(JSONObject(initial.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }))
-  }
-}
-
-/// What a forward table may have beside its upstreams; the host looks into each.
-public struct ForwardSettings: RoleConfig {
-  @Setting("To the head of an answer, and between two pieces of a body.", in: 1...3_600_000) public var timeoutMs: Int?
-  @Setting("{count, budget_percent}") public var retries: JSON?
-  @Setting("{path, interval_ms, timeout_ms, healthy, unhealthy}") public var health: JSON?
-  @Setting("{failures, for_ms, most_percent}") public var ejection: JSON?
-  @Setting("{connections, pending}") public var limits: JSON?
-  @Setting("The Host header: client or upstream.") public var host: String?
-
-  public init() {}
-
-  var members: JSONObject { setting?.object ?? JSONObject() }
+  var first: JSON? { initial == .null ? nil : .some(initial) }
 }
