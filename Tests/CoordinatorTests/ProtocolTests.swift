@@ -295,7 +295,8 @@ extension CommitMessage {
     decision.votes = votes.enumerated().map { .init(node: $0 + 1, vote: $1) }
     (decision.prepareTook, decision.decideTook) = (800, 400)
     let transaction = Transaction(
-      id: "1.7.42", ballot: ballot, number: 12, floor: Mark(ballot: ballot, number: 9), began: 5, members: [.init(node: 1, run: 2), .init(node: 2, run: 9)], needed: 2,
+      id: "1.7.42", ballot: ballot, number: 12, floor: Mark(ballot: ballot, number: 9), began: 5,
+      members: [.init(node: 1, run: 2), .init(node: 2, run: 9)], needed: 2,
       shares: [Share(resource: "ledger", keys: ["a", "ü"], changes: "[{\"key\":\"a\",\"change\":1}]")])
     return [
       [.hello(run: 3, deciders: .max, wantsAnswer: true), .promise(ballot)],
