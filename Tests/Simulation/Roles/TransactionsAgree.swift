@@ -208,8 +208,9 @@ private struct Stored {
 
   static func transaction(_ bytes: [UInt8]) -> (id: String, keys: [String])? {
     var reader = Stored(bytes)
-    guard reader.number(1) == 1, let id = reader.text(), reader.number(8) != nil, reader.number(8) != nil,
-      reader.number(8) != nil, let members = reader.number(4)
+    // Ballot, number, floor, and when it began.
+    guard reader.number(1) == 1, let id = reader.text(), (0..<7).allSatisfy({ _ in reader.number(8) != nil }),
+      let members = reader.number(4)
     else { return nil }
     for _ in 0..<members where reader.number(4) == nil || reader.number(8) == nil { return nil }
     guard reader.number(4) != nil, let shares = reader.number(4) else { return nil }
