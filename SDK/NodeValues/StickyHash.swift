@@ -39,7 +39,8 @@ public struct StickyHash: Sendable {
     return number ^ number >> 31
   }
 
-  /// From additions, multiplications and divisions alone, whose results are the same on every machine.
+  /// From additions, multiplications and divisions alone, whose results are the same on every machine. Right to 1e-9,
+  /// which is enough to draw by, and all that a request should cost.
   @inlinable @inline(__always)
   static func negativeLogarithm(_ unit: Double) -> Double {
     let exponent = Double(unit.exponent)

@@ -58,6 +58,14 @@ import Testing
     #expect(bank[2].core.votes.isWithout("1.1.1"))
   }
 
+  /// Else participants would have to remember all votes from there on.
+  @Test func whatOneDecidesAloneIsSettledToo() {
+    let bank = Bank(), core = bank[1].core
+    for nodes in [[2], [2, 3], [1]] { bank.propose(.proposal(nodes: nodes, "\"wait\":\"applied\",")) }
+    bank.pass(seconds: 2)
+    #expect(core.told.isEmpty && core.unsettled.floor(of: core.ballot) == Mark(ballot: core.ballot, number: 4))
+  }
+
   /// With a majority, a no that nobody heard is no outcome.
   @Test func whoHasOnlyRefusedSaysNoOutcome() throws {
     let bank = Bank()

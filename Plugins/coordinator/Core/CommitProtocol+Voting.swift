@@ -167,20 +167,31 @@ extension CommitProtocol {
   /// It is over for those who wait for the outcome, and its keys are free: who comes next finds it told already.
   private func finish(_ transaction: OpenTransaction, _ decision: Decision) {
     notices.append(.decided(decision))
+    let isTold = decision.outcome == .commit && !decision.listeners.isEmpty
+    let later = answerOrigins(of: transaction, decision, butThoseWhoWaitFor: isTold)
+    if isTold { keepTelling(ToldTransaction(decision, since: now), of: transaction, later) }
+    end(transaction)
+  }
+
+  /// Gives back those who are not answered yet: they want to know when it is carried out.
+  private func answerOrigins(
+    of transaction: OpenTransaction, _ decision: Decision, butThoseWhoWaitFor isCarriedOut: Bool
+  ) -> [Origin] {
     var later: [Origin] = []
     for waiting in transaction.origins {
-      if waiting.untilApplied, decision.outcome == .commit, !decision.listeners.isEmpty {
+      if waiting.untilApplied, isCarriedOut {
         later.append(waiting.origin)
       } else {
         answer(waiting.origin, .decided(decision, applyTook: nil))
       }
     }
-    if decision.outcome == .commit, !decision.listeners.isEmpty {
-      var new = ToldTransaction(decision, since: now)
-      (new.waiting, new.place) = (later, transaction.place)
-      told[transaction.id] = new
-    }
-    end(transaction)
+    return later
+  }
+
+  private func keepTelling(_ new: ToldTransaction, of transaction: OpenTransaction, _ waiting: [Origin]) {
+    var new = new
+    (new.waiting, new.place) = (waiting, transaction.place)
+    told[transaction.id] = new
   }
 
   private func end(_ transaction: OpenTransaction) {
@@ -200,16 +211,10 @@ extension CommitProtocol {
       transaction.decision!.prepareTook = UInt32(clamping: (now - transaction.askedAt) / 1000)
       remember(transaction.decision!)
       notices.append(.decided(transaction.decision!))
-      var later: [Origin] = []
-      for waiting in transaction.origins {
-        if waiting.untilApplied, decision.outcome == .commit {
-          later.append(waiting.origin)
-        } else {
-          answer(waiting.origin, .decided(transaction.decision!, applyTook: nil))
-        }
-      }
+      let later = answerOrigins(
+        of: transaction, transaction.decision!, butThoseWhoWaitFor: decision.outcome == .commit)
       if !later.isEmpty {
-        told[decision.id] = ToldTransaction(transaction.decision!, since: now, by: node, waiting: later)
+        keepTelling(ToldTransaction(transaction.decision!, since: now, by: node), of: transaction, later)
       }
       return end(transaction)
     }

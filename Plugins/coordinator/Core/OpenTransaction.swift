@@ -86,8 +86,8 @@ struct ToldTransaction {
   }
 
   /// The node has decided alone, and is carrying it out.
-  init(_ decision: Decision, since: Int64, by node: Int, waiting: [CommitProtocol.Origin]) {
+  init(_ decision: Decision, since: Int64, by node: Int) {
     self.init(decision, since: since)
-    (isRecorded, listeners, self.waiting) = (false, [node], waiting)
+    (isRecorded, listeners) = (false, [node])
   }
 }
