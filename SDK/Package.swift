@@ -21,6 +21,7 @@ let package = Package(
     .library(name: "NodeTesting", targets: ["NodeTesting"]),
     .library(name: "ProtoFields", targets: ["ProtoFields"]),
     .library(name: "ReplicatedLog", targets: ["ReplicatedLog"]),
+    .library(name: "Tensors", targets: ["Tensors"]),
   ],
   targets: [
     .target(name: "CNodeABI", path: "CNodeABI", exclude: ["describe", "plugin.map"]),
@@ -33,6 +34,13 @@ let package = Package(
     .target(name: "ProtoFields", dependencies: ["NodeKit"], path: "ProtoFields", swiftSettings: settings),
     .target(
       name: "ReplicatedLog", dependencies: ["NodeValues", "NodeKit"], path: "ReplicatedLog", swiftSettings: settings),
+    .systemLibrary(name: "CZstd", path: "CZstd", providers: [.apt(["libzstd-dev"])]),
+    .target(
+      name: "CTensors", path: "CTensors",
+      // The same bits on every machine: no product and sum in one where the machine could.
+      cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off", "-fvisibility=hidden"])]),
+    .target(
+      name: "Tensors", dependencies: ["NodeValues", "CTensors", "CZstd"], path: "Tensors", swiftSettings: settings),
     .target(name: "NodeSchema", dependencies: ["NodeValues"], path: "NodeSchema", swiftSettings: settings),
     .systemLibrary(name: "CFFI", path: "CFFI", providers: [.apt(["libffi-dev"])]),
     .target(
