@@ -177,6 +177,15 @@ let package = Package(
             })
       ],
       linkerSettings: ["vips", "gobject-2.0", "glib-2.0", "crypto"].map { .linkedLibrary($0) }),
+    // Trains networks, for the role `trainer`. In debug builds, too, it is optimised: tests train.
+    .target(
+      name: "CTraining", path: "Plugins/trainer/Engine",
+      cSettings: [
+        .unsafeFlags(["-O2", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])
+      ],
+      linkerSettings: ["m", "z"].map { .linkedLibrary($0) }),
+    .target(
+      name: "TrainerCore", dependencies: ["NodeKit", "CTraining"], path: "Plugins/trainer/Core", swiftSettings: strict),
     module("HostCore", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema"], settings: fast),
     module(
       "HostRuntime", in: "Host",
@@ -237,6 +246,7 @@ let package = Package(
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
     tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
+    tests("TrainerTests", ["NodeKit", "TrainerCore", "FuzzSupport"]),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
   ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers
 )
