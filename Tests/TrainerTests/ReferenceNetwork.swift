@@ -16,7 +16,7 @@ struct ReferenceNetwork {
 
   /// How the loss changes with a parameter: the difference over a small step in each direction.
   func slope(of parameters: [Double], at place: Int, _ data: DataSet) -> Double {
-    let step = 1e-5
+    let step = 1e-7
     var moved = parameters
     moved[place] += step
     let above = loss(moved, data)
