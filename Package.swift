@@ -211,10 +211,10 @@ let package = Package(
 
     .executableTarget(
       name: "benchmarks",
-      dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime"],
+      dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime", "TrainerCore"],
       path: "Tests/Benchmarks",
       exclude: [
-        "run", "failover.py", "gateway.py", "images.py", "servers.py", "Ballast", "Gateway", "Greeter", "Router",
+        "run", "failover.py", "gateway.py", "images.py", "servers.py", "training.py", "training_peer.py", "Ballast", "Gateway", "Greeter", "Router",
         "Receiver", "Peers", "Rpc",
       ],
       swiftSettings: strict),

@@ -19,9 +19,12 @@ case "manifest" where arguments.count == 2: ManifestBenchmark.run(arguments.last
 case "store" where arguments.count == 4:
   let words = Array(arguments)
   StoreBenchmark(folder: words[1], depth: Int(words[2]) ?? 1, commits: Int(words[3]) ?? 1).run()
+case "training" where arguments.count == 4:
+  let words = Array(arguments)
+  try TrainingBenchmark(model: words[1], threads: Int(words[2]) ?? 1, folder: words[3]).run()
 default:
   print(
     "usage: benchmarks calls FOLDER | swap PLUGIN.so SWAPS FOLDER | blob PLUGINS FOLDER plain|sealed | manifest FILE "
-      + "| store FOLDER DEPTH COMMITS")
+      + "| store FOLDER DEPTH COMMITS | training MODEL THREADS FOLDER")
   exit(64)
 }

@@ -15,9 +15,11 @@ package struct LocalTraining: Sendable, Equatable {
   package var batch: Int
   /// Of the order in which samples come.
   package var seed: UInt64
+  /// Otherwise they come as they lie, in each epoch.
+  package var isShuffled: Bool
 
-  package init(epochs: Int = 1, batch: Int = 32, seed: UInt64 = 0) {
-    (self.epochs, self.batch, self.seed) = (epochs, batch, seed)
+  package init(epochs: Int = 1, batch: Int = 32, seed: UInt64 = 0, isShuffled: Bool = true) {
+    (self.epochs, self.batch, self.seed, self.isShuffled) = (epochs, batch, seed, isShuffled)
   }
 }
 
@@ -28,7 +30,7 @@ package struct TrainingReport: Sendable, Equatable {
 }
 
 extension TrainingEngine {
-  /// Trains on a data set, in another order in each epoch.
+  /// Trains on a data set.
   ///
   /// - Parameter between: called after each batch with the part that is done. What it throws ends the training at once;
   ///   the parameters are then those of the last step.
@@ -45,7 +47,7 @@ extension TrainingEngine {
     var score = Score(loss: 0, accuracy: 0)
     try withThreads {
       for epoch in 0..<plan.epochs {
-        order.shuffle(using: &numbers)
+        if plan.isShuffled { order.shuffle(using: &numbers) }
         var loss = 0.0, correct = 0
         for step in 0..<steps {
           let part = step * plan.batch..<min((step + 1) * plan.batch, data.count)
