@@ -47,6 +47,22 @@ struct ModelFields {
     return Float(number)
   }
 
+  mutating func optionalNumber(_ name: String) throws(RoleError) -> Float? {
+    guard let value = take(name) else { return nil }
+    guard let number = value.double, number.isFinite else { throw wrong("expected a number", "\(place)/\(name)") }
+    return Float(number)
+  }
+
+  mutating func text(_ name: String, _ standard: String?) throws(RoleError) -> String {
+    guard let value = take(name) ?? standard.map({ .string($0) }) else {
+      throw wrong("\(name) is missing; write `\(name): …`", place)
+    }
+    guard let text = value.string, !text.isEmpty else {
+      throw wrong("expected text, not \(value.kind)", "\(place)/\(name)")
+    }
+    return text
+  }
+
   mutating func truth(_ name: String, _ standard: Bool) throws(RoleError) -> Bool {
     guard let value = take(name) else { return standard }
     guard let truth = value.bool else { throw wrong("expected true or false, not \(value.kind)", "\(place)/\(name)") }

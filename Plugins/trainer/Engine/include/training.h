@@ -180,6 +180,28 @@ int32_t training_evaluate(training_network *network, const training_batch *batch
 /** What the network puts out for each sample, without softmax. */
 int32_t training_predict(training_network *network, const training_batch *batch, float *outputs, training_error *error);
 
+/* ---- data ---- */
+
+#define TRAINING_RAW_DEFLATE 1u
+#define TRAINING_GZIP 2u
+
+/** Bytes that training_release gives back. */
+typedef struct training_bytes {
+  const void *TRAINING_NULLABLE start;
+  uint64_t count;
+} training_bytes;
+
+/** Reads a whole file, which must be a regular one of at most `limit` bytes. It blocks: for threads of the pool. */
+int32_t training_read_file(const char *path, uint64_t limit, training_bytes *bytes, training_error *error);
+void training_release(training_bytes bytes);
+/** Unpacks into `room`; fails if what comes out is not exactly `count` bytes. */
+int32_t training_inflate(uint32_t kind, const void *packed, uint64_t packed_count, void *room, uint64_t count,
+                         training_error *error);
+uint32_t training_crc32(const void *TRAINING_NULLABLE start, uint64_t count);
+
+/** A number of a gamma distribution of this shape, from a generator of uniform numbers in (0, 1). */
+double training_gamma(double shape, double (*uniform)(void *context), void *context);
+
 #if defined(__clang__)
 #pragma clang assume_nonnull end
 #pragma clang diagnostic pop
