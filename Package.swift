@@ -121,7 +121,8 @@ let fuzzers: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "fuzz", dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog"], path: "Tests/Fuzz",
+      name: "fuzz", dependencies: ["ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "TrainerCore"],
+      path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
   ]
@@ -214,7 +215,8 @@ let package = Package(
       dependencies: ["CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime", "TrainerCore"],
       path: "Tests/Benchmarks",
       exclude: [
-        "run", "failover.py", "gateway.py", "images.py", "servers.py", "training.py", "training_peer.py", "Ballast", "Gateway", "Greeter", "Router",
+        "run", "failover.py", "gateway.py", "images.py", "servers.py", "training.py", "training_peer.py", "Ballast",
+        "Gateway", "Greeter", "Router",
         "Receiver", "Peers", "Rpc",
       ],
       swiftSettings: strict),
@@ -246,7 +248,9 @@ let package = Package(
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
     tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
-    tests("TrainerTests", ["NodeKit", "TrainerCore", "FuzzSupport"]),
+    .testTarget(
+      name: "TrainerTests", dependencies: ["NodeKit", "TrainerCore", "FuzzSupport"], path: "Tests/TrainerTests",
+      exclude: ["Data", "make-data.py"], swiftSettings: strict),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
   ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers
 )

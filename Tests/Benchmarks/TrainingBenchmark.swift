@@ -14,7 +14,8 @@ struct TrainingBenchmark {
 
   func run() throws {
     let data = SyntheticImages(seed: 1).samples(Self.samples)
-    let engine = try TrainingEngine(ModelDescription(json: .string(model)), batch: Self.batch, threads: threads, seed: 1)
+    let engine = try TrainingEngine(
+      ModelDescription(json: .string(model)), batch: Self.batch, threads: threads, seed: 1)
     write(data.samples, "samples")
     write(data.labels, "labels")
     write(engine.parameters, "parameters")

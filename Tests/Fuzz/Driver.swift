@@ -2,6 +2,7 @@ import HostCore
 import HostRuntime
 import ProtoFields
 import ReplicatedLog
+import TrainerCore
 
 /// What libFuzzer's `main` tries. Set once, before the first input.
 nonisolated(unsafe) private var target: ([UInt8]) -> Void = { _ in }
@@ -26,10 +27,11 @@ public func initialize(
   case "rpc": target = fuzzRpc
   case "log": target = fuzzReplicatedLog
   case "proto": target = fuzzProtoFields
+  case "data": target = fuzzDataSets
   case "manifest": target = { bytes in bytes.withUnsafeBytes(fuzzManifest) }
   default:
     fatalError(
-      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto "
+      "usage: fuzz http|server|client|call|plugin|json|signature|schema|manifest|blob|peers|rpc|log|proto|data "
         + "[ARGUMENT OF LIBFUZZER...]")
   }
   words.pointee[1] = words.pointee[0]

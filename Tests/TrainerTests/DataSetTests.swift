@@ -16,7 +16,8 @@ import Testing
 
   @Test(arguments: ["u1", "i1", "u2", "i2", "i4", "i8", "f4", "f8"]) func numbersOfEveryType(_ type: String) throws {
     let set = try load([
-      "format": "npy", "path": .string(Self.path("\(type).npy")), "labels": .string(Self.path("labels.npy")), "scale": 2,
+      "format": "npy", "path": .string(Self.path("\(type).npy")), "labels": .string(Self.path("labels.npy")),
+      "scale": 2,
     ])
     #expect(set.shape == SampleShape(4) && set.labels == Self.labels && set.classes == 3)
     #expect(set.samples == Self.numbers.map { $0 * 2 })

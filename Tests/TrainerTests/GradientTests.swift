@@ -11,7 +11,10 @@ import Testing
     ("dense", row([.dense(units: 7, bias: true), .dense(units: 5, bias: true)])),
     ("dense with ReLU", row([.dense(units: 19, bias: true), .relu, .dense(units: 5, bias: false)])),
     ("GELU", row([.dense(units: 9, bias: true), .gelu, .dense(units: 5, bias: true)])),
-    ("layer norm of rows", row([.dense(units: 9, bias: true), .layerNorm(epsilon: 1e-3), .dense(units: 5, bias: true)])),
+    (
+      "layer norm of rows",
+      row([.dense(units: 9, bias: true), .layerNorm(epsilon: 1e-3), .dense(units: 5, bias: true)])
+    ),
     ("ReLU that nothing takes in", row([.dense(units: 9, bias: true), .gelu, .relu, .dense(units: 5, bias: true)])),
     ("squared error", row([.dense(units: 9, bias: true), .relu, .dense(units: 5, bias: true)], loss: .squaredError)),
     ("convolutions", image([convolution(4, 3, padding: 1), .relu, convolution(3, 3)])),
@@ -27,7 +30,10 @@ import Testing
     ("batch norm with ReLU", image([convolution(4, 3), .batchNorm(epsilon: 1e-3, momentum: 0.1), .relu])),
     ("layer norm of images", image([convolution(3, 3), .layerNorm(epsilon: 1e-3), .gelu])),
     ("dropout", image([convolution(4, 3), .dropout(rate: 0.4)])),
-    ("residual", image([convolution(4, 3), .residual(body: [.gelu, convolution(4, 3, padding: 1)], shortcut: []), .relu])),
+    (
+      "residual",
+      image([convolution(4, 3), .residual(body: [.gelu, convolution(4, 3, padding: 1)], shortcut: []), .relu])
+    ),
     (
       "residual with a shortcut",
       image([

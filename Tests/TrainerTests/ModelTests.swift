@@ -29,7 +29,11 @@ import Testing
       "input": [2, 4, 4],
       "layers": [
         ["convolution": ["channels": 2, "window": 3, "padding": 1]],
-        ["residual": ["body": ["batch-norm"], "shortcut": [["convolution": ["channels": 2, "window": 1, "bias": false]]]]],
+        [
+          "residual": [
+            "body": ["batch-norm"], "shortcut": [["convolution": ["channels": 2, "window": 1, "bias": false]]],
+          ]
+        ],
         "flatten", ["dense": 3],
       ],
     ])
@@ -63,13 +67,18 @@ import Testing
       (["input": [4], "layers": ["dense"]], "/layers/0", "units is missing; write `units: 1`"),
       (["input": [4], "layers": [["dense": 0]]], "/layers/0/dense/units", "from 1 to 1048576, not 0"),
       (["input": [4], "layers": [["dense": 1.5]]], "/layers/0/dense/units", "not 1.5"),
-      (["input": [4], "layers": [["dense": ["units": 2, "unit": 3]]]], "/layers/0/dense/unit", "known are units, bias"),
+      (
+        ["input": [4], "layers": [["dense": ["units": 2, "unit": 3]]]], "/layers/0/dense/unit", "known are units, bias"
+      ),
       (["input": [4], "layers": [["dense": ["units": 2, "bias": 1]]]], "/layers/0/dense/bias", "true or false"),
       (["input": [4], "layers": [["relu": ["slope": 1]]]], "/layers/0/relu/slope", "it has none"),
       (["input": [4], "layers": [["dropout": 1]]], "/layers/0/dropout/rate", "from 0.0 to 0.99"),
       (["input": [4], "layers": ["dropout", ["dense": 1]]], "/layers/0", "rate is missing"),
       (["input": [1, 4, 4], "layers": [["dense": 1]]], "/layers/0", "put `flatten` before it"),
-      (["input": [1, 4, 4], "layers": [["max-pool": 5], "flatten", ["dense": 1]]], "/layers/0", "does not fit on 1 x 4 x 4"),
+      (
+        ["input": [1, 4, 4], "layers": [["max-pool": 5], "flatten", ["dense": 1]]], "/layers/0",
+        "does not fit on 1 x 4 x 4"
+      ),
       (["input": [1, 4, 4], "layers": [["max-pool": 12]]], "/layers/0/max-pool/window", "from 1 to 11"),
       (
         ["input": [1, 4, 4], "layers": [["convolution": ["channels": 1, "window": 2, "padding": 2]]]], "/layers/0",

@@ -7,11 +7,12 @@ struct ReferenceNetwork {
   let tensors: [String: ParameterTensor]
   /// Of the engine that is compared, for dropout.
   let seed: UInt64
+  let isTraining: Bool
 
-  init(_ engine: TrainingEngine, seed: UInt64) {
+  init(_ engine: TrainingEngine, seed: UInt64, isTraining: Bool = true) {
     model = engine.model
     tensors = Dictionary(uniqueKeysWithValues: engine.tensors.map { ($0.name, $0) })
-    self.seed = seed
+    (self.seed, self.isTraining) = (seed, isTraining)
   }
 
   /// How the loss changes with a parameter: the difference over a small step in each direction.

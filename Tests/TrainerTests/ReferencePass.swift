@@ -56,7 +56,7 @@ struct ReferencePass {
       return Maps(shape: SampleShape(input.shape.channels), rows: rows)
     case .batchNorm(let epsilon, _): return batchNorm(epsilon, name, input)
     case .layerNorm(let epsilon): return layerNorm(epsilon, name, input)
-    case .dropout(let rate): return dropout(rate, input)
+    case .dropout(let rate): return network.isTraining ? dropout(rate, input) : input
     case .relu: return input.mapped { max(0, $0) }
     case .gelu: return input.mapped { $0 * gaussianIntegral($0) }
     case .flatten: return Maps(shape: SampleShape(input.shape.features), rows: input.rows)
@@ -92,11 +92,15 @@ struct ReferencePass {
 
   private func batchNorm(_ epsilon: Float, _ name: String, _ input: Maps) -> Maps {
     let scale = tensor("\(name).weight")!, shift = tensor("\(name).bias")!
+    let means = tensor("\(name).running_mean")!, variances = tensor("\(name).running_var")!
     let area = input.shape.height * input.shape.width
     var result = input
     for channel in 0..<input.shape.channels {
       let range = channel * area..<(channel + 1) * area
-      let (mean, deviation) = moments(input.rows.flatMap { $0[range] }, epsilon)
+      let (mean, deviation) =
+        network.isTraining
+        ? moments(input.rows.flatMap { $0[range] }, epsilon)
+        : (means[channel], (variances[channel] + Double(epsilon)).squareRoot())
       for row in result.rows.indices {
         for place in range {
           result.rows[row][place] = (input.rows[row][place] - mean) / deviation * scale[channel] + shift[channel]

@@ -6,7 +6,7 @@ import Testing
 @Suite struct TrainingTests {
   private static let images = SyntheticImages(seed: 7)
 
-  @Test(arguments: [("mlp", 0.9, 4), ("lenet-5", 0.95, 4), ("resnet-8", 0.95, 2)])
+  @Test(arguments: [("mlp", 0.9, 4), ("lenet-5", 0.95, 4), ("resnet-8", 0.95, 4)])
   func shippedModelsLearn(_ name: String, _ accuracy: Double, _ epochs: Int) throws {
     let engine = try TrainingEngine(ModelDescription(json: .string(name)), seed: 1)
     let learned = Self.images.samples(1_500), unseen = Self.images.samples(400, stream: 1)
@@ -19,12 +19,15 @@ import Testing
     #expect(after.accuracy > accuracy && after.loss < before.loss)
     #expect(report.steps == 47 * epochs && parts.count == report.steps && parts.last == 1 && parts == parts.sorted())
     let outputs = try engine.predict(unseen)
-    let answers = (0..<unseen.count).map { sample in (0..<10).max { outputs[sample * 10 + $0] < outputs[sample * 10 + $1] } }
+    let answers = (0..<unseen.count).map { sample in
+      (0..<10).max { outputs[sample * 10 + $0] < outputs[sample * 10 + $1] }
+    }
     let right = zip(answers, unseen.labels).count { Int32($0!) == $1 }
     #expect(Double(right) / Double(unseen.count) == after.accuracy)
   }
 
-  private func trained(_ model: ModelDescription, threads: Int, seed: UInt64, kernels: String? = nil) throws -> [Float] {
+  private func trained(_ model: ModelDescription, threads: Int, seed: UInt64, kernels: String? = nil) throws -> [Float]
+  {
     let engine = try TrainingEngine(model, threads: threads, seed: seed, kernels: kernels)
     try engine.optimise(.sgd(rate: 0.02, momentum: 0.9))
     _ = try engine.train(on: Self.images.samples(150), LocalTraining(seed: seed))
@@ -76,6 +79,41 @@ import Testing
     }
     #expect(small.withGradient { Array($0) } == large.withGradient { Array($0) })
     #expect(small.parameters == large.parameters)
+  }
+
+  /// Evaluation is by the running statistics and without dropout.
+  @Test func evaluationIsAnotherPassThanTraining() throws {
+    let model = ModelDescription(
+      input: SampleShape(2, 5, 6),
+      layers: [
+        .convolution(channels: 3, window: 3, stride: 1, padding: 1, bias: true),
+        .batchNorm(epsilon: 1e-3, momentum: 0.25), .relu, .dropout(rate: 0.5), .flatten, .dense(units: 4, bias: true),
+      ])
+    let engine = try TrainingEngine(model, batch: 20, seed: 2)
+    var numbers = SeededNumbers(seed: 1)
+    let data = try DataSet(
+      shape: model.input, samples: (0..<45 * model.input.features).map { _ in numbers.fraction() },
+      labels: (0..<45).map { Int32($0 % 4) })
+    _ = try engine.train(on: data, LocalTraining(epochs: 2, batch: 20))
+    let parameters = engine.parameters.map { Double($0) }
+    let reference = ReferenceNetwork(engine, seed: 2, isTraining: false)
+    #expect(abs(try engine.evaluate(data).loss - reference.loss(parameters, data)) < 1e-5)
+    let outputs = reference.outputs(parameters, data).joined()
+    #expect(zip(try engine.predict(data), outputs).allSatisfy { abs(Double($0) - $1) < 1e-4 })
+    // Nobody's parameters change by looking.
+    #expect(engine.parameters.map { Double($0) } == parameters)
+  }
+
+  /// PyTorch's rule: by the momentum towards the batch's mean, and its variance without bias.
+  @Test func runningStatisticsFollowTheBatches() throws {
+    let model = ModelDescription(
+      input: SampleShape(2), layers: [.batchNorm(epsilon: 1e-3, momentum: 0.25), .dense(units: 2, bias: true)])
+    let engine = try TrainingEngine(model, seed: 2)
+    let data = try DataSet(shape: model.input, samples: [1, 10, 3, 20, 8, 60], labels: [0, 1, 0])
+    try engine.gradient(of: data, [0, 1, 2])
+    let statistics = Array(engine.parameters[engine.trainedCount...])
+    let expected: [Float] = [0.25 * 4, 0.25 * 30, 0.75 + 0.25 * 13, 0.75 + 0.25 * 700]
+    #expect(zip(statistics, expected).allSatisfy { abs($0 - $1) < 1e-4 * $1 })
   }
 
   @Test func whatDoesNotFitIsRefused() throws {

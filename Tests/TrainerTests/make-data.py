@@ -8,8 +8,8 @@ import numpy
 folder = sys.argv[1]
 numbers = numpy.arange(24).reshape(6, 4)
 labels = numpy.array([0, 1, 2, 0, 1, 2])
-for name, kind in [("u1", "u1"), ("i1", "i1"), ("u2", "<u2"), ("i2", ">i2"), ("i4", "<i4"), ("i8", ">i8"), ("f4", "<f4"),
-                   ("f8", ">f8"), ("b1", "?")]:
+for name, kind in [("u1", "u1"), ("i1", "i1"), ("u2", "<u2"), ("i2", ">i2"), ("i4", "<i4"), ("i8", ">i8"),
+                   ("f4", "<f4"), ("f8", ">f8")]:
     numpy.save("%s/%s.npy" % (folder, name), numbers.astype(kind))
 numpy.save(folder + "/fortran.npy", numpy.asfortranarray(numbers))
 numpy.save(folder + "/text.npy", numpy.array(["a"]))

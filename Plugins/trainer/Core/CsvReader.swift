@@ -35,7 +35,8 @@ package struct CsvReader {
           .invalidArgument, "\(numbers.count - before) columns where there are \(width) above", at: "line \(line)")
       }
       guard numbers.count <= NumberArray.limit, width <= Self.columnLimit else {
-        throw RoleError(.resourceExhausted, "more than \(NumberArray.limit) numbers; split the file", at: "line \(line)")
+        throw RoleError(
+          .resourceExhausted, "more than \(NumberArray.limit) numbers; split the file", at: "line \(line)")
       }
       rows += 1
     }

@@ -116,7 +116,8 @@ private func described(_ name: String, _ fields: inout ModelFields, depth: Int) 
   case "dense": return .dense(units: try fields.size("units"), bias: try fields.truth("bias", true))
   case "convolution":
     return .convolution(
-      channels: try fields.size("channels"), window: try fields.window("window"), stride: try fields.window("stride", 1),
+      channels: try fields.size("channels"), window: try fields.window("window"),
+      stride: try fields.window("stride", 1),
       padding: try fields.number("padding", 0...10, 0), bias: try fields.truth("bias", true))
   case "max-pool", "average-pool":
     let window = try fields.window("window"), stride = try fields.window("stride", window)

@@ -72,7 +72,8 @@ package struct NetworkPlan: Sendable {
     let (left, right) = (shape(of: body), shape(of: shortcut))
     guard left == right else {
       throw wrong(
-        "the body puts out \(left), and \(right) is added to it; give it a shortcut that ends in the body's shape", place)
+        "the body puts out \(left), and \(right) is added to it; give it a shortcut that ends in the body's shape",
+        place)
     }
     var raw = training_layer()
     raw.kind = TRAINING_ADD

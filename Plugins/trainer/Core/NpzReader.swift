@@ -61,7 +61,8 @@ package struct NpzReader {
     let flags = try reader.littleEndian(2), method = try reader.littleEndian(2)
     _ = try reader.take(4)
     let checksum = try reader.littleEndian(4), packed = try reader.littleEndian(4), size = try reader.littleEndian(4)
-    let nameLength = try reader.littleEndian(2), extra = try reader.littleEndian(2), comment = try reader.littleEndian(2)
+    let nameLength = try reader.littleEndian(2), extra = try reader.littleEndian(2),
+      comment = try reader.littleEndian(2)
     _ = try reader.take(8)
     let offset = try reader.littleEndian(4)
     var name = String(decoding: try reader.take(nameLength), as: UTF8.self)
@@ -92,7 +93,9 @@ package struct NpzReader {
     }
     guard entry.isDeflated || entry.size == entry.packed else { throw damaged("it has two sizes") }
     let content = entry.isDeflated ? try inflate(packed, TRAINING_RAW_DEFLATE, to: entry.size) : Array(packed)
-    guard training_crc32(content, UInt64(content.count)) == entry.checksum else { throw damaged("its checksum differs") }
+    guard training_crc32(content, UInt64(content.count)) == entry.checksum else {
+      throw damaged("its checksum differs")
+    }
     return content
   }
 }

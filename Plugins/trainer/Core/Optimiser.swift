@@ -12,7 +12,8 @@ package struct Optimiser: Sendable, Equatable {
   package var kind: Kind
   package var rate: Float
   package var decay: Float
-  /// Li and others, "Federated optimization in heterogeneous networks" (2020): mu, the pull towards where the round began.
+  /// Li and others, "Federated optimization in heterogeneous networks" (2020): mu, the pull towards where the round
+  /// began.
   package var proximal: Float
 
   package init(_ kind: Kind, rate: Float, decay: Float = 0, proximal: Float = 0) {

@@ -25,7 +25,8 @@ package enum Partition {
     guard alpha > 0, alpha <= 1e6 else { throw RoleError(.invalidArgument, "alpha is above 0 and at most 1000000") }
     guard least >= 0, least <= labels.count / clients else {
       throw RoleError(
-        .invalidArgument, "\(labels.count) samples are too few for \(clients) clients with \(least) each; ask for fewer")
+        .invalidArgument, "\(labels.count) samples are too few for \(clients) clients with \(least) each; ask for fewer"
+      )
     }
     var numbers = SeededNumbers(seed: seed)
     var shares = [[UInt32]](repeating: [], count: clients)

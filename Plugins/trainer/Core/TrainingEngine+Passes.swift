@@ -40,7 +40,8 @@ extension TrainingEngine {
     try check(data)
     guard plan.epochs > 0, plan.batch > 0, plan.batch <= batch else {
       throw RoleError(
-        .invalidArgument, "\(plan.epochs) epochs with batches of \(plan.batch); the engine takes batches up to \(batch)")
+        .invalidArgument, "\(plan.epochs) epochs with batches of \(plan.batch); the engine takes batches up to \(batch)"
+      )
     }
     var order = Array(0..<UInt32(data.count)), numbers = SeededNumbers(seed: plan.seed)
     let steps = (data.count + plan.batch - 1) / plan.batch
@@ -127,7 +128,8 @@ extension TrainingEngine {
     let outputs = Int(training_outputs(network))
     guard data.classes <= outputs else {
       throw RoleError(
-        .invalidArgument, "the data set has \(data.classes) classes, the model puts out \(outputs) numbers; let its last "
+        .invalidArgument,
+        "the data set has \(data.classes) classes, the model puts out \(outputs) numbers; let its last "
           + "layer have \(data.classes) units")
     }
   }

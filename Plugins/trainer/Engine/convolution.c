@@ -67,7 +67,8 @@ void training_convolution(training_network *n, layer *l) {
   correlation c = {.in = output_of(n, l->source), .in_channels = l->in.channels, .in_height = l->in.height,
                    .in_width = l->in.width, .weights = l->packed,
                    .bias = l->bias == NO_TENSOR ? NULL : n->parameters + l->bias, .kernel_height = d->window,
-                   .kernel_width = d->window, .stride = d->stride, .top = (int32_t)d->padding, .left = (int32_t)d->padding,
+                   .kernel_width = d->window, .stride = d->stride, .top = (int32_t)d->padding,
+                   .left = (int32_t)d->padding,
                    .out = l->out_lanes, .out_channels = d->outputs, .rows = l->out.height, .columns = l->out.width,
                    .out_height = l->out.height, .out_width = l->out.width, .step = 1, .relu = l->relu};
   correlate_blocks(n, &c);
@@ -123,19 +124,6 @@ static void weights_gradient(training_network *n, layer *l) {
                  (uint64_t)n->blocks * features_of(l->out) * d->window * d->window);
 }
 
-/* Sums over places and samples. */
-static void bias_gradient(training_network *n, layer *l) {
-  const uint32_t area = area_of(l->out), features = features_of(l->out);
-  for (uint32_t channel = 0; channel < l->out.channels; channel++) {
-    lanes sum = {};
-    for (uint32_t block = 0; block < n->blocks; block++) {
-      const float *slope = l->gradient + ((size_t)block * features + (size_t)channel * area) * LANES;
-      for (uint32_t i = 0; i < area; i++) sum += CONSTANT_LANES(slope + (size_t)i * LANES);
-    }
-    n->kernels->lane_sums((const float *)&sum, 1, 1, n->gradients + l->bias + channel);
-  }
-}
-
 void training_convolution_back(training_network *n, layer *l) {
   uint32_t accumulate = 0;
   training_cut(n, l);
@@ -144,7 +132,5 @@ void training_convolution_back(training_network *n, layer *l) {
   weights_gradient(n, l);
   uint64_t weights = (uint64_t)l->in.channels * l->described.outputs * l->described.window * l->described.window;
   training_tensor_done(n, l->weight, weights);
-  if (l->bias == NO_TENSOR) return;
-  bias_gradient(n, l);
-  training_tensor_done(n, l->bias, l->out.channels);
+  training_bias_back(n, l);
 }

@@ -86,14 +86,11 @@ void training_dense_back(training_network *n, layer *l) {
   training_cut(n, l);
   float *gradient = gradient_of(n, l->source, &accumulate);
   if (gradient) input_gradient(n, l, gradient, accumulate);
-  if (l->bias != NO_TENSOR) {
-    n->kernels->lane_sums(l->gradient, l->described.outputs, n->blocks, n->gradients + l->bias);
-    training_tensor_done(n, l->bias, l->described.outputs);
-  }
+  training_bias_back(n, l);
   const weight_work work = {
       n,
-      {.out_gradient = l->gradient, .rows = rows_of_input(n, l), .ins = features_of(l->in), .outs = l->described.outputs,
-       .samples = n->samples},
+      {.out_gradient = l->gradient, .rows = rows_of_input(n, l), .ins = features_of(l->in),
+       .outs = l->described.outputs, .samples = n->samples},
       l->weight};
   share(n, weights_part, &work, tiles(n, work.dense.outs), operations(n, l));
 }

@@ -160,6 +160,7 @@ void gang_run(gang *g, gang_work work, const void *context, uint32_t tasks) {
     pause_briefly();
   }
   atomic_store(&g->caller_sleeps, 1);
-  for (uint32_t left = atomic_load(&g->undone); left != 0; left = atomic_load(&g->undone)) sleep_while(&g->undone, left);
+  for (uint32_t left = atomic_load(&g->undone); left != 0; left = atomic_load(&g->undone))
+    sleep_while(&g->undone, left);
   atomic_store(&g->caller_sleeps, 0);
 }

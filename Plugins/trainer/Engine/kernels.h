@@ -39,6 +39,13 @@ typedef struct weight_gradient {
   float *gradient;
 } weight_gradient;
 
+/** sums[c] = sum over the places of a channel and over the samples. */
+typedef struct channel_sums {
+  const float *in;
+  uint32_t channels, area, blocks;
+  float *sums;
+} channel_sums;
+
 /** out[o] = bias[o] + sum over i of weights[o][i] * in[i]. */
 typedef struct dense_forward {
   const float *in, *weights, *bias;
@@ -142,8 +149,8 @@ typedef struct kernels {
   kernel dense_forward, dense_backward;
   /** Rows of the weights from `begin`, at most dense_tile; each into `strip` with a pitch of whole vectors. */
   void (*dense_weights)(const dense_weights *, uint32_t begin, uint32_t end, float *strip);
-  /** sums[i] = sum over the samples of in[i], for each of `features`. */
-  void (*lane_sums)(const float *in, uint32_t features, uint32_t blocks, float *sums);
+  /** Channels. */
+  kernel channel_sums;
   /** Samples to lanes and back; `count` of the samples are there. */
   void (*to_lanes)(const float *const *rows, uint32_t count, uint32_t features, float *out);
   void (*to_rows)(const float *in, uint32_t features, float *const *rows);

@@ -17,6 +17,14 @@ void training_share(training_network *n, kernel kernel, const void *work, uint32
   share(n, part, &shared, tasks, operations * tasks);
 }
 
+void training_bias_back(training_network *n, layer *l) {
+  if (l->bias == NO_TENSOR) return;
+  const channel_sums work = {.in = l->gradient, .channels = l->out.channels, .area = area_of(l->out),
+                             .blocks = n->blocks, .sums = n->gradients + l->bias};
+  training_share(n, n->kernels->channel_sums, &work, work.channels, (uint64_t)work.area * n->blocks);
+  training_tensor_done(n, l->bias, work.channels);
+}
+
 static pooling pool_work(training_network *n, layer *l) {
   const training_layer *d = &l->described;
   /* A global average is one window over everything. */
@@ -135,7 +143,9 @@ static void send_back(training_network *n, const layer *l, kernel kernel, elemen
 
 void training_elementwise_back(training_network *n, layer *l, uint32_t number) {
   switch (l->described.kind) {
-  case TRAINING_RELU: send_back(n, l, n->kernels->relu_backward, (elementwise){.second = l->out_lanes}, l->source); return;
+  case TRAINING_RELU:
+    send_back(n, l, n->kernels->relu_backward, (elementwise){.second = l->out_lanes}, l->source);
+    return;
   case TRAINING_GELU:
     send_back(n, l, n->kernels->gelu_backward, (elementwise){.second = output_of(n, l->source)}, l->source);
     return;

@@ -72,7 +72,8 @@ static inline uint32_t features_of(training_shape shape) { return shape.channels
 static inline uint32_t area_of(training_shape shape) { return shape.height * shape.width; }
 
 /** Runs tasks on all threads if that pays; `operations` on vectors are in all of them. */
-static inline void share(training_network *n, gang_work work, const void *context, uint32_t tasks, uint64_t operations) {
+static inline void share(training_network *n, gang_work work, const void *context, uint32_t tasks,
+                         uint64_t operations) {
   gang_run(operations < SHARED_WORK ? NULL : n->gang, work, context, tasks);
 }
 
@@ -112,6 +113,8 @@ void training_layer_norm(training_network *n, layer *l);
 void training_layer_norm_back(training_network *n, layer *l);
 void training_elementwise(training_network *n, layer *l, uint32_t number);
 void training_elementwise_back(training_network *n, layer *l, uint32_t number);
+/* The gradient of a bias: of the layer's outputs, summed over places and samples. */
+void training_bias_back(training_network *n, layer *l);
 /* Sets the gradient to zero where a ReLU that the layer does itself cut off. */
 void training_cut(training_network *n, layer *l);
 

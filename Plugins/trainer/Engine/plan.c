@@ -35,7 +35,8 @@ static void fuse_relu(training_network *n, uint32_t number) {
   int32_t source = l->described.source;
   if (source < 0 || readers(n, source) != 1) return;
   int32_t after = only_reader(n, (int32_t)number);
-  if (after >= 0 && n->layers[after].described.kind == TRAINING_MAX_POOL && n->layers[source].described.kind == TRAINING_CONVOLUTION) {
+  if (after >= 0 && n->layers[after].described.kind == TRAINING_MAX_POOL &&
+      n->layers[source].described.kind == TRAINING_CONVOLUTION) {
     n->layers[after].relu = 1;
     l->same_as = source;
   } else if (can_cut(n->layers[source].described.kind)) {

@@ -34,8 +34,8 @@ INLINE void correlate_tile(const correlation *c, const float *weights, uint32_t 
     }
   }
   REPEATED for (uint32_t i = 0; i < channels; i++) {
-    float *out = c->out + (((size_t)(channel + i) * c->out_height + c->first_row + (size_t)row * c->step) * c->out_width +
-                           c->first_column + (size_t)column * c->step) * LANES;
+    const size_t line = (size_t)(channel + i) * c->out_height + c->first_row + (size_t)row * c->step;
+    float *out = c->out + (line * c->out_width + c->first_column + (size_t)column * c->step) * LANES;
     REPEATED for (uint32_t j = 0; j < columns; j++) {
       lanes sum = sums[i][j];
       if (c->relu) sum = positive(sum);

@@ -3,7 +3,8 @@
 
 /* Adds one row of the kernel over some rows of the output. */
 INLINE void weight_tile(const weight_gradient *w, const float *in, const float *gradient, float *sums, uint32_t tap_row,
-                        uint32_t begin, uint32_t end, const uint32_t channels, const uint32_t taps, uint32_t first_tap) {
+                        uint32_t begin, uint32_t end, const uint32_t channels, const uint32_t taps,
+                        uint32_t first_tap) {
   lanes kept[WEIGHT_CHANNELS][WEIGHT_TAPS];
   const size_t kernel = (size_t)w->kernel_height * w->kernel_width;
   float *place = sums + (tap_row * w->kernel_width + first_tap) * LANES;
@@ -133,5 +134,18 @@ static void correlate_weights(const void *work, uint32_t begin, uint32_t end) {
       float *place = w->gradient + ((size_t)(channel + i) * w->in_channels + source) * kernel;
       for (uint32_t k = 0; k < kernel; k++) place[k] = sum_of(sums[i * kernel + k]);
     }
+  }
+}
+
+static void sum_channels(const void *work, uint32_t begin, uint32_t end) {
+  const channel_sums *c = work;
+  const size_t map = (size_t)c->area * LANES;
+  for (uint32_t channel = begin; channel < end; channel++) {
+    lanes sum = {};
+    for (uint32_t block = 0; block < c->blocks; block++) {
+      const float *in = c->in + ((size_t)block * c->channels + channel) * map;
+      for (uint32_t i = 0; i < c->area; i++) sum += CONSTANT_LANES(in + (size_t)i * LANES);
+    }
+    c->sums[channel] = sum_of(sum);
   }
 }

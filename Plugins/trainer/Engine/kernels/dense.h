@@ -1,8 +1,8 @@
 /* Dense layers. Weights are read where they lie: [output][input]. */
 
 /* `blocks` of samples from `block`; the weights of output o and input i are at o * across + i * along. */
-INLINE void dense_tile(const float *in, size_t in_pitch, const float *weights, size_t across, size_t along, uint32_t depth,
-                       const float *bias, uint32_t relu, uint32_t accumulate, float *out, size_t out_pitch,
+INLINE void dense_tile(const float *in, size_t in_pitch, const float *weights, size_t across, size_t along,
+                       uint32_t depth, const float *bias, uint32_t relu, uint32_t accumulate, float *out, size_t out_pitch,
                        const uint32_t rows, const uint32_t blocks) {
   lanes sums[DENSE_ROWS][DENSE_BLOCKS];
   REPEATED for (uint32_t i = 0; i < rows; i++) {
@@ -27,8 +27,8 @@ INLINE void dense_tile(const float *in, size_t in_pitch, const float *weights, s
 }
 
 /* All blocks of `rows` outputs; `rows` is a constant where it is called. */
-INLINE void dense_rows(const float *in, size_t in_pitch, const float *weights, size_t across, size_t along, uint32_t depth,
-                       const float *bias, uint32_t relu, uint32_t accumulate, float *out, size_t out_pitch,
+INLINE void dense_rows(const float *in, size_t in_pitch, const float *weights, size_t across, size_t along,
+                       uint32_t depth, const float *bias, uint32_t relu, uint32_t accumulate, float *out, size_t out_pitch,
                        uint32_t blocks, const uint32_t rows) {
   uint32_t block = 0;
   for (; block + DENSE_BLOCKS <= blocks; block += DENSE_BLOCKS)
@@ -105,13 +105,4 @@ static void dense_weight_strip(const dense_weights *d, uint32_t begin, uint32_t 
   for (; row + DENSE_ROWS <= end; row += DENSE_ROWS)
     dense_weight_rows(d, row, strip + (row - begin) * pitch, DENSE_ROWS);
   for (; row < end; row++) dense_weight_rows(d, row, strip + (row - begin) * pitch, 1);
-}
-
-static void lane_sums(const float *in, uint32_t features, uint32_t blocks, float *sums) {
-  for (uint32_t feature = 0; feature < features; feature++) {
-    lanes sum = {};
-    for (uint32_t block = 0; block < blocks; block++)
-      sum += CONSTANT_LANES(in + ((size_t)block * features + feature) * LANES);
-    sums[feature] = sum_of(sum);
-  }
 }

@@ -79,7 +79,8 @@ static void average_pool(const void *work, uint32_t begin, uint32_t end) {
         const float *corner = p->in + at * in_map + ((size_t)row * p->in_width + column) * p->stride * LANES;
         lanes sum = {};
         for (uint32_t y = 0; y < p->window_height; y++)
-          for (uint32_t x = 0; x < p->window_width; x++) sum += CONSTANT_LANES(corner + ((size_t)y * p->in_width + x) * LANES);
+          for (uint32_t x = 0; x < p->window_width; x++)
+            sum += CONSTANT_LANES(corner + ((size_t)y * p->in_width + x) * LANES);
         LANES_OF(out) = sum * part;
       }
     }
@@ -99,7 +100,8 @@ static void average_pool_backward(const void *work, uint32_t begin, uint32_t end
         float *corner = gradient + ((size_t)row * p->in_width + column) * p->stride * LANES;
         lanes value = CONSTANT_LANES(slope) * part;
         for (uint32_t y = 0; y < p->window_height; y++)
-          for (uint32_t x = 0; x < p->window_width; x++) LANES_OF(corner + ((size_t)y * p->in_width + x) * LANES) += value;
+          for (uint32_t x = 0; x < p->window_width; x++)
+            LANES_OF(corner + ((size_t)y * p->in_width + x) * LANES) += value;
       }
     }
   }

@@ -15,8 +15,10 @@ INLINE void turn(lanes *m) {
 #define LOW8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
 #define HIGH8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
   REPEATED for (int i = 0; i < 16; i += 2) { PAIR(i, i + 1, m, t, LOW1, HIGH1) }
-  REPEATED for (int i = 0; i < 16; i += 4) REPEATED for (int j = i; j < i + 2; j++) { PAIR(j, j + 2, t, m, LOW2, HIGH2) }
-  REPEATED for (int i = 0; i < 16; i += 8) REPEATED for (int j = i; j < i + 4; j++) { PAIR(j, j + 4, m, t, LOW4, HIGH4) }
+  REPEATED for (int i = 0; i < 16; i += 4)
+    REPEATED for (int j = i; j < i + 2; j++) { PAIR(j, j + 2, t, m, LOW2, HIGH2) }
+  REPEATED for (int i = 0; i < 16; i += 8)
+    REPEATED for (int j = i; j < i + 4; j++) { PAIR(j, j + 4, m, t, LOW4, HIGH4) }
   REPEATED for (int j = 0; j < 8; j++) { PAIR(j, j + 8, t, m, LOW8, HIGH8) }
 #undef PAIR
 }
