@@ -17,12 +17,12 @@ COMPARED_EPOCHS, TOLERANCE = 2, 1e-3
 def environment():
     """A Python with PyTorch for processors; the wheel for these is taken where pip finds one."""
     python = os.path.join(ENVIRONMENT, "bin", "python")
-    if not os.path.exists(python) or subprocess.run([python, "-c", "import torch, numpy"], stderr=subprocess.DEVNULL).returncode:
+    quiet = {"stderr": subprocess.DEVNULL}
+    if not os.path.exists(python) or subprocess.run([python, "-c", "import torch, numpy"], **quiet).returncode:
         subprocess.run(["python3", "-m", "venv", ENVIRONMENT], check=True)
-        cpu = subprocess.run([python, "-m", "pip", "install", "-q", "numpy", "torch==2.13.0+cpu"],
-                             stderr=subprocess.DEVNULL)
-        if cpu.returncode:
-            subprocess.run([python, "-m", "pip", "install", "-q", "numpy", "torch"], check=True)
+        install = [python, "-m", "pip", "install", "-q", "numpy"]
+        if subprocess.run(install + ["torch==2.13.0+cpu"], **quiet).returncode:
+            subprocess.run(install + ["torch"], check=True)
     return python
 
 
@@ -30,8 +30,9 @@ class Trainer:
     """A process that trains for some epochs each time it is asked."""
 
     def __init__(self, command, threads):
+        limits = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env=dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads)))
+                                        env=dict(os.environ, **limits))
         self.about = self.process.stdout.readline().split()
         if not self.about:
             sys.exit("%s ended" % " ".join(command))

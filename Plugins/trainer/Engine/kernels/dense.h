@@ -2,7 +2,8 @@
 
 /* `blocks` of samples from `block`; the weights of output o and input i are at o * across + i * along. */
 INLINE void dense_tile(const float *in, size_t in_pitch, const float *weights, size_t across, size_t along,
-                       uint32_t depth, const float *bias, uint32_t relu, uint32_t accumulate, float *out, size_t out_pitch,
+                       uint32_t depth, const float *bias, uint32_t relu, uint32_t accumulate, float *out,
+                       size_t out_pitch,
                        const uint32_t rows, const uint32_t blocks) {
   lanes sums[DENSE_ROWS][DENSE_BLOCKS];
   REPEATED for (uint32_t i = 0; i < rows; i++) {
@@ -28,7 +29,8 @@ INLINE void dense_tile(const float *in, size_t in_pitch, const float *weights, s
 
 /* All blocks of `rows` outputs; `rows` is a constant where it is called. */
 INLINE void dense_rows(const float *in, size_t in_pitch, const float *weights, size_t across, size_t along,
-                       uint32_t depth, const float *bias, uint32_t relu, uint32_t accumulate, float *out, size_t out_pitch,
+                       uint32_t depth, const float *bias, uint32_t relu, uint32_t accumulate, float *out,
+                       size_t out_pitch,
                        uint32_t blocks, const uint32_t rows) {
   uint32_t block = 0;
   for (; block + DENSE_BLOCKS <= blocks; block += DENSE_BLOCKS)
