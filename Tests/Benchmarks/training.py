@@ -10,6 +10,8 @@ PEER = os.path.join(ROOT, "Tests", "Benchmarks", "training_peer.py")
 SAMPLES, TURNS = 1024, 9
 # Epochs of a turn: some tenths of a second for each side.
 EPOCHS = {"mlp": 20, "lenet-5": 3, "resnet-8": 1}
+# Multiplications with an addition that one sample takes, there and back.
+OPERATIONS = {"mlp": 204544, "lenet-5": 1131960, "resnet-8": 27924864}
 # Losses are compared before rounding has grown by many steps.
 COMPARED_EPOCHS, TOLERANCE = 2, 1e-3
 
@@ -36,15 +38,15 @@ class Trainer:
         self.about = self.process.stdout.readline().split()
         if not self.about:
             sys.exit("%s ended" % " ".join(command))
-        self.rates, self.losses = [], []
+        self.threads, self.rates, self.losses = threads, [], []
 
     def turn(self, epochs):
         self.process.stdin.write("%d\n" % epochs)
         self.process.stdin.flush()
         took, used, loss = map(float, self.process.stdout.readline().split())
-        self.rates.append(epochs * SAMPLES / took)
+        # One thread's time is its own, whatever else runs on the machine.
+        self.rates.append(epochs * SAMPLES / (used if self.threads == 1 else took))
         self.losses.append(loss)
-        return used / took
 
     def end(self):
         self.process.stdin.close()
@@ -71,9 +73,11 @@ def compare(folder, python, model, threads, row):
     best = max(peers, key=lambda peer: max(peer.rates))
     name = "PyTorch " + best.about[1] + (", fused SGD" if best is peers[1] else "")
     row("%s, batch 32, %d thread%s" % (model, threads, "s" if threads > 1 else ""), max(ours.rates), name,
-        max(best.rates), "/s", {"mlp": "1.8 x", "lenet-5": "2.5 x"}.get(model, "none"))
-    print("  losses of the first %d steps differ by %.1e at most; kernels: %s" % (
-        COMPARED_EPOCHS * SAMPLES // 32, apart, ours.about[1]), flush=True)
+        max(best.rates), "/cpu s" if threads == 1 else "/s",
+        {"mlp": "1.8 x", "lenet-5": "2.5 x"}.get(model, "none"))
+    billions = max(ours.rates) * OPERATIONS[model] / 1e9
+    print("  losses of the first %d steps differ by %.1e at most; %s, %.0f billion multiplications a second" % (
+        COMPARED_EPOCHS * SAMPLES // 32, apart, ours.about[1], billions), flush=True)
 
 
 def figures(folder, row):
@@ -82,5 +86,5 @@ def figures(folder, row):
     for model in EPOCHS:
         for threads in (1, 2):
             compare(folder, python, model, threads, row)
-    print("  what limits: convolutions and products of matrices run near what the processor can multiply and add; the "
-          "rest is memory, mostly the optimiser's")
+    print("  what limits: the loops of convolutions and dense layers, which multiply and add; then the optimiser's "
+          "memory")
