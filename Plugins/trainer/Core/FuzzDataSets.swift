@@ -15,7 +15,8 @@ package func fuzzDataSets(_ bytes: [UInt8]) {
 private func use(_ array: NumberArray?) {
   guard let array else { return }
   precondition(array.shape.reduce(1, *) == array.numbers.count, "a shape that is not the numbers'")
-  let labels = [Int32](repeating: 0, count: array.shape.first ?? 0)
+  // A shape with a zero in it holds nothing, however large its other sizes are.
+  let labels = [Int32](repeating: 0, count: min(array.shape.first ?? 0, array.numbers.count))
   if let set = try? array.dataSet(labels, scale: nil) {
     precondition(set.samples.count == set.count * set.shape.features, "samples of another shape")
   }
