@@ -16,13 +16,14 @@ package struct NumberArray: Sendable, Equatable {
     guard shape.count <= rankLimit else { throw damaged("\(shape.count) dimensions; at most \(rankLimit) are read") }
     var count = 1
     for size in shape {
-      let (product, isTooLarge) = count.multipliedReportingOverflow(by: size)
+      // With a zero among them the other sizes are bounded, too: they are a sample's.
+      let (product, isTooLarge) = count.multipliedReportingOverflow(by: max(1, size))
       guard size >= 0, !isTooLarge, product <= limit else {
         throw damaged("more than \(limit) numbers; split it into several")
       }
       count = product
     }
-    return count
+    return shape.contains(0) ? 0 : count
   }
 
   /// As classes, which are whole numbers from 0 on.
