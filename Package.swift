@@ -134,7 +134,7 @@ let fuzzers: [Target] =
       name: "fuzz",
       dependencies: [
         "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore",
-        "CoordinatorCore", "CanaryCore",
+        "CoordinatorCore", "CanaryCore", "Training",
       ],
       path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
@@ -173,6 +173,16 @@ let package = Package(
         .unsafeFlags(["-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])
       ]),
     module("Tensors", in: "SDK", ["NodeValues", "CTensors", "CZstd"], settings: fast),
+    // Trains networks. In debug builds, too, it is optimised: tests train.
+    .target(
+      name: "CTraining", path: "SDK/CTraining",
+      cSettings: [
+        .unsafeFlags(["-O2", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])
+      ],
+      linkerSettings: ["m", "z"].map { .linkedLibrary($0) }),
+    .target(
+      name: "Training", dependencies: ["NodeKit", "CTraining"], path: "SDK/Training", exclude: ["README.md"],
+      swiftSettings: strict + fast),
     // One order of entries on several nodes; linked into each role that uses it.
     module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"], settings: fast),
     // libffi calls the methods of plugins written in C as a node does.
@@ -228,15 +238,20 @@ let package = Package(
       name: "benchmarks",
       dependencies: [
         "CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime", "Tensors", "CTensors",
+        "Training",
       ],
       path: "Tests/Benchmarks",
       exclude: [
-        "run", "canary.py", "failover.py", "gateway.py", "images.py", "servers.py", "tensors.py", "transactions.py",
+        "run", "canary.py", "failover.py", "gateway.py", "images.py", "servers.py", "tensors.py", "training.py",
+        "training_peer.py", "transactions.py",
         "Ballast", "Gateway", "Greeter", "Router", "Receiver", "Peers", "Rpc", "Transactions",
       ],
       swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
+    .testTarget(
+      name: "TrainingTests", dependencies: ["NodeKit", "Training", "FuzzSupport"], path: "Tests/TrainingTests",
+      exclude: ["Data", "make-data.py"], swiftSettings: strict),
     tests("TensorsTests", ["Tensors", "CTensors", "FuzzSupport"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),

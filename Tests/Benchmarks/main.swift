@@ -20,9 +20,12 @@ case "store" where arguments.count == 4:
   let words = Array(arguments)
   StoreBenchmark(folder: words[1], depth: Int(words[2]) ?? 1, commits: Int(words[3]) ?? 1).run()
 case "tensors" where arguments.count == 2: TensorsBenchmark(count: Int(arguments.last!) ?? 1).run()
+case "training" where arguments.count == 4:
+  let words = Array(arguments)
+  try TrainingBenchmark(model: words[1], threads: Int(words[2]) ?? 1, folder: words[3]).run()
 default:
   print(
     "usage: benchmarks calls FOLDER | swap PLUGIN.so SWAPS FOLDER | blob PLUGINS FOLDER plain|sealed | manifest FILE "
-      + "| store FOLDER DEPTH COMMITS | tensors COUNT")
+      + "| store FOLDER DEPTH COMMITS | tensors COUNT | training MODEL THREADS FOLDER")
   exit(64)
 }
