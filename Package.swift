@@ -224,7 +224,7 @@ let package = Package(
       swiftSettings: strict),
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
-    tests("LearningTests", ["NodeKit", "NodeTesting", "LearningCore"]),
+    tests("LearningTests", ["NodeKit", "NodeTesting", "Tensors", "LearningCore"]),
     tests("TensorsTests", ["Tensors", "CTensors", "FuzzSupport"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),
