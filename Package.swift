@@ -96,7 +96,7 @@ let plugins = [
   Plugin(role: "images", core: "ImagesCore", ["NodeKit", "CImages"]),
   Plugin(role: "image-frames", core: "ImageFramesCore", ["NodeKit", "CImageFrames"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
-  Plugin(role: "flserver", core: "LearningCore", ["NodeKit", "Tensors"]),
+  Plugin(role: "flserver", core: "LearningCore", ["NodeKit", "Tensors", "TrainerWire"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   Plugin(name: "hello-c", path: "SDK/Templates/c", language: .c),
   // Swapped by Tests/Benchmarks/run.
@@ -160,6 +160,8 @@ let package = Package(
         .unsafeFlags(["-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])
       ]),
     module("Tensors", in: "SDK", ["NodeValues", "CTensors", "CZstd"], settings: fast),
+    // What servers and trainers of federated learning say to one another.
+    module("TrainerWire", in: "SDK", ["NodeKit", "ProtoFields"], settings: fast),
     // One order of entries on several nodes; linked into each role that uses it.
     module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"], settings: fast),
     // libffi calls the methods of plugins written in C as a node does.

@@ -1,6 +1,8 @@
-/// Many floats side by side, at an address that vector instructions like. Not copied when it is handed on.
-public final class FloatBuffer {
+/// Many floats side by side, at an address that vector instructions like. Not copied when it is handed on, so only one
+/// thread at a time may use it: who gives it to a job of the CPU pool does not touch it until the job is done.
+public final class FloatBuffer: @unchecked Sendable {
   public let count: Int
+  /// There as long as somebody holds the buffer: whose last use of it this is, wraps that in `withExtendedLifetime`.
   public let base: UnsafeMutablePointer<Float>
 
   /// Zeroes.
@@ -33,8 +35,13 @@ public final class FloatBuffer {
     }
   }
 
-  public var values: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: base, count: count) }
-  public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(values) }
+  public var array: [Float] { Array(UnsafeBufferPointer(start: base, count: count)) }
+
+  public func withBytes<R>(_ body: (UnsafeMutableRawBufferPointer) throws -> R) rethrows -> R {
+    try withExtendedLifetime(self) {
+      try body(UnsafeMutableRawBufferPointer(start: base, count: count * MemoryLayout<Float>.stride))
+    }
+  }
 }
 
 extension UnsafeMutablePointer<Float> {

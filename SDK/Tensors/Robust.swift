@@ -27,17 +27,27 @@ public enum Robust {
   /// `2 * faulty + 2 < count`). Take one, or the mean of several (Multi-Krum).
   public static func krum(_ updates: [FloatBuffer], faulty: Int, keep: Int = 1) throws(TensorError) -> [Int] {
     let count = try sameCount(updates)
-    guard faulty >= 0, 2 * faulty + 2 < updates.count else {
-      throw TensorError("\(updates.count) updates are too few for \(faulty) faulty: \(2 * faulty + 3) are needed")
-    }
     var distances = [[Double]](repeating: [Double](repeating: 0, count: updates.count), count: updates.count)
+    addDistances(updates, count: count, to: &distances)
+    return try krum(distances, faulty: faulty, keep: keep)
+  }
+
+  /// The squares of the distances between updates, or those of a part of them to those of the parts before.
+  public static func addDistances(_ updates: [FloatBuffer], count: Int, to distances: inout [[Double]]) {
     for first in updates.indices {
       for second in 0..<first {
         let distance = ct_distance(updates[first].base, updates[second].base, count)
-        (distances[first][second], distances[second][first]) = (distance, distance)
+        distances[first][second] += distance
+        distances[second][first] += distance
       }
     }
-    let neighbours = updates.count - faulty - 2
+  }
+
+  public static func krum(_ distances: [[Double]], faulty: Int, keep: Int = 1) throws(TensorError) -> [Int] {
+    guard faulty >= 0, 2 * faulty + 2 < distances.count else {
+      throw TensorError("\(distances.count) updates are too few for \(faulty) faulty: \(2 * faulty + 3) are needed")
+    }
+    let neighbours = distances.count - faulty - 2
     let scores = distances.indices.map { one in
       distances[one].indices.filter { $0 != one }.map { distances[one][$0] }.sorted().prefix(neighbours).reduce(0, +)
     }

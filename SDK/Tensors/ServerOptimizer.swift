@@ -26,46 +26,41 @@ public struct ServerOptimizer {
   }
 
   public let settings: Settings
-  /// Of the differences; what a server keeps from round to round beside the model.
-  public let first: FloatBuffer?
-  public let second: FloatBuffer?
 
-  public init(_ settings: Settings, count: Int) {
-    self.settings = settings
-    first = settings.rule == .fedavg ? nil : FloatBuffer(count: count)
-    switch settings.rule {
-    case .fedavg, .fedavgm: second = nil
-    case .fedadagrad, .fedadam, .fedyogi:
-      second = FloatBuffer(count: count)
-      // As in the paper: it begins at tau squared.
-      second?.values.update(repeating: Float(settings.tau * settings.tau))
-    }
+  public init(_ settings: Settings) { self.settings = settings }
+
+  /// What a server keeps for each number from round to round, beside the model: the first moment of the differences
+  /// and the second.
+  public var keepsMoments: Bool { settings.rule != .fedavg }
+  /// What the second moment begins at: as in the paper, tau squared.
+  public var secondMoment: Float {
+    settings.rule == .fedavgm ? 0 : Float(settings.tau * settings.tau)
   }
 
-  /// Moves `model` on, by the mean of its clients.
-  public func step(_ model: FloatBuffer, towards mean: FloatBuffer) {
-    precondition(model.count == mean.count)
+  /// Moves `model` on, by the mean of its clients. `moments` are pairs, one for each number.
+  public func step(_ model: FloatBuffer, towards mean: FloatBuffer, moments: FloatBuffer?, count: Int) {
+    precondition(model.count >= count && mean.count >= count && moments?.count ?? .max >= 2 * count)
     let rate = settings.learningRate
-    for place in 0..<model.count {
+    for place in 0..<count {
       let difference = Double(mean.base[place]) - Double(model.base[place])
-      model.base[place] = Float(Double(model.base[place]) + rate * move(difference, place))
+      let move = moments.map { self.move(difference, $0.base + 2 * place) } ?? difference
+      model.base[place] = Float(Double(model.base[place]) + rate * move)
     }
   }
 
-  @inline(__always) private func move(_ difference: Double, _ place: Int) -> Double {
-    guard let first else { return difference }
+  @inline(__always) private func move(_ difference: Double, _ moments: UnsafeMutablePointer<Float>) -> Double {
     let share = settings.rule == .fedavgm ? 1 : 1 - settings.beta1
-    let momentum = settings.beta1 * Double(first.base[place]) + share * difference
-    first.base[place] = Float(momentum)
-    guard let second else { return momentum }
-    let square = difference * difference, old = Double(second.base[place])
-    let moment =
+    let first = settings.beta1 * Double(moments[0]) + share * difference
+    moments[0] = Float(first)
+    guard settings.rule != .fedavgm else { return first }
+    let square = difference * difference, old = Double(moments[1])
+    let second =
       switch settings.rule {
       case .fedadagrad: old + square
       case .fedyogi: old - (1 - settings.beta2) * square * (old > square ? 1 : old < square ? -1 : 0)
       default: settings.beta2 * old + (1 - settings.beta2) * square
       }
-    second.base[place] = Float(moment)
-    return momentum / (moment.squareRoot() + settings.tau)
+    moments[1] = Float(second)
+    return first / (second.squareRoot() + settings.tau)
   }
 }

@@ -34,7 +34,9 @@ public final class UpdateEncoder {
     if let residual {
       let read = Weights(layout)
       try UpdateDecoder(layout, limit: .max).fill(read, from: try Safetensors(file), form)
-      ct_subtract(values.buffer.base, read.buffer.base, residual.base, layout.count)
+      withExtendedLifetime((values, read)) {
+        ct_subtract(values.buffer.base, read.buffer.base, residual.base, layout.count)
+      }
     }
     return form.zstd.map { Compression.compress(file, level: $0) } ?? file
   }
@@ -102,13 +104,15 @@ public struct UpdateDecoder {
   func fill(_ weights: Weights, from file: Safetensors, _ form: UpdateForm) throws(TensorError) {
     if form.top == nil, form.numbers.type != nil {
       let read = try Weights(file, as: layout)
-      return weights.buffer.base.update(from: read.buffer.base, count: layout.count)
+      return withExtendedLifetime(read) {
+        weights.buffer.base.update(from: read.buffer.base, count: layout.count)
+      }
     }
     guard form.top != nil else { return try readValues(file, layout.count, form, into: weights.buffer.base) }
     let places = try places(file)
     let kept = FloatBuffer(count: places.count)
     try readValues(file, places.count, form, into: kept.base)
-    ct_scatter(weights.buffer.base, places, kept.base, places.count)
+    withExtendedLifetime(kept) { ct_scatter(weights.buffer.base, places, kept.base, places.count) }
   }
 
   private func places(_ file: Safetensors) throws(TensorError) -> [UInt32] {
@@ -142,9 +146,11 @@ public struct UpdateDecoder {
     }
     let factors = FloatBuffer(count: scales.count)
     try file.read(scales, into: factors.base)
-    file.withBytes(of: entry) { bytes in
-      bytes.withMemoryRebound(to: Int8.self) { levels in
-        if let base = levels.baseAddress { ct_from_i8(base, factors.base, values, count) }
+    withExtendedLifetime(factors) {
+      file.withBytes(of: entry) { bytes in
+        bytes.withMemoryRebound(to: Int8.self) { levels in
+          if let base = levels.baseAddress { ct_from_i8(base, factors.base, values, count) }
+        }
       }
     }
   }

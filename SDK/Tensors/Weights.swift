@@ -1,7 +1,7 @@
 internal import CTensors
 
 /// All numbers of a model, and which tensor has which of them.
-public struct Weights {
+public struct Weights: Sendable {
   public let layout: TensorLayout
   public let buffer: FloatBuffer
 

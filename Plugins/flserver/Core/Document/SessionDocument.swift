@@ -46,7 +46,7 @@ public struct AggregatorArguments: RoleConfig {
   @Setting("Of the momentum.", in: 0...0.9999) public var beta1 = 0.9
   @Setting("Of the second moment.", in: 0...0.9999) public var beta2 = 0.99
   @Setting("The least that a difference is divided by.", in: 1e-9...1) public var tau = 1e-3
-  @Setting("fedasync, fedbuff: the share of an update in the model.", in: 0...1) public var alpha = 0.6
+  @Setting("fedasync: the share of an update in the model.", in: 0...1) public var alpha = 0.6
   @Setting(
     "fedasync, fedbuff: an update of a model s steps old counts (1 + s)^-a of a fresh one; this is a.", in: 0...10)
   public var staleness = 0.5

@@ -5,8 +5,12 @@ internal import Tensors
 enum Aggregation: Equatable {
   /// The mean by samples, and what the server makes of it.
   case mean(ServerOptimizer.Settings)
-  /// The model moves towards each update by `alpha`, less for one that is old.
+  /// The model moves towards the update by `alpha`, less for one that is old (FedAsync).
   case mixed(alpha: Double, staleness: Double)
+  /// The model moves by the mean of what each update has changed, less for one that is old (FedBuff).
+  case buffered(rate: Double, staleness: Double)
+  /// The mean by samples is its tier's model; the model is the mean of all tiers' by these weights (FedAT).
+  case tiers([Double])
   case trimmedMean(share: Double)
   case median
   /// The update nearest to its neighbours, or the mean of those `keep` are left of when the faulty ones are gone.
@@ -15,7 +19,7 @@ enum Aggregation: Equatable {
   /// With fewer it is not defined.
   var leastUpdates: Int {
     switch self {
-    case .mean, .mixed: 1
+    case .mean, .mixed, .buffered, .tiers: 1
     case .trimmedMean(let share): share > 0 ? 3 : 1
     case .median: 1
     case .krum(let faulty, _): 2 * faulty + 3
@@ -65,7 +69,9 @@ extension SessionDocument {
         ))
     }
     switch word {
-    case "fedasync", "fedbuff", "fedat": return .mixed(alpha: arguments.alpha, staleness: arguments.staleness)
+    case "fedasync": return .mixed(alpha: arguments.alpha, staleness: arguments.staleness)
+    case "fedbuff": return .buffered(rate: arguments.learningRate ?? 1, staleness: arguments.staleness)
+    case "fedat": return .tiers([])
     case "trimmed_mean": return .trimmedMean(share: arguments.trim)
     case "median": return .median
     case "krum": return .krum(faulty: arguments.faulty, isMulti: false)
