@@ -19,6 +19,8 @@ struct Update: Equatable {
   var group = 0
   /// The object with its numbers.
   var object: String
+  /// Where in it they begin.
+  var start = 0
   var samples: Int
   var loss: Double?
 }
