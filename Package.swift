@@ -99,6 +99,7 @@ let plugins = [
   Plugin(role: "coordinator", core: "CoordinatorCore", ["NodeKit"]),
   Plugin(role: "ledger", core: "LedgerCore", ["NodeKit"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
+  Plugin(role: "flserver", core: "LearningCore", ["NodeKit", "Tensors", "TrainerWire", "Training"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   // Versions of a small service, for trying the canary router.
   Plugin(name: "service", path: "SDK/Templates/service", language: .swift),
@@ -183,6 +184,8 @@ let package = Package(
     .target(
       name: "Training", dependencies: ["NodeKit", "CTraining"], path: "SDK/Training", exclude: ["README.md"],
       swiftSettings: strict + fast),
+    // What servers and trainers of federated learning say to one another.
+    module("TrainerWire", in: "SDK", ["NodeKit", "ProtoFields"], settings: fast),
     // One order of entries on several nodes; linked into each role that uses it.
     module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"], settings: fast),
     // libffi calls the methods of plugins written in C as a node does.
@@ -252,6 +255,7 @@ let package = Package(
     .testTarget(
       name: "TrainingTests", dependencies: ["NodeKit", "Training", "FuzzSupport"], path: "Tests/TrainingTests",
       exclude: ["Data", "make-data.py"], swiftSettings: strict),
+    tests("LearningTests", ["NodeKit", "NodeTesting", "Tensors", "LearningCore"]),
     tests("TensorsTests", ["Tensors", "CTensors", "FuzzSupport"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),

@@ -3,6 +3,30 @@ internal import NodeValues
 /// A file in the safetensors format: the length of a header, the header, which is JSON, and the tensors' bytes. Nothing
 /// in it is code, and nothing of it is believed before it is checked.
 public struct Safetensors {
+  public typealias Entry = SafetensorsHeader.Entry
+  public let header: SafetensorsHeader
+  private let content: [UInt8]
+
+  /// - Parameter limit: the most bytes of the whole.
+  public init(_ content: [UInt8], limit: Int = .max) throws(TensorError) {
+    guard content.count <= limit else { throw TensorError("\(content.count) bytes are more than \(limit)") }
+    header = try SafetensorsHeader(beginning: content, of: content.count)
+    self.content = content
+  }
+
+  /// In the order of their bytes.
+  public var entries: [Entry] { header.entries }
+  public var metadata: [String: String] { header.metadata }
+
+  public subscript(name: String) -> Entry? { entries.first { $0.name == name } }
+
+  public func withBytes<R>(of entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    try content.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[entry.bytes])) }
+  }
+}
+
+/// What such a file says of itself.
+public struct SafetensorsHeader: Sendable, Equatable {
   public struct Entry: Sendable, Hashable {
     public var name: String
     public var type: NumberType
@@ -15,21 +39,29 @@ public struct Safetensors {
   /// In the order of their bytes.
   public let entries: [Entry]
   public let metadata: [String: String]
-  private let content: [UInt8]
+  /// Where the tensors begin.
+  public let end: Int
 
-  public static let headerLimit = 16 << 20
+  public static let limit = 16 << 20
 
-  /// - Parameter limit: the most bytes of the whole.
-  public init(_ content: [UInt8], limit: Int = .max) throws(TensorError) {
-    guard content.count <= limit else { throw TensorError("\(content.count) bytes are more than \(limit)") }
-    guard content.count >= 8 else { throw TensorError("\(content.count) bytes are no safetensors file: too few") }
-    let length = content.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
-    guard length <= Self.headerLimit, length <= content.count - 8 else {
-      throw TensorError("the header says that it has \(length) bytes; \(content.count - 8) follow")
+  /// How many bytes of a file of `size` its header takes; nil as long as fewer than eight are known.
+  public static func length(_ beginning: some Collection<UInt8>, of size: Int) throws(TensorError) -> Int? {
+    guard size >= 8 else { throw TensorError("\(size) bytes are no safetensors file: too few") }
+    guard beginning.count >= 8 else { return nil }
+    let length = beginning.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard length <= limit, length <= size - 8 else {
+      throw TensorError("the header says that it has \(length) bytes; \(size - 8) follow")
     }
-    let start = 8 + Int(length)
+    return 8 + Int(length)
+  }
+
+  /// - Parameter content: of the file's bytes the first ones, all of the header among them.
+  public init(beginning content: [UInt8], of size: Int) throws(TensorError) {
+    guard let end = try Self.length(content, of: size), content.count >= end else {
+      throw TensorError("\(content.count) bytes are less than the header")
+    }
     let header: JSON
-    do { header = try JSON(parsing: Array(content[8..<start])) } catch {
+    do { header = try JSON(parsing: Array(content[8..<end])) } catch {
       throw TensorError("the header is not JSON: \(error)")
     }
     guard let members = header.object?.members else { throw TensorError("the header is no JSON object") }
@@ -38,12 +70,12 @@ public struct Safetensors {
       if member.key == "__metadata__" {
         metadata = try Self.metadata(member.value)
       } else {
-        entries.append(try Self.entry(member.key, member.value, from: start))
+        entries.append(try Self.entry(member.key, member.value, from: end))
       }
     }
     entries.sort { $0.bytes.lowerBound < $1.bytes.lowerBound }
-    try Self.checkThatNothingIsLeft(entries, from: start, to: content.count)
-    (self.entries, self.metadata, self.content) = (entries, metadata, content)
+    try Self.checkThatNothingIsLeft(entries, from: end, to: size)
+    (self.entries, self.metadata, self.end) = (entries, metadata, end)
   }
 
   private static func metadata(_ value: JSON) throws(TensorError) -> [String: String] {
@@ -85,12 +117,6 @@ public struct Safetensors {
       place = entry.bytes.upperBound
     }
     guard place == end else { throw TensorError("the tensors have \(place - start) bytes, the file \(end - start)") }
-  }
-
-  public subscript(name: String) -> Entry? { entries.first { $0.name == name } }
-
-  public func withBytes<R>(of entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
-    try content.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[entry.bytes])) }
   }
 }
 

@@ -27,6 +27,11 @@ public struct TensorLayout: Sendable, Hashable {
     }
   }
 
+  /// Of the file's tensors, whatever their numbers are.
+  public init(_ header: SafetensorsHeader) throws(TensorError) {
+    for entry in header.entries { try append(entry.name, entry.shape) }
+  }
+
   /// The caller sees to it that no name comes twice.
   mutating func append(_ name: String, _ shape: [Int]) throws(TensorError) {
     guard tensors.count < Self.tensorLimit else { throw TensorError("there are more than \(Self.tensorLimit) tensors") }

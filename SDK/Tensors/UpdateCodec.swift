@@ -81,7 +81,7 @@ public struct UpdateDecoder {
   public init(_ layout: TensorLayout, limit: Int? = nil) {
     self.layout = layout
     // The widest form takes places and floats for each number, and a header.
-    self.limit = limit ?? (layout.count * 8 + Safetensors.headerLimit + 1024)
+    self.limit = limit ?? (layout.count * 8 + SafetensorsHeader.limit + 1024)
   }
 
   /// The whole weights.

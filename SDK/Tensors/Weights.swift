@@ -14,9 +14,7 @@ public struct Weights: Sendable {
 
   /// Of a file with tensors of floats, doubles, or either kind of half floats.
   public init(_ file: Safetensors) throws(TensorError) {
-    var layout = TensorLayout()
-    for entry in file.entries { try layout.append(entry.name, entry.shape) }
-    self.init(layout)
+    self.init(try TensorLayout(file.header))
     for (entry, tensor) in zip(file.entries, layout.tensors) {
       try file.read(entry, into: buffer.base + tensor.offset)
     }

@@ -102,3 +102,33 @@ import Testing
     }
   }
 }
+
+@Suite struct WeightsCheckTests {
+  private static let layout = try! TensorLayout([("w", [50, 7]), ("b", [7])])
+
+  private static func check(_ file: [UInt8], pieces size: Int, saying said: Int? = nil) throws -> Int {
+    var check = try WeightsCheck(layout, size: said ?? file.count)
+    for start in stride(from: 0, to: file.count, by: size) {
+      try check.take(Array(file[start..<min(start + size, file.count)]))
+    }
+    return try check.end()
+  }
+
+  @Test(arguments: [1, 3, 7, 64, 1000, 100_000]) func whatComesInPiecesIsLookedAt(_ size: Int) throws {
+    let weights = Weights(Self.layout, buffer(357, seed: 1)), file = weights.file(metadata: ["round": "1"])
+    #expect(try Self.check(file, pieces: size) == file.count - 4 * 357)
+    for place in [0, 100, 356] {
+      let bad = Weights(Self.layout, buffer(357, seed: 1))
+      bad.buffer[place] = place == 100 ? 1e6 : .nan
+      #expect(throws: TensorError.self) { try Self.check(bad.file(), pieces: size) }
+    }
+    #expect(throws: TensorError("\(file.count - 1) of \(file.count) bytes came")) {
+      try Self.check(file.dropLast(), pieces: size, saying: file.count)
+    }
+    #expect(throws: TensorError.self) { try Self.check(weights.file(.f16), pieces: size, saying: 1884) }
+    let other = Weights(try TensorLayout([("w", [7, 50]), ("b", [7])]))
+    #expect(throws: TensorError("`w` should be [50, 7] and is [7, 50]")) { try Self.check(other.file(), pieces: size) }
+    #expect(throws: TensorError.self) { try WeightsCheck(Self.layout, size: 100) }
+    #expect(throws: TensorError.self) { try WeightsCheck(Self.layout, size: 1 << 30) }
+  }
+}

@@ -1,0 +1,12 @@
+internal import NodeKit
+
+/// A model or an update on the disk: a safetensors file of floats, all of them one after the other behind its header.
+struct ModelFile: Equatable {
+  var object: String
+  /// Where the first number is.
+  var start: Int
+  /// Of numbers.
+  var count: Int
+
+  var bytes: Int { start + 4 * count }
+}

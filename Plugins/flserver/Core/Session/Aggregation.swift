@@ -1,0 +1,86 @@
+internal import NodeKit
+internal import Tensors
+
+/// How the updates of a step become a model.
+enum Aggregation: Equatable {
+  /// The mean by samples, and what the server makes of it.
+  case mean(ServerOptimizer.Settings)
+  /// The model moves towards the update by `alpha`, less for one that is old (FedAsync).
+  case mixed(alpha: Double, staleness: Double)
+  /// The model moves by the mean of what each update has changed, less for one that is old (FedBuff).
+  case buffered(rate: Double, staleness: Double)
+  /// The mean by samples is its tier's model; the model is the mean of all tiers' by these weights (FedAT).
+  case tiers([Double])
+  case trimmedMean(share: Double)
+  case median
+  /// The update nearest to its neighbours, or the mean of those `keep` are left of when the faulty ones are gone.
+  case krum(faulty: Int, isMulti: Bool)
+
+  /// With fewer it is not defined.
+  var leastUpdates: Int {
+    switch self {
+    case .mean, .mixed, .buffered, .tiers: 1
+    case .trimmedMean(let share): share > 0 ? 3 : 1
+    case .median: 1
+    case .krum(let faulty, _): 2 * faulty + 3
+    }
+  }
+
+  /// What an update counts that began so many steps ago (Xie and others, 2019: the polynomial).
+  static func weight(ofAge age: Int, staleness: Double) -> Double {
+    power(1 + Double(max(0, age)), -staleness)
+  }
+
+  /// Without a library of mathematics, by exponents and logarithms of two.
+  private static func power(_ base: Double, _ exponent: Double) -> Double {
+    guard exponent != 0, base > 1 else { return 1 }
+    return exp2(exponent * log2(base))
+  }
+
+  private static func log2(_ number: Double) -> Double {
+    // The significand's logarithm by its series in (s - 1) / (s + 1).
+    let ratio = (number.significand - 1) / (number.significand + 1), square = ratio * ratio
+    var term = ratio, sum = 0.0
+    for step in 0..<30 {
+      sum += term / Double(2 * step + 1)
+      term *= square
+    }
+    return Double(number.exponent) + 2 * sum * 1.442695040888963407
+  }
+
+  private static func exp2(_ number: Double) -> Double {
+    let whole = number.rounded(.down), rest = (number - whole) * 0.693147180559945309
+    var term = 1.0, sum = 1.0
+    for step in 1..<25 {
+      term *= rest / Double(step)
+      sum += term
+    }
+    return Double(sign: .plus, exponent: Int(whole), significand: 1) * sum
+  }
+}
+
+extension SessionDocument {
+  func aggregation() throws -> Aggregation {
+    let word = sessionConfig.aggregator, arguments = sessionConfig.aggregatorArgs
+    if let rule = ServerOptimizer.Rule(rawValue: word) {
+      return .mean(
+        ServerOptimizer.Settings(
+          rule, learningRate: arguments.learningRate, beta1: arguments.beta1, beta2: arguments.beta2, tau: arguments.tau
+        ))
+    }
+    switch word {
+    case "fedasync": return .mixed(alpha: arguments.alpha, staleness: arguments.staleness)
+    case "fedbuff": return .buffered(rate: arguments.learningRate ?? 1, staleness: arguments.staleness)
+    case "fedat": return .tiers([])
+    case "trimmed_mean": return .trimmedMean(share: arguments.trim)
+    case "median": return .median
+    case "krum": return .krum(faulty: arguments.faulty, isMulti: false)
+    case "multi_krum": return .krum(faulty: arguments.faulty, isMulti: true)
+    default:
+      throw RoleError(
+        .invalidArgument,
+        "there is no aggregator `\(word)`; known are fedavg, fedavgm, fedadagrad, fedadam, fedyogi, fedasync, fedbuff, "
+          + "fedat, trimmed_mean, median, krum and multi_krum", at: "/session_config/aggregator")
+    }
+  }
+}

@@ -1,0 +1,2 @@
+import LearningCore
+import NodeKit
