@@ -97,6 +97,8 @@ public struct TrainingTask: Sendable, Equatable {
   public var size: UInt64 = 0
   public var sha256 = ""
   public var seed: UInt64 = 0
+  /// No more than so many; 0 is no limit. To learn how fast a trainer is.
+  public var batches: UInt64 = 0
 
   public init() {}
 
@@ -110,6 +112,7 @@ public struct TrainingTask: Sendable, Equatable {
     writer.uint64(7, size)
     writer.string(8, sha256)
     writer.uint64(9, seed)
+    writer.uint64(10, batches)
   }
 
   fileprivate init(_ message: ProtoReader) throws(RoleError) {
@@ -125,6 +128,7 @@ public struct TrainingTask: Sendable, Equatable {
       case 7: size = try message.uint64()
       case 8: sha256 = try message.string()
       case 9: seed = try message.uint64()
+      case 10: batches = try message.uint64()
       default: break
       }
     }
