@@ -12,8 +12,8 @@ final class Play {
   static let model: JSON = ["input": [784], "layers": [["dense": 12], "relu", ["dense": 10]]]
   let host: FakeHost
 
-  init(_ settings: JSONObject = [:], data: JSON? = nil) throws {
-    var config = settings
+  init(_ settings: JSON = [:], data: JSON? = nil) throws {
+    var config = settings.object ?? JSONObject()
     config["data"] =
       data ?? ["digits": ["format": "synthetic", "count": 200, "noise": 0.2] as JSON]
     host = try FakeHost(Trainer.self, config: .object(config))
@@ -35,7 +35,7 @@ final class Play {
     var task = TrainingTask()
     (task.session, task.ticket, task.form) = ("s", ticket, form)
     (task.training, task.model) = (training.description, model.description)
-    (task.size, task.sha256, task.seed) = (UInt64(file.count), SHA256.hexadecimal(file), 5 &+ ticket)
+    (task.size, task.sha256, task.seed) = (UInt64(file.count), (try? hexadecimalSHA256(file)) ?? "", 5 &+ ticket)
     return task
   }
 

@@ -117,7 +117,7 @@ func tensorWords<R>(_ body: () throws(TensorError) -> R) throws(RoleError) -> R 
   do { return try body() } catch { throw RoleError(.invalidArgument, "the model's file: \(error.description)") }
 }
 
-private func hexadecimalSHA256(_ bytes: [UInt8]) throws -> String {
+func hexadecimalSHA256(_ bytes: [UInt8]) throws -> String {
   var digest = [UInt8](repeating: 0, count: 32)
   let failed = bytes.withUnsafeBytes { raw in
     // Of no bytes there is no address, and none is read.
