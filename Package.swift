@@ -100,6 +100,7 @@ let plugins = [
   Plugin(role: "ledger", core: "LedgerCore", ["NodeKit"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
   Plugin(role: "flserver", core: "LearningCore", ["NodeKit", "Tensors", "TrainerWire", "Training"]),
+  Plugin(role: "trainer", core: "TrainerCore", ["NodeKit", "Tensors", "TrainerWire", "Training", "CTrainer"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   // Versions of a small service, for trying the canary router.
   Plugin(name: "service", path: "SDK/Templates/service", language: .swift),
@@ -135,7 +136,7 @@ let fuzzers: [Target] =
       name: "fuzz",
       dependencies: [
         "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore",
-        "CoordinatorCore", "CanaryCore", "Training",
+        "CoordinatorCore", "CanaryCore", "Training", "TrainerCore",
       ],
       path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
@@ -202,6 +203,10 @@ let package = Package(
       name: "CImageFrames", path: "Plugins/image-frames/Sockets",
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
       linkerSettings: [.linkedLibrary("crypto")]),
+    .target(
+      name: "CTrainer", path: "Plugins/trainer/Native",
+      cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-nullability-extension"])],
+      linkerSettings: [.linkedLibrary("crypto")]),
     // libvips and OpenSSL behind a few functions of plain C, for the role `images`.
     .target(
       name: "CImages", path: "Plugins/images/Codec",
@@ -259,6 +264,9 @@ let package = Package(
       name: "TrainingTests", dependencies: ["NodeKit", "Training", "FuzzSupport"], path: "Tests/TrainingTests",
       exclude: ["Data", "make-data.py"], swiftSettings: strict),
     tests("LearningTests", ["NodeKit", "NodeTesting", "Tensors", "LearningCore"]),
+    tests(
+      "TrainerTests",
+      ["NodeKit", "NodeTesting", "Tensors", "Training", "TrainerWire", "TrainerCore", "FuzzSupport"]),
     tests("TensorsTests", ["Tensors", "CTensors", "FuzzSupport"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),

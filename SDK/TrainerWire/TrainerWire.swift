@@ -217,6 +217,8 @@ public enum TrainingAnswer: Sendable, Equatable {
   case progress(batches: UInt64, of: UInt64, loss: Double)
   case update(ModelQuality, size: UInt64, seconds: Double)
   case piece([UInt8])
+  /// The trainer has the model: no more of its pieces need come.
+  case have
 
   public var bytes: [UInt8] {
     var writer = ProtoWriter()
@@ -234,6 +236,7 @@ public enum TrainingAnswer: Sendable, Equatable {
         part.double(3, seconds)
       }
     case .piece(let piece): return TrainingRequest.piece(piece, field: 3)
+    case .have: writer.message(4) { _ in }
     }
     return writer.bytes
   }
@@ -245,6 +248,7 @@ public enum TrainingAnswer: Sendable, Equatable {
       case 1: found = try Self.progress(reader.message())
       case 2: found = try Self.update(reader.message())
       case 3: found = .piece(try reader.data())
+      case 4: found = .have
       default: break
       }
     }
