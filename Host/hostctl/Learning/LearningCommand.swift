@@ -87,17 +87,14 @@ enum LearningCommand {
     return try began(answer, invocation)
   }
 
-  /// What the server says of a place of the document is shown there.
+  /// What the server says of a place of the document, `/session_config/seed: …`, is shown there.
   private static func located(_ failure: CommandFailure, in document: YamlDocument) -> CommandFailure {
-    guard let message = failure.chain.last,
-      let place = failure.chain.first(where: { $0.hasPrefix("/") }) ?? place(message)
-    else { return failure }
-    return CommandFailure("the server refuses the document\n" + document.problem(message, at: place))
-  }
-
-  private static func place(_ message: String) -> String? {
-    guard message.hasPrefix("/"), let colon = message.firstIndex(of: ":") else { return nil }
-    return String(message[..<colon])
+    guard let message = failure.chain.last, message.hasPrefix("/"), let colon = message.firstIndex(of: ":") else {
+      return failure
+    }
+    let words = message[colon...].dropFirst().drop { $0 == " " }
+    return CommandFailure(
+      "the server refuses the document\n" + document.problem(String(words), at: String(message[..<colon])))
   }
 
   private static func rounds(_ invocation: Invocation) throws(CommandFailure) -> Int64? {
