@@ -122,6 +122,8 @@ let plugins = [
   Plugin(name: "users", path: "Tests/Fixtures/Users", language: .swift),
   // Proposes transactions, for simulated worlds.
   Plugin(name: "teller", path: "Tests/Fixtures/Teller", language: .swift),
+  // A user's own strategy of federated learning, for tests.
+  Plugin(name: "strategy", path: "Tests/Fixtures/Strategy", language: .swift),
   Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),
   Plugin(name: "transaction-load", path: "Tests/Benchmarks/Transactions/Load", language: .swift),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),

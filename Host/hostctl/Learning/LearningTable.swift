@@ -61,6 +61,7 @@ enum LearningTable {
     if status["accuracy"]?.double != nil { text += ", accuracy \(percent(status["accuracy"]))" }
     text += "\n\(TextLayout.harmless(status.text("model"))) with \(status.text("parameters")) parameters on "
     text += "\(TextLayout.harmless(status.text("dataset"))), \(TextLayout.harmless(status.text("aggregator")))\n"
+    if let lack = status["lack"]?.string { text += style.paint(TextLayout.harmless(lack), .yellow) + "\n" }
     guard !status.list("open").isEmpty else { return text }
     var table = Table([
       .init("TRAINS"), .init("ROUND", rightAligned: true), .init("PROGRESS"), .init("LOSS", rightAligned: true),
@@ -84,6 +85,7 @@ enum LearningTable {
     var line = "round \(status.text("round")) of \(status.text("rounds"))"
     if status["loss"]?.double != nil { line += ", loss \(number(status["loss"]))" }
     if status["accuracy"]?.double != nil { line += ", accuracy \(percent(status["accuracy"]))" }
+    if let lack = status["lack"]?.string { line += ": \(lack)" }
     return TextLayout.harmless(end.isEmpty ? line : "\(line): \(end)")
   }
 

@@ -13,6 +13,9 @@ final class FLServer: Role, HealthReporting, Stateful {
     Method("status(session)", "One session: its round, who trains, how good it is.", idempotent: true, status),
     Method("trainers()", "The trainers that are known, and what was seen of each.", idempotent: true, trainers),
     Method("history(session,after,limit)", "Events after a number, the oldest first.", idempotent: true, history),
+    Method(
+      "export(session,round,format)", "Makes a file of a model: safetensors, npz or onnx; see `hostctl fl export`.",
+      export),
     Method("stop(session,why)", "Ends a session; its models stay.", stop),
     Method("resume(session,rounds)", "Goes on with a session; 0 rounds: as many as before.", resume),
   ]
@@ -32,6 +35,14 @@ final class FLServer: Role, HealthReporting, Stateful {
     try server.events(session, after: after, limit: limit) { result in
       switch result {
       case .success(let events): reply.send(events)
+      case .failure(let error): reply.fail(error)
+      }
+    }
+  }
+  func export(_ session: String, _ round: Int, _ format: String, _ reply: Reply<JSON>) throws {
+    try server.export(session, round, format) { result in
+      switch result {
+      case .success(let made): reply.send(made)
       case .failure(let error): reply.fail(error)
       }
     }

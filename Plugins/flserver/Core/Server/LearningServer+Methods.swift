@@ -32,6 +32,23 @@ extension LearningServer {
     return try resume(id, rounds: rounds == 0 ? nil : rounds).summary(context.now.nanoseconds)
   }
 
+  /// A file of a model, as an object of the node: what it is called, and how long it is.
+  public func export(
+    _ id: String, _ round: Int, _ format: String, then done: @escaping (Result<JSON, RoleError>) -> Void
+  ) throws {
+    let session = try session(id)
+    guard let model = session.model(round) else {
+      throw RoleError(.notFound, "the session `\(id)` keeps no model of round \(round)", at: "round")
+    }
+    guard let form = ModelExporter.Format(rawValue: format) else {
+      let known = ModelExporter.Format.allCases.map(\.rawValue).joined(separator: ", ")
+      throw RoleError(.invalidArgument, "models are written as \(known), and not as `\(format)`", at: "format")
+    }
+    exporter.export(model, session.choice.description, form, limit: settings.modelBytes) { result in
+      done(result.map { ["sha256": .string($0.object), "bytes": .int(Int64($0.bytes)), "round": .int(Int64(round))] })
+    }
+  }
+
   /// Events after a number, the oldest first.
   public func events(
     _ id: String, after: Int, limit: Int, then done: @escaping (Result<JSON, RoleError>) -> Void
@@ -72,6 +89,7 @@ extension LearningSession {
   func whole(_ now: Int64) -> JSON {
     var object = summary(now).object ?? JSONObject()
     object["parameters"] = newest.map { .int(Int64($0.count)) } ?? .null
+    object["lack"] = runner?.session.lack.map { .string($0) } ?? .null
     object["waiting"] = .int(Int64(runner?.session.waiting.count ?? 0))
     object["open"] = .array(
       (runner?.session.open.values.sorted { $0.number < $1.number } ?? []).map { ticket in

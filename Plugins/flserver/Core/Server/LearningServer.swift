@@ -9,6 +9,7 @@ public final class LearningServer {
   let settings: ServerSettings
   let trainers = TrainerTable()
   private let tester: ModelTester
+  let exporter: ModelExporter
   private var finder: TrainerFinder?
   private(set) var sessions: [String: LearningSession] = [:]
   private(set) var isLoaded = false
@@ -18,6 +19,7 @@ public final class LearningServer {
   public init(_ context: RoleContext, _ settings: ServerSettings) throws {
     (self.context, self.settings) = (context, settings)
     tester = try ModelTester(context, settings)
+    exporter = ModelExporter(context)
     for target in settings.trainers where !target.hasPrefix("http://") && !target.hasPrefix("https://") {
       throw RoleError(.invalidArgument, "`\(target)` is no http://HOST:PORT", at: "/trainers")
     }

@@ -22,7 +22,7 @@ final class LearningSession {
   private(set) var stage = Stage.beginning
   private(set) var record: SessionRecord?
   private(set) var runner: SessionRunner?
-  private let choice: ModelChoice
+  let choice: ModelChoice
   private let context: RoleContext
   private let trainers: TrainerTable
   private let tester: ModelTester

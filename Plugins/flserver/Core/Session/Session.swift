@@ -12,6 +12,8 @@ struct Session {
   private(set) var waiting: [Update] = []
   private(set) var end: SessionEnd?
   private(set) var emptyRounds = 0
+  /// Why no round begins, if none does.
+  private(set) var lack: String?
   private var stepping: Step?
   private var validating: Int?
   private var lastTicket: UInt64
@@ -176,7 +178,11 @@ struct Session {
   private mutating func beginRound(_ group: Int, of members: [Candidate], _ chosen: [String]) {
     let round = version
     let asked = withMore(chosen, of: members, round)
-    guard !chosen.isEmpty, asked.count >= plan.leastUpdates else { return }
+    guard !chosen.isEmpty, asked.count >= plan.leastUpdates else {
+      lack = "\(asked.count) trainers are there for a round, and \(max(1, plan.leastUpdates)) are needed"
+      return
+    }
+    lack = nil
     let deadline = now + plan.deadline.wholeNanoseconds
     // What was on the disk before a crash is not asked for again.
     let there = Set(waiting.filter { $0.group == group && $0.version == version }.map(\.trainer))
@@ -234,6 +240,7 @@ struct Session {
     let busy = Set(open.values.map(\.trainer))
     let idle = candidates.filter { !busy.contains($0.id) }
     let room = plan.concurrency - open.count
+    lack = candidates.isEmpty ? "no trainer is there" : nil
     guard room > 0, !idle.isEmpty else { return }
     guard plan.chooser == nil else { return }
     for trainer in plan.selection.choose(from: idle, round: version, seed: plan.seed).prefix(room) {
