@@ -11,6 +11,7 @@ public final class LearningServer {
   private let tester: ModelTester
   let exporter: ModelExporter
   private var finder: TrainerFinder?
+  private var measures: ServerMeasures?
   private(set) var sessions: [String: LearningSession] = [:]
   private(set) var isLoaded = false
   /// Sessions of the build before this one that were under way: they go on whatever the settings say.
@@ -28,6 +29,7 @@ public final class LearningServer {
   public func start() throws {
     let finder = TrainerFinder(context, settings, trainers) { [unowned self] in lookAtSessions() }
     self.finder = finder
+    measures = ServerMeasures(context.metrics)
     try addRoutes()
     try load()
     try finder.start()
@@ -40,6 +42,8 @@ public final class LearningServer {
 
   private func lookAtSessions() {
     for session in sessions.values where !session.isOver { session.look() }
+    measures?.show(
+      trainers: trainers.trainers.values.count(where: \.isThere), sessions: sessions.values.count { !$0.isOver })
   }
 
   public func health() -> Health {
@@ -97,7 +101,7 @@ public final class LearningServer {
   private func make(
     _ id: String, _ document: SessionDocument, _ next: Int64, _ validated: JSON?, _ record: SessionRecord?
   ) throws -> LearningSession {
-    let history = SessionHistory(context, session: id, next: next, last: validated)
+    let history = SessionHistory(context, session: id, next: next, last: validated) { [measures] in measures?.count($0) }
     return try LearningSession(
       context, id, document, history, trainers, tester, modelLimit: settings.modelBytes, record: record)
   }

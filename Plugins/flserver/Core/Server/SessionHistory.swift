@@ -10,13 +10,14 @@ final class SessionHistory {
   private let prefix: String
   /// The number of the next event.
   private(set) var next: Int64
+  private let count: (JSON) -> Void
   private var watchers: [EventStream] = []
   /// The newest model that was tried, and what came of it.
   private(set) var last: JSON?
 
   /// - Parameter next: the number of the next event.
-  init(_ context: RoleContext, session: String, next: Int64, last: JSON?) {
-    (self.context, self.next, self.last) = (context, next, last)
+  init(_ context: RoleContext, session: String, next: Int64, last: JSON?, count: @escaping (JSON) -> Void) {
+    (self.context, self.next, self.last, self.count) = (context, next, last, count)
     prefix = Self.prefix(session)
   }
 
@@ -48,6 +49,7 @@ final class SessionHistory {
       }
     } catch { context.log.warning("an event of a session cannot be written down: \(error)") }
     next += 1
+    count(whole)
     tell(whole)
   }
 
