@@ -19,7 +19,8 @@ package struct DataList: SettingValue, Sendable {
       entries = try items.enumerated().map { try Self.listed($1, at: "\(place)/\($0)") }
     } else {
       throw RoleError(
-        .invalidArgument, "expected data sets such as { digits: { format: npz, path: digits.npz } }, got "
+        .invalidArgument,
+        "expected data sets such as { digits: { format: npz, path: digits.npz } }, got "
           + setting.kind, at: place)
     }
     guard (1...Self.limit).contains(entries.count) else {

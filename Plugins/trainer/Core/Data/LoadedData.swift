@@ -89,7 +89,8 @@ final class DataShelf {
     guard let found = entries.first(where: { $0.id == id }) else {
       let known = entries.map { "`\($0.id)`" }.joined(separator: ", ")
       throw RoleError(
-        .notFound, "there is no data set `\(id)` here, but \(known); set client_training_config.dataset, or add it to "
+        .notFound,
+        "there is no data set `\(id)` here, but \(known); set client_training_config.dataset, or add it to "
           + "the trainer's `data`")
     }
     switch found.entry {

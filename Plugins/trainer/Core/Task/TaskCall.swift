@@ -129,7 +129,11 @@ final class TaskCall {
 
   func work(_ job: TrainingJob, then done: @escaping (Result<TrainingJob.Outcome, RoleError>) -> Void) throws {
     began = desk.context.now
-    let submitted = try desk.context.work.run { try job.run($0) } then: { done($0) }
+    let submitted = try desk.context.work.run {
+      try job.run($0)
+    } then: {
+      done($0)
+    }
     stage = .working(submitted, job.progress)
     guard purpose == .train else { return }
     timer = try desk.context.timer.every(desk.settings.progress) { [unowned self] in tellProgress(job.progress.now) }

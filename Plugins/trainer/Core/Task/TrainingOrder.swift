@@ -56,7 +56,8 @@ struct TrainingOrder: Sendable {
     guard parameters <= Int(clamping: task.size) / 2 + 1 else {
       throw RoleError(
         .invalidArgument,
-        "the model that is described has \(parameters) weights, and its file \(task.size) bytes; they are of two models")
+        "the model that is described has \(parameters) weights, and its file \(task.size) bytes; they are of two models"
+      )
     }
     let numbers = plan.input.features + plan.shapes.reduce(0) { $0 + $1.features }
     let activations = numbers.multipliedReportingOverflow(by: settings.batchSize * Self.bytesOfActivation)

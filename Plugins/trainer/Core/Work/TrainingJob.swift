@@ -45,7 +45,8 @@ struct TrainingJob: Sendable {
   /// Whatever does the work, it gets weights as they came and gives weights back.
   func run(_ thread: PoolThread) throws -> Outcome {
     if isNew { try checkDigest() }
-    let engine = try TrainingEngine(order.model, batch: order.settings.batchSize, threads: threads, seed: order.task.seed)
+    let engine = try TrainingEngine(
+      order.model, batch: order.settings.batchSize, threads: threads, seed: order.task.seed)
     let layout = try engine.layout
     let given = try tensorWords { () throws(TensorError) in try Weights(Safetensors(model), as: layout) }
     engine.withParameters { $0.baseAddress!.update(from: given.buffer.base, count: layout.count) }
