@@ -39,7 +39,8 @@ final class Play {
     return task
   }
 
-  func open(_ task: TrainingTask, _ file: [UInt8], by path: String = TrainerMethod.train, room: Int = .max) -> PendingRpc
+  func open(_ task: TrainingTask, _ file: [UInt8], by path: String = TrainerMethod.train, room: Int = .max)
+    -> PendingRpc
   {
     let call = host.openRpc(path, room: room)
     call.send(TrainingRequest.task(task).bytes)

@@ -148,7 +148,8 @@ import Training
     var task = Play.task(file: file), other = file
     other[file.count - 3] ^= 1
     #expect(play.failure(task, other)?.status == .dataLoss)
-    #expect(play.failure(task, Array(file.dropLast()))?.message.contains("\(file.count - 1) bytes of the model") == true)
+    #expect(
+      play.failure(task, Array(file.dropLast()))?.message.contains("\(file.count - 1) bytes of the model") == true)
     #expect(play.failure(task, file + [0])?.message.contains("more than the") == true)
     #expect(play.failure(Play.task(file: other), other)?.status == .ok)
     var lying = file

@@ -56,7 +56,8 @@ struct TrainingOrder: Sendable {
     guard parameters <= Int(clamping: task.size) / 2 + 1 else {
       throw RoleError(
         .invalidArgument,
-        "the model that is described has \(parameters) weights, and its file \(task.size) bytes; they are of two models"
+        "the model that is described has \(parameters) weights, and its file \(task.size) bytes; they are of "
+          + "two models"
       )
     }
     let numbers = plan.input.features + plan.shapes.reduce(0) { $0 + $1.features }
@@ -65,8 +66,8 @@ struct TrainingOrder: Sendable {
     guard needed <= limit - min(limit, parameters * Self.bytesOfParameter) else {
       throw RoleError(
         .resourceExhausted,
-        "a training with batches of \(settings.batchSize) takes more than \(limit) bytes; take a smaller batch_size, or "
-          + "raise the trainer's `memory_bytes`")
+        "a training with batches of \(settings.batchSize) takes more than \(limit) bytes; take a smaller batch_size, "
+          + "or raise the trainer's `memory_bytes`")
     }
   }
 }
