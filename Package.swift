@@ -185,7 +185,7 @@ let package = Package(
       ],
       linkerSettings: ["m", "z"].map { .linkedLibrary($0) }),
     .target(
-      name: "Training", dependencies: ["NodeKit", "CTraining"], path: "SDK/Training", exclude: ["README.md"],
+      name: "Training", dependencies: ["NodeValues", "CTraining"], path: "SDK/Training", exclude: ["README.md"],
       swiftSettings: strict + fast),
     // What servers and trainers of federated learning say to one another.
     module("TrainerWire", in: "SDK", ["NodeKit", "ProtoFields"], settings: fast),
@@ -241,7 +241,7 @@ let package = Package(
       path: "Host/nodehost", swiftSettings: strict),
     .executableTarget(
       name: "hostctl",
-      dependencies: ["NodeValues", "NodeSchema", "HostCore", "HostYaml", "CSystem", "CCrypto", "CZlib"],
+      dependencies: ["NodeValues", "NodeSchema", "HostCore", "HostYaml", "CSystem", "CCrypto", "CZlib", "Training"],
       path: "Host/hostctl", swiftSettings: strict,
       // It loads no plugin, so it may carry its own runtime: it starts 1.5 ms sooner, for 9 MB more.
       // A sanitizer sees only the memory that a runtime of its own asks for.
