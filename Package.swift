@@ -99,6 +99,7 @@ let plugins = [
   Plugin(role: "coordinator", core: "CoordinatorCore", ["NodeKit"]),
   Plugin(role: "ledger", core: "LedgerCore", ["NodeKit"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
+  Plugin(role: "flotilla", core: "FlotillaCore", ["NodeKit", "TrainerWire", "CFlotillaMqtt"]),
   Plugin(role: "flserver", core: "LearningCore", ["NodeKit", "Tensors", "TrainerWire", "Training"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   // Versions of a small service, for trying the canary router.
@@ -135,7 +136,7 @@ let fuzzers: [Target] =
       name: "fuzz",
       dependencies: [
         "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore",
-        "CoordinatorCore", "CanaryCore", "Training",
+        "CoordinatorCore", "CanaryCore", "Training", "FlotillaCore",
       ],
       path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
@@ -202,6 +203,11 @@ let package = Package(
       name: "CImageFrames", path: "Plugins/image-frames/Sockets",
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
       linkerSettings: [.linkedLibrary("crypto")]),
+    // libmosquitto behind a few functions that do not wait, for the role `flotilla`.
+    .target(
+      name: "CFlotillaMqtt", path: "Plugins/flotilla/Mqtt",
+      cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
+      linkerSettings: [.linkedLibrary("mosquitto")]),
     // libvips and OpenSSL behind a few functions of plain C, for the role `images`.
     .target(
       name: "CImages", path: "Plugins/images/Codec",
@@ -285,6 +291,7 @@ let package = Package(
     tests("CanaryTests", ["NodeKit", "NodeTesting", "CanaryCore", "FuzzSupport"]),
     tests("CoordinatorTests", ["NodeKit", "NodeTesting", "CoordinatorCore", "LedgerCore", "FuzzSupport"]),
     tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
+    tests("FlotillaTests", ["NodeKit", "NodeTesting", "FlotillaCore", "FuzzSupport"]),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
   ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers
 )
