@@ -55,7 +55,7 @@ import Testing
     (#"{"a":{"payload":3}}"#, "payload"), (#"{"":{"payload":{}}}"#, "0 bytes"),
     (#"{"c":{"payload":{"grpc_ep":"x"}}}"#, "no address"), (#"{"c":{"payload":{"grpc_ep":"x:0"}}}"#, "no address"),
     (#"{"c":{"payload":{"grpc_ep":"x:65536"}}}"#, "no address"), (#"{"c":{"payload":{"grpc_ep":":1"}}}"#, "no address"),
-    (#"{"c":{"payload":{"grpc_ep":"a/b:1"}}}"#, "no address"), (#"{"c":{"payload":{}}}"#, "nothing"),
+    (#"{"c":{"payload":{"grpc_ep":"a/b:1"}}}"#, "no address"), (#"{"c":{"payload":{}}}"#, "is null"),
     (#"{"c":{"payload":{"grpc_ep":"a:1","name":"x\u0007"}}}"#, "control characters"),
     (#"{"c":{"payload":{"grpc_ep":"a:1","type":"server"}}}"#, "\"client\" is meant"),
     (#"{"c":{"payload":{"grpc_ep":"a:1","datasets":7}}}"#, "an object by names"),

@@ -10,7 +10,7 @@ import Testing
   private var peers: String { "\(Place.repository)/Tests/Interop/flotilla_peers.py" }
 
   private func broker(_ more: String = "allow_anonymous true") throws -> Child {
-    machine.write("broker.conf", "listener \(port) 127.0.0.1\npersistence false\n\(more)\n")
+    machine.write("broker.conf", "listener \(port) 127.0.0.1\npersistence false\nuser root\n\(more)\n")
     let broker = machine.child("/usr/sbin/mosquitto", ["-c", machine.path("broker.conf")])
     try broker.waits(for: "running")
     return broker
@@ -19,11 +19,13 @@ import Testing
   private func python(_ words: String...) -> Child { machine.child("/usr/bin/python3", [peers] + words) }
 
   private func node(_ name: String, _ config: String) throws -> Child {
+    _ = makeFolder(machine.path("plugins"))
     machine.manifest(
       [
         "role: flotilla, config: { broker: \"127.0.0.1:\(port)\", retry_ms: 50, longest_retry_seconds: 0.2, \(config) }"
       ],
-      named: "\(name).yaml", node: name, state: name)
+      named: "\(name).yaml", node: name, state: name,
+      plugins: "folders: [\(Place.products), ./plugins], hot_swap: on")
     return try machine.ready("\(name).yaml")
   }
 
@@ -79,8 +81,8 @@ import Testing
 
     // A new build knows them at once.
     let build = readFile("\(Place.products)/libflotilla.so", limit: 64 << 20) ?? []
-    try #require(writeFile(machine.path("libflotilla.so"), build + [0], mode: 0o755))
-    let swapped = machine.hostctl("--node", "server", "swap", "flotilla", machine.path("libflotilla.so"))
+    try #require(writeFile(machine.path("plugins/libflotilla.so"), build + [0], mode: 0o755))
+    let swapped = machine.hostctl("--node", "server", "swap", "flotilla", machine.path("plugins/libflotilla.so"))
     #expect(swapped.code == 0, "\(swapped.all)")
     #expect(try names().count == 2)
     try eventually("it is connected again") { try call("server", "status")["connected"] == true }
@@ -130,7 +132,7 @@ import Testing
     try original.saysOnOutput("five heartbeats of ada")
     next.send(SIGTERM)
     #expect(next.end() == 0)
-    #expect(!next.errors.contains("misuse") && !server.errors.contains("misuse"))
+    for node in [server, next] { #expect(!node.errors.contains("misuse"), "\(node.errors)") }
     _ = broker
   }
 

@@ -57,9 +57,9 @@ final class MqttLink {
 
   func start() { connect() }
 
+  /// The host ends what timers there are.
   func stop() {
-    if case .pausing(let timer) = stage { timer.cancel() }
-    if case .open(let open) = stage { close(open) }
+    if case .open(let open) = stage { hangUp(open) }
     stage = .stopped
   }
 
@@ -176,14 +176,14 @@ final class MqttLink {
   private func lost(_ open: Open, _ why: String) {
     guard isCurrent(open) else { return }
     let wasAnswered = open.isAnswered
-    close(open)
+    open.beats?.cancel()
+    hangUp(open)
     retry(why)
     if wasAnswered { whenLost() }
   }
 
-  private func close(_ open: Open) {
+  private func hangUp(_ open: Open) {
     open.watch?.cancel()
-    open.beats?.cancel()
     if open.descriptor >= 0 { MqttClient.close(open.descriptor) }
   }
 
