@@ -136,6 +136,14 @@ import Testing
     _ = broker
   }
 
+  /// Weights as pickles on one side and safetensors on the other, between programs in Python.
+  @Test func anOriginalClientTrainsByTheBridge() {
+    let test = machine.child(
+      "/usr/bin/python3", ["\(Place.repository)/Tests/Interop/flotilla_bridge.py", Place.repository])
+    #expect(test.end() == 0, "\(test.output)\(test.errors)")
+    #expect(test.output.contains("checks passed"))
+  }
+
   @Test func aBrokerMayAskForAPassword() throws {
     let made = run(["mosquitto_passwd", "-c", "-b", machine.path("words"), "node", "secret word"])
     try #require(made.code == 0, "\(made.output)")
