@@ -8,6 +8,7 @@ import ImagesCore
 import ProtoFields
 import ReplicatedLog
 import Tensors
+import TrainerCore
 import Training
 
 /// What there is to fuzz, by name. Tests/Fuzz/run asks for the names.
@@ -17,7 +18,7 @@ private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
   "manifest": { bytes in bytes.withUnsafeBytes(fuzzManifest) }, "blob": fuzzBlobFile, "peers": fuzzPeerLink,
   "rpc": fuzzRpc, "log": fuzzReplicatedLog, "proto": fuzzProtoFields, "tensors": fuzzTensors, "elector": fuzzElector,
   "images": fuzzImages, "transactions": fuzzTransactions, "routing": fuzzRouting,
-  "data": fuzzDataSets, "flotilla": fuzzFlotilla,
+  "data": fuzzDataSets, "flotilla": fuzzFlotilla, "training": fuzzTrainingOrder,
 ]
 
 /// What libFuzzer's `main` tries. Set once, before the first input.

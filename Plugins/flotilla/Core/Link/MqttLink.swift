@@ -1,7 +1,7 @@
 internal import NodeKit
 
-/// The connection to the broker, made anew whenever it ends. Name resolution and connecting wait, so the pool does them;
-/// the rest goes by a watch on the socket.
+/// The connection to the broker, made anew whenever it ends. Name resolution and connecting wait, so the pool does
+/// them; the rest goes by a watch on the socket.
 final class MqttLink {
   private static let keepAliveSeconds: Int32 = 30
 
