@@ -1,6 +1,7 @@
 import CanaryCore
 import CoordinatorCore
 import ElectorCore
+import FlotillaCore
 import HostCore
 import HostRuntime
 import ImagesCore
@@ -17,7 +18,7 @@ private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
   "manifest": { bytes in bytes.withUnsafeBytes(fuzzManifest) }, "blob": fuzzBlobFile, "peers": fuzzPeerLink,
   "rpc": fuzzRpc, "log": fuzzReplicatedLog, "proto": fuzzProtoFields, "tensors": fuzzTensors, "elector": fuzzElector,
   "images": fuzzImages, "transactions": fuzzTransactions, "routing": fuzzRouting,
-  "data": fuzzDataSets, "training": fuzzTrainingOrder,
+  "data": fuzzDataSets, "flotilla": fuzzFlotilla, "training": fuzzTrainingOrder,
 ]
 
 /// What libFuzzer's `main` tries. Set once, before the first input.
