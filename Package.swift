@@ -135,7 +135,7 @@ let fuzzers: [Target] =
       name: "fuzz",
       dependencies: [
         "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore",
-        "CoordinatorCore", "CanaryCore", "Training",
+        "CoordinatorCore", "CanaryCore", "Training", "SecureSum",
       ],
       path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
@@ -184,6 +184,14 @@ let package = Package(
     .target(
       name: "Training", dependencies: ["NodeKit", "CTraining"], path: "SDK/Training", exclude: ["README.md"],
       swiftSettings: strict + fast),
+    // Sums of numbers that nobody sees but their owner; OpenSSL behind a few functions of plain C.
+    .target(
+      name: "CSecureSum", path: "SDK/CSecureSum",
+      cSettings: [
+        .unsafeFlags(["-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])
+      ],
+      linkerSettings: [.linkedLibrary("crypto")]),
+    module("SecureSum", in: "SDK", ["NodeKit", "ProtoFields", "CSecureSum"], settings: fast),
     // What servers and trainers of federated learning say to one another.
     module("TrainerWire", in: "SDK", ["NodeKit", "ProtoFields"], settings: fast),
     // One order of entries on several nodes; linked into each role that uses it.
@@ -257,6 +265,7 @@ let package = Package(
       exclude: ["Data", "make-data.py"], swiftSettings: strict),
     tests("LearningTests", ["NodeKit", "NodeTesting", "Tensors", "LearningCore"]),
     tests("TensorsTests", ["Tensors", "CTensors", "FuzzSupport"]),
+    tests("SecureSumTests", ["NodeKit", "SecureSum", "FuzzSupport"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),
     tests("GatewayTests", ["NodeKit", "NodeTesting", "ProtoFields", "GatewayCore", "FuzzSupport"]),

@@ -6,6 +6,7 @@ import HostRuntime
 import ImagesCore
 import ProtoFields
 import ReplicatedLog
+import SecureSum
 import Tensors
 import Training
 
@@ -16,7 +17,7 @@ private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
   "manifest": { bytes in bytes.withUnsafeBytes(fuzzManifest) }, "blob": fuzzBlobFile, "peers": fuzzPeerLink,
   "rpc": fuzzRpc, "log": fuzzReplicatedLog, "proto": fuzzProtoFields, "tensors": fuzzTensors, "elector": fuzzElector,
   "images": fuzzImages, "transactions": fuzzTransactions, "routing": fuzzRouting,
-  "data": fuzzDataSets,
+  "data": fuzzDataSets, "secure-sum": fuzzSecureSum,
 ]
 
 /// What libFuzzer's `main` tries. Set once, before the first input.
