@@ -99,7 +99,7 @@ let plugins = [
   Plugin(role: "coordinator", core: "CoordinatorCore", ["NodeKit"]),
   Plugin(role: "ledger", core: "LedgerCore", ["NodeKit"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
-  Plugin(role: "flserver", core: "LearningCore", ["NodeKit", "Tensors", "TrainerWire", "Training"]),
+  Plugin(role: "flserver", core: "LearningCore", ["NodeKit", "SecureSum", "Tensors", "TrainerWire", "Training"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   // Versions of a small service, for trying the canary router.
   Plugin(name: "service", path: "SDK/Templates/service", language: .swift),
@@ -263,9 +263,9 @@ let package = Package(
     .testTarget(
       name: "TrainingTests", dependencies: ["NodeKit", "Training", "FuzzSupport"], path: "Tests/TrainingTests",
       exclude: ["Data", "make-data.py"], swiftSettings: strict),
-    tests("LearningTests", ["NodeKit", "NodeTesting", "Tensors", "LearningCore"]),
+    tests("LearningTests", ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "TrainerWire", "LearningCore"]),
     tests("TensorsTests", ["Tensors", "CTensors", "FuzzSupport"]),
-    tests("SecureSumTests", ["NodeKit", "SecureSum", "FuzzSupport"]),
+    tests("SecureSumTests", ["NodeKit", "NodeTesting", "SecureSum", "FuzzSupport"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),
     tests("GatewayTests", ["NodeKit", "NodeTesting", "ProtoFields", "GatewayCore", "FuzzSupport"]),

@@ -3,7 +3,7 @@ public import NodeKit
 /// The server's side of a round of secure aggregation; see ``SecureTrainer``. Pure: it says what to send to whom, and
 /// refuses what does not belong there. When a phase is over its caller decides, by a deadline; who has not answered by
 /// then has gone, and if fewer than the plan's threshold are left, the round is over and nobody's numbers are known.
-public struct SecureServer {
+public struct SecureServer: Sendable {
   public let plan: SecurePlan
   private var phase = Phase.advertising
   /// In the order of the places, once there are any.
@@ -12,11 +12,11 @@ public struct SecureServer {
   private var asked = SecureUnmask(survivors: [], gone: [])
   private var answers: [(place: Int, shares: SecureShares)] = []
 
-  private enum Phase: String {
+  private enum Phase: String, Sendable {
     case advertising, sharing, collecting, opening
   }
 
-  private struct Member {
+  private struct Member: Sendable {
     var name: String
     var advert: SecureAdvert
     var shares: [SealedShare]?

@@ -12,7 +12,7 @@ public import NodeKit
 /// As in the paper's section 4 the server is curious but plays by the rules: it hands on the keys as they come. What it
 /// could do in spite of them with keys of its own making is not prevented, since nobody here knows anybody else's keys.
 /// Beyond the paper, each seed is committed to, so that a wrong share spoils no sum unnoticed.
-public struct SecureTrainer {
+public struct SecureTrainer: Sendable {
   public let plan: SecurePlan
   private var stage: Stage
   private let sealingKey: [UInt8]
@@ -21,7 +21,7 @@ public struct SecureTrainer {
   private let sharingSeed: [UInt8]
   public let advert: SecureAdvert
 
-  private enum Stage {
+  private enum Stage: Sendable {
     case advertised
     case shared(Round)
     case delivered(Round, shares: [Int: Held])
@@ -29,14 +29,14 @@ public struct SecureTrainer {
     case revealed(Round, shares: [Int: Held], SecureUnmask)
   }
 
-  private struct Round {
+  private struct Round: Sendable {
     var place: Int
     var adverts: [SecureAdvert]
     var own: Held
   }
 
   /// Shares of one trainer's secrets.
-  private struct Held {
+  private struct Held: Sendable {
     var seed: SecretShare
     var key: SecretShare
   }

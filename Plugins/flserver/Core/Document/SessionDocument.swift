@@ -38,6 +38,9 @@ public struct SessionSection: RoleConfig {
     "How updates are sent: f32, f16, bf16, int8 or qsgd, and after a + each: delta, top0.01 (the share that is sent), zstd3 (a level).",
     length: 1...64)
   public var updateForm = "f32"
+  @Setting("The server sees no trainer's update, but only the sum of all (Bonawitz and others, 2017).")
+  public var secureAggregation = false
+  @Setting("Of secure aggregation.") public var secureAggregationArgs = SecureArguments()
   public init() {}
 }
 
