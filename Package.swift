@@ -192,6 +192,12 @@ let package = Package(
       ],
       linkerSettings: [.linkedLibrary("crypto")]),
     module("SecureSum", in: "SDK", ["NodeKit", "ProtoFields", "CSecureSum"], settings: fast),
+    // What a training tells of those who took part: noise, and what it is worth.
+    .target(
+      name: "CPrivacy", path: "SDK/CPrivacy",
+      cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
+      linkerSettings: ["m", "crypto"].map { .linkedLibrary($0) }),
+    module("Privacy", in: "SDK", ["CPrivacy"], settings: fast),
     // What servers and trainers of federated learning say to one another.
     module("TrainerWire", in: "SDK", ["NodeKit", "ProtoFields"], settings: fast),
     // One order of entries on several nodes; linked into each role that uses it.
@@ -265,6 +271,7 @@ let package = Package(
       exclude: ["Data", "make-data.py"], swiftSettings: strict),
     tests("LearningTests", ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "TrainerWire", "LearningCore"]),
     tests("TensorsTests", ["Tensors", "CTensors", "FuzzSupport"]),
+    tests("PrivacyTests", ["Privacy"]),
     tests("SecureSumTests", ["NodeKit", "NodeTesting", "SecureSum", "FuzzSupport"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),
