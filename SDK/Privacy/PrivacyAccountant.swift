@@ -11,10 +11,17 @@ public struct PrivacyAccountant: Sendable {
   /// Of the divergences. The best of them is taken; large ones matter for much noise.
   public static let orders = Array(2...64) + [80, 96, 128, 192, 256, 512, 1024]
 
-  private var moments = [Double](repeating: 0, count: orders.count)
+  /// What was spent so far, for each of the orders.
+  public private(set) var divergences = [Double](repeating: 0, count: orders.count)
   public private(set) var rounds = 0
 
   public init() {}
+
+  /// Goes on with what was written down of another one; nil if this is none's.
+  public init?(divergences: [Double], rounds: Int) {
+    guard divergences.count == Self.orders.count, divergences.allSatisfy({ $0 >= 0 }), rounds >= 0 else { return nil }
+    (self.divergences, self.rounds) = (divergences, rounds)
+  }
 
   /// Rounds that were played.
   ///
@@ -27,7 +34,7 @@ public struct PrivacyAccountant: Sendable {
     guard share > 0, count > 0 else { return }
     for (place, order) in Self.orders.enumerated() {
       let moment = noiseMultiplier > 0 ? Self.logMoment(share, noiseMultiplier, order) : .infinity
-      moments[place] += Double(count) * moment / Double(order - 1)
+      divergences[place] += Double(count) * moment / Double(order - 1)
     }
   }
 
@@ -40,8 +47,8 @@ public struct PrivacyAccountant: Sendable {
   /// there is no privacy.
   public func epsilon(delta: Double) -> Double {
     precondition(delta > 0 && delta < 1)
-    guard moments.contains(where: { $0 > 0 }) else { return 0 }
-    return zip(Self.orders, moments).reduce(.infinity) { least, pair in
+    guard divergences.contains(where: { $0 > 0 }) else { return 0 }
+    return zip(Self.orders, divergences).reduce(.infinity) { least, pair in
       let order = Double(pair.0)
       let epsilon = pair.1 + cp_log(1 - 1 / order) - cp_log(delta * order) / (order - 1)
       return min(least, max(0, epsilon))
@@ -50,7 +57,7 @@ public struct PrivacyAccountant: Sendable {
 
   /// The same by Mironov's proposition 3 of 2017, which is larger and what older figures were made with.
   func classicEpsilon(delta: Double) -> Double {
-    zip(Self.orders, moments).reduce(.infinity) { min($0, $1.1 - cp_log(delta) / Double($1.0 - 1)) }
+    zip(Self.orders, divergences).reduce(.infinity) { min($0, $1.1 - cp_log(delta) / Double($1.0 - 1)) }
   }
 
   /// The least noise with which so many rounds stay within an epsilon; nil if no noise up to a thousand clips does.
