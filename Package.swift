@@ -182,7 +182,7 @@ let package = Package(
       ],
       linkerSettings: ["m", "z"].map { .linkedLibrary($0) }),
     .target(
-      name: "Training", dependencies: ["NodeKit", "CTraining"], path: "SDK/Training", exclude: ["README.md"],
+      name: "Training", dependencies: ["NodeKit", "ProtoFields", "CTraining"], path: "SDK/Training", exclude: ["README.md"],
       swiftSettings: strict + fast),
     // Sums of numbers that nobody sees but their owner; OpenSSL behind a few functions of plain C.
     .target(
@@ -267,7 +267,7 @@ let package = Package(
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     .testTarget(
-      name: "TrainingTests", dependencies: ["NodeKit", "Training", "FuzzSupport"], path: "Tests/TrainingTests",
+      name: "TrainingTests", dependencies: ["NodeKit", "ProtoFields", "Training", "FuzzSupport"], path: "Tests/TrainingTests",
       exclude: ["Data", "make-data.py"], swiftSettings: strict),
     tests("LearningTests", ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "TrainerWire", "LearningCore"]),
     tests("TensorsTests", ["Tensors", "CTensors", "FuzzSupport"]),
