@@ -99,7 +99,11 @@ let plugins = [
   Plugin(role: "coordinator", core: "CoordinatorCore", ["NodeKit"]),
   Plugin(role: "ledger", core: "LedgerCore", ["NodeKit"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
-  Plugin(role: "flserver", core: "LearningCore", ["NodeKit", "Privacy", "SecureSum", "Tensors", "TrainerWire", "Training"]),
+  Plugin(
+    role: "flserver", core: "LearningCore", ["NodeKit", "Privacy", "SecureSum", "Tensors", "TrainerWire", "Training"]),
+  Plugin(
+    role: "trainer", core: "TrainerCore",
+    ["NodeKit", "Privacy", "SecureSum", "Tensors", "TrainerWire", "Training", "CTrainer"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   // Versions of a small service, for trying the canary router.
   Plugin(name: "service", path: "SDK/Templates/service", language: .swift),
@@ -121,6 +125,8 @@ let plugins = [
   Plugin(name: "users", path: "Tests/Fixtures/Users", language: .swift),
   // Proposes transactions, for simulated worlds.
   Plugin(name: "teller", path: "Tests/Fixtures/Teller", language: .swift),
+  // A user's own strategy of federated learning, for tests.
+  Plugin(name: "strategy", path: "Tests/Fixtures/Strategy", language: .swift),
   Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),
   Plugin(name: "transaction-load", path: "Tests/Benchmarks/Transactions/Load", language: .swift),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
@@ -135,7 +141,7 @@ let fuzzers: [Target] =
       name: "fuzz",
       dependencies: [
         "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore",
-        "CoordinatorCore", "CanaryCore", "Training", "SecureSum",
+        "CoordinatorCore", "CanaryCore", "Training", "TrainerCore", "SecureSum",
       ],
       path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
@@ -182,7 +188,8 @@ let package = Package(
       ],
       linkerSettings: ["m", "z"].map { .linkedLibrary($0) }),
     .target(
-      name: "Training", dependencies: ["NodeKit", "ProtoFields", "CTraining"], path: "SDK/Training", exclude: ["README.md"],
+      name: "Training", dependencies: ["NodeKit", "ProtoFields", "CTraining"], path: "SDK/Training",
+      exclude: ["README.md"],
       swiftSettings: strict + fast),
     // Sums of numbers that nobody sees but their owner; OpenSSL behind a few functions of plain C.
     .target(
@@ -216,6 +223,10 @@ let package = Package(
       name: "CImageFrames", path: "Plugins/image-frames/Sockets",
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
       linkerSettings: [.linkedLibrary("crypto")]),
+    .target(
+      name: "CTrainer", path: "Plugins/trainer/Native",
+      cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-nullability-extension"])],
+      linkerSettings: [.linkedLibrary("crypto")]),
     // libvips and OpenSSL behind a few functions of plain C, for the role `images`.
     .target(
       name: "CImages", path: "Plugins/images/Codec",
@@ -229,10 +240,12 @@ let package = Package(
       ],
       linkerSettings: ["vips", "gobject-2.0", "glib-2.0", "crypto"].map { .linkedLibrary($0) }),
     module("HostCore", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema"], settings: fast),
+    // Reads YAML into trees that know their places, with libyaml.
+    module("HostYaml", in: "Host", ["NodeValues", "HostCore", "CYaml"]),
     module(
       "HostRuntime", in: "Host",
       [
-        "CNodeABI", "NodeValues", "NodeSchema", "HostCore", "CYaml", "CFFI", "CCrypto", "CSQLite", "CHttp2", "CZlib",
+        "CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostYaml", "CFFI", "CCrypto", "CSQLite", "CHttp2", "CZlib",
         "CSystem",
       ],
       settings: fast),
@@ -245,7 +258,8 @@ let package = Package(
       dependencies: ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "PluginCheck", "Simulator"],
       path: "Host/nodehost", swiftSettings: strict),
     .executableTarget(
-      name: "hostctl", dependencies: ["NodeValues", "NodeSchema", "HostCore", "CSystem", "CCrypto"],
+      name: "hostctl",
+      dependencies: ["NodeValues", "NodeSchema", "HostCore", "HostYaml", "CSystem", "CCrypto", "CZlib"],
       path: "Host/hostctl", swiftSettings: strict,
       // It loads no plugin, so it may carry its own runtime: it starts 1.5 ms sooner, for 9 MB more.
       // A sanitizer sees only the memory that a runtime of its own asks for.
@@ -267,9 +281,13 @@ let package = Package(
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     .testTarget(
-      name: "TrainingTests", dependencies: ["NodeKit", "ProtoFields", "Training", "FuzzSupport"], path: "Tests/TrainingTests",
+      name: "TrainingTests", dependencies: ["NodeKit", "ProtoFields", "Training", "FuzzSupport"],
+      path: "Tests/TrainingTests",
       exclude: ["Data", "make-data.py"], swiftSettings: strict),
     tests("LearningTests", ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "TrainerWire", "LearningCore"]),
+    tests(
+      "TrainerTests",
+      ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "Training", "TrainerWire", "TrainerCore", "FuzzSupport"]),
     tests("TensorsTests", ["Tensors", "CTensors", "FuzzSupport"]),
     tests("PrivacyTests", ["Privacy"]),
     tests("SecureSumTests", ["NodeKit", "NodeTesting", "SecureSum", "FuzzSupport"]),

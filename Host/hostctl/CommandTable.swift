@@ -19,7 +19,7 @@ enum CommandTable {
         long: "socket", value: "PATH", help: "The node's control socket, instead of finding it", completion: .file),
       Option(long: "json", help: "Print JSON for programs"),
     ],
-    commands: looking + steering + storing + [canary] + withoutNode,
+    commands: looking + steering + storing + [canary, learning] + withoutNode,
     environment: [
       Named("NODEHOST_NODE", "What --node says, if it is not given"),
       Named("NODEHOST_SOCKET", "What --socket says, if it is not given"),

@@ -43,6 +43,11 @@ public struct Peers {
     public var isUp: Bool
     /// Since when it is up or down, on the wall clock.
     public var timeSince1970: Duration
+    /// Of the role's own node: its listeners, and the port of each.
+    public var ports: [String: Int] = [:]
+    /// Of the role's own node: others of which the manifest says where they are, and to which there are no links, since
+    /// it has no key for them.
+    public var named: [Int: String] = [:]
 
     public init(id: Int, name: String, address: String, isSelf: Bool, isUp: Bool, timeSince1970: Duration) {
       (self.id, self.name, self.address) = (id, name, address)
@@ -76,12 +81,7 @@ public struct Peers {
     let output = SinkBuffer()
     let status = output.lend { service.pointee.nodes(service.pointee.ctx, $0) }
     guard status == NH_OK else { throw RoleError(Status(rawValue: status), "the host does not list the nodes now") }
-    return try (JSON(payload: output.bytes).array ?? []).map { node in
-      Node(
-        id: Int(node["id"]?.int ?? 0), name: node["name"]?.string ?? "", address: node["address"]?.string ?? "",
-        isSelf: node["self"]?.bool ?? false, isUp: node["up"]?.bool ?? false,
-        timeSince1970: .milliseconds(node["since_ms"]?.int ?? 0))
-    }
+    return try (JSON(payload: output.bytes).array ?? []).map(Node.init(told:))
   }
 
   /// Whether messages to a node may arrive; always so for the role's own.
@@ -152,5 +152,19 @@ extension HostLink {
   func linkChanged(_ node: UInt32, isUp: Bool) {
     guard let whenLink else { return }
     do { try whenLink(LinkChange(node: Int(node), isUp: isUp)) } catch { report(error, from: "the closure for links") }
+  }
+}
+
+extension Peers.Node {
+  /// As the host tells of it.
+  fileprivate init(told node: JSON) {
+    self.init(
+      id: Int(node["id"]?.int ?? 0), name: node["name"]?.string ?? "", address: node["address"]?.string ?? "",
+      isSelf: node["self"]?.bool ?? false, isUp: node["up"]?.bool ?? false,
+      timeSince1970: .milliseconds(node["since_ms"]?.int ?? 0))
+    for port in node["ports"]?.object?.members ?? [] { ports[port.key] = port.value.int.map { Int($0) } }
+    for other in node["named"]?.object?.members ?? [] {
+      if let id = Int(other.key), let address = other.value.string { named[id] = address }
+    }
   }
 }

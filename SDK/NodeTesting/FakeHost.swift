@@ -31,6 +31,8 @@ public final class FakeHost {
   public internal(set) var outgoing: [RecordedCall] = []
   /// The names of the ports that the manifest would give the role for its routes.
   public var listeners: Set<String> = ["data"]
+  /// Other nodes of which the manifest says where they are, and to which there are no links.
+  public var namedPeers: [Int: String] = [:]
   /// How long each job on the pool takes.
   public var workTakes = Duration.zero
   /// What jobs reported of their progress.

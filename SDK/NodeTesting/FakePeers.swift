@@ -99,10 +99,13 @@ extension FakeHost {
     guard permits("nh_peers_service.nodes") else { return NH_UNAVAILABLE }
     var all = peers
     all[nodeID] = nodeName
+    let ports = JSON.object(JSONObject(listeners.sorted().enumerated().map { ($1, JSON(8_000 + $0)) }))
+    let named = JSON.object(JSONObject(namedPeers.sorted { $0.key < $1.key }.map { ("\($0)", .string($1)) }))
     let list = all.sorted { $0.key < $1.key }.map { id, name -> JSON in
       [
         "id": JSON(id), "name": .string(name), "address": .string("\(name):60000"), "self": .bool(id == nodeID),
-        "up": .bool(id == nodeID || upPeers.contains(id)), "since_ms": 0,
+        "up": .bool(id == nodeID || upPeers.contains(id)), "since_ms": 0, "ports": id == nodeID ? ports : [:],
+        "named": id == nodeID ? named : [:],
       ]
     }
     return sink.write(JSON.array(list).payload)

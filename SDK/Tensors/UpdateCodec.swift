@@ -11,9 +11,15 @@ public final class UpdateEncoder {
   /// What was left out so far.
   public private(set) var residual: FloatBuffer?
 
-  public init(_ layout: TensorLayout, _ form: UpdateForm) {
+  /// - Parameter residual: of an earlier encoder of the same form, which this one goes on for. It is copied.
+  public init(_ layout: TensorLayout, _ form: UpdateForm, residual: FloatBuffer? = nil) {
     (self.layout, self.form) = (layout, form)
-    if form.isLossy && form.isDelta { residual = FloatBuffer(count: layout.count) }
+    guard form.isLossy && form.isDelta else { return }
+    if let residual, residual.count == layout.count {
+      self.residual = FloatBuffer(copying: residual)
+    } else {
+      self.residual = FloatBuffer(count: layout.count)
+    }
   }
 
   /// - Parameters:

@@ -99,6 +99,8 @@ public struct TrainingTask: Sendable, Equatable {
   public var size: UInt64 = 0
   public var sha256 = ""
   public var seed: UInt64 = 0
+  /// No more than so many; 0 is no limit. To learn how fast a trainer is.
+  public var batches: UInt64 = 0
   /// The round of a secure sum: the update then is the difference to the model, masked. Empty: it is none's.
   public var secureRound = ""
 
@@ -114,7 +116,8 @@ public struct TrainingTask: Sendable, Equatable {
     writer.uint64(7, size)
     writer.string(8, sha256)
     writer.uint64(9, seed)
-    writer.string(10, secureRound)
+    writer.uint64(10, batches)
+    writer.string(11, secureRound)
   }
 
   fileprivate init(_ message: ProtoReader) throws(RoleError) {
@@ -130,7 +133,8 @@ public struct TrainingTask: Sendable, Equatable {
       case 7: size = try message.uint64()
       case 8: sha256 = try message.string()
       case 9: seed = try message.uint64()
-      case 10: secureRound = try message.string()
+      case 10: batches = try message.uint64()
+      case 11: secureRound = try message.string()
       default: break
       }
     }
@@ -219,6 +223,8 @@ public enum TrainingAnswer: Sendable, Equatable {
   case progress(batches: UInt64, of: UInt64, loss: Double)
   case update(ModelQuality, size: UInt64, seconds: Double)
   case piece([UInt8])
+  /// The trainer has the model: no more of its pieces need come.
+  case have
 
   public var bytes: [UInt8] {
     var writer = ProtoWriter()
@@ -236,6 +242,7 @@ public enum TrainingAnswer: Sendable, Equatable {
         part.double(3, seconds)
       }
     case .piece(let piece): return TrainingRequest.piece(piece, field: 3)
+    case .have: writer.message(4) { _ in }
     }
     return writer.bytes
   }
@@ -247,6 +254,7 @@ public enum TrainingAnswer: Sendable, Equatable {
       case 1: found = try Self.progress(reader.message())
       case 2: found = try Self.update(reader.message())
       case 3: found = .piece(try reader.data())
+      case 4: found = .have
       default: break
       }
     }

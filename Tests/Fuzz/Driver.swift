@@ -8,6 +8,7 @@ import ProtoFields
 import ReplicatedLog
 import SecureSum
 import Tensors
+import TrainerCore
 import Training
 
 /// What there is to fuzz, by name. Tests/Fuzz/run asks for the names.
@@ -17,7 +18,7 @@ private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
   "manifest": { bytes in bytes.withUnsafeBytes(fuzzManifest) }, "blob": fuzzBlobFile, "peers": fuzzPeerLink,
   "rpc": fuzzRpc, "log": fuzzReplicatedLog, "proto": fuzzProtoFields, "tensors": fuzzTensors, "elector": fuzzElector,
   "images": fuzzImages, "transactions": fuzzTransactions, "routing": fuzzRouting,
-  "data": fuzzDataSets, "secure-sum": fuzzSecureSum,
+  "data": fuzzDataSets, "training": fuzzTrainingOrder, "secure-sum": fuzzSecureSum,
 ]
 
 /// What libFuzzer's `main` tries. Set once, before the first input.

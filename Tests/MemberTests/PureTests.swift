@@ -104,3 +104,52 @@ import Testing
     #expect(throws: RoleError.self) { try Snapshot([0x40, 0xFF, 0xFF, 0xFF, 0x7F]) }
   }
 }
+
+@Suite struct OwnPlaceTests {
+  private static func own(_ address: String) -> Peers.Node {
+    var node = Peers.Node(id: 3, name: "a", address: address, isSelf: true, isUp: true, timeSince1970: .zero)
+    node.ports = ["data": 50_055]
+    node.named = [2: "10.0.0.2:60001", 1: "[fe80::1]:8090"]
+    return node
+  }
+
+  private func place(_ json: JSON, _ address: String = "10.0.0.7", others: [Peers.Node] = []) throws -> OwnPlace {
+    try OwnPlace(MemberConfig(setting: json, at: ""), nodeID: 3, nodes: others + [Self.own(address)])
+  }
+
+  @Test func whatTheNodeKnowsNeedNotBeWritten() throws {
+    let found = try place(["gateways": [":8090", "gate:1"]])
+    #expect(found.id == 3 && found.address == "10.0.0.7" && found.port == 50_055)
+    #expect(found.gateways == ["[fe80::1]:8090", "10.0.0.2:8090", "gate:1"])
+    #expect(try place(["gateways": ["g:1"]], "[::1]:60001").address == "::1")
+    #expect(try place(["gateways": ["g:1"]], "::1").address == "::1")
+    let linked = Peers.Node(id: 9, name: "", address: "n9:60001", isSelf: false, isUp: false, timeSince1970: .zero)
+    #expect(try place(["gateways": [":5"]], others: [linked]).gateways.last == "n9:5")
+    let written = try place(["gateways": ["g:1"], "id": 8, "address": "here", "port": 7])
+    #expect(written == OwnPlace(id: 8, address: "here", port: 7, gateways: ["g:1"]))
+  }
+
+  @Test func idsAreMadeOfPlaces() throws {
+    func id(_ port: Int, _ address: String = "10.0.0.7") throws -> Int32 {
+      try place(["gateways": ["g:1"], "id": "auto", "port": JSON(port)], address).id
+    }
+    let ids = try (1...50).flatMap { host in try (0..<20).map { try id(50_053 + 2 * $0, "192.168.1.\(host)") } }
+    #expect(Set(ids).count == 1_000 && ids.allSatisfy { $0 > 0 })
+    #expect(try id(5) == id(5))
+  }
+
+  @Test func whatIsMissingIsSaid() throws {
+    let alone = Peers.Node(id: 3, name: "a", address: "", isSelf: true, isUp: true, timeSince1970: .zero)
+    func words(_ json: JSON) -> String {
+      do {
+        _ = try OwnPlace(MemberConfig(setting: json, at: ""), nodeID: 3, nodes: [alone])
+        return "none"
+      } catch { return "\(error)" }
+    }
+    #expect(words(["gateways": ["g:1"]]).hasPrefix("/address: "))
+    #expect(words(["gateways": ["g:1"], "address": "a"]).hasPrefix("/port: "))
+    #expect(words(["gateways": [":1"], "address": "a", "port": 1]).hasPrefix("/gateways: "))
+    #expect(words(["gateways": ["g:1"], "id": -1]).hasPrefix("/id: "))
+    #expect(words(["gateways": [":0"]]).hasPrefix("/gateways/0: "))
+  }
+}

@@ -14,7 +14,7 @@ import Testing
     #expect(before.accuracy < 0.3)
     try engine.optimise(.sgd(rate: 0.02, momentum: 0.9))
     var parts: [Double] = []
-    let report = try engine.train(on: learned, LocalTraining(epochs: epochs)) { parts.append($0) }
+    let report = try engine.train(on: learned, LocalTraining(epochs: epochs)) { parts.append($0.part) }
     let after = try engine.evaluate(unseen)
     #expect(after.accuracy > accuracy && after.loss < before.loss)
     #expect(report.steps == 47 * epochs && parts.count == report.steps && parts.last == 1 && parts == parts.sorted())

@@ -10,14 +10,20 @@ extension Manifest {
         "`control.address` has no effect: this host is controlled by its socket only, and nothing answers at \(address)"
       )
     }
-    let others = cluster.peers.filter { $0.id != node.id }
-    if let obstacle = linkObstacle {
-      if !others.isEmpty {
-        let list = others.map { "\($0.id) at \($0.address)" }.joined(separator: ", ")
-        sentences.append("`cluster.peers` (\(list)) has no effect: \(obstacle)")
-      }
+    if let obstacle = linkObstacle, wantsLinks {
+      if !others.isEmpty { sentences.append("`cluster.peers` (\(othersText)) has no effect: \(obstacle)") }
       if listener(named: Listener.peersName) != nil { sentences.append("`listen.peers` has no effect: \(obstacle)") }
     }
     return sentences
   }
+
+  /// A node without a port for links, and with nothing to prove itself by, may still tell its roles where others are.
+  var namedOnly: String? {
+    guard !wantsLinks, !others.isEmpty, let obstacle = linkObstacle else { return nil }
+    return "roles are told where other nodes are (\(othersText)), and there are no links to them: \(obstacle)"
+  }
+
+  private var wantsLinks: Bool { listener(named: Listener.peersName) != nil || cluster.key != nil }
+  private var others: [ClusterSettings.Peer] { cluster.peers.filter { $0.id != node.id } }
+  private var othersText: String { others.map { "\($0.id) at \($0.address)" }.joined(separator: ", ") }
 }

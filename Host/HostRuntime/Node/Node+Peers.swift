@@ -6,7 +6,10 @@ import NodeValues
 extension Node {
   /// Opens the listener that other nodes connect to, and reads what links prove themselves with. Does nothing for a
   /// node that is alone. Before `start`.
-  package func openPeers() throws(NetworkFailure) { links = try machine.makeLinks(self) }
+  package func openPeers() throws(NetworkFailure) {
+    links = try machine.makeLinks(self)
+    if links == nil { services.peers.name(plan.manifest.cluster.peers) }
+  }
 
   func openHub(_ timing: PeerTiming) throws(NetworkFailure) -> PeerHub? {
     guard let proof = try proof() else { return nil }

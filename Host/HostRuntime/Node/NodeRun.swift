@@ -75,6 +75,7 @@ package final class NodeRun: DescriptorWatcher {
       NH_LOG_INFO, "\(plan.name) (id \(plan.id)) from \(plan.path), process \(getpid()), control socket \(socket)")
     node.log(NH_LOG_INFO, "other machines reach this node at \(plan.address)")
     for listener in node.services.http.all { node.log(NH_LOG_INFO, "listen.\(listener.name) at \(listener.address)") }
+    if let sentence = plan.manifest.namedOnly { node.log(NH_LOG_INFO, sentence) }
     for sentence in plan.manifest.withoutEffect { node.log(NH_LOG_WARNING, sentence) }
   }
 

@@ -8,6 +8,8 @@ final class PeerSwitchboard: Sendable {
   private struct State {
     var inboxes: [String: PeerInbox] = [:]
     var lines: [UInt32: PeerLine] = [:]
+    /// Nodes of the manifest that there are no links to.
+    var named: [ClusterSettings.Peer] = []
     var calls: [UInt64: RemoteCall] = [:]
     var lastCall: UInt64 = 0
   }
@@ -33,6 +35,10 @@ final class PeerSwitchboard: Sendable {
   func remove(_ line: PeerLine) { state.withLock { $0.lines[line.id] = nil } }
   func line(_ id: UInt32) -> PeerLine? { state.withLock { $0.lines[id] } }
   var lines: [PeerLine] { state.withLock { $0.lines.values.sorted { $0.id < $1.id } } }
+
+  /// The manifest says where these are, and without a key there are no links.
+  func name(_ peers: [ClusterSettings.Peer]) { state.withLock { $0.named = peers } }
+  var named: [ClusterSettings.Peer] { state.withLock { $0.named } }
 
   // MARK: Open calls
 

@@ -58,7 +58,12 @@ extension RoleInstance {
       let info = line.info
       return (line.id, entry(line.id, info.name, "\(info.address)", isUp: line.isUp, since: info.since))
     }
-    nodes.append((node.nodeID, entry(node.nodeID, node.nodeName, node.address, isUp: true, since: node.startedWall)))
+    let own = entry(node.nodeID, node.nodeName, node.address, isUp: true, since: node.startedWall)
+    let ports = node.http.all.map { ($0.name, JSON($0.address.port)) }
+    let named = node.peers.named.filter { $0.id != node.nodeID }.map { ("\($0.id)", JSON.string("\($0.address)")) }
+    let more = [("ports", JSON.object(JSONObject(ports))), ("named", .object(JSONObject(named)))]
+    let members = (own.object?.members ?? []).map { ($0.key, $0.value) } + more
+    nodes.append((node.nodeID, .object(JSONObject(members))))
     let text = Array(JSON.array(nodes.sorted { $0.id < $1.id }.map(\.1)).description.utf8)
     return text.withUnsafeBufferPointer {
       sink.pointee.write(sink.pointee.ctx, nh_bytes(ptr: $0.baseAddress, len: UInt64($0.count)))

@@ -77,7 +77,7 @@ extension Member {
 
   private func register() {
     let now = turn
-    let message = GatewayRequest.register(config.record(context, instance: instance), sequence: nextSequence())
+    let message = GatewayRequest.register(record, sequence: nextSequence())
     ask(GatewayMethod.register, message) { [unowned self] outcome in
       guard now == turn else { return }
       do {

@@ -12,7 +12,7 @@ package final class Member: Role {
 
   package static let about = About(
     "member", version: "1.0.0", "Joins this node to a cluster through discovery gateways, and knows who else is there.")
-  package static let needs: [Need] = [.timer, .bus, .metrics, .random, .store, .rpc]
+  package static let needs: [Need] = [.timer, .bus, .metrics, .random, .store, .rpc, .peers]
   package static let topics = [
     Topic("member.joined", "A node has come: {\"node\": {…}, \"revision\": N}."),
     Topic(
@@ -38,6 +38,7 @@ package final class Member: Role {
 
   let context: RoleContext
   var config: MemberConfig
+  var place: OwnPlace
   var gateways: GatewayList
   var list: NodeList
   /// Drawn at each start, and kept over a swap.
@@ -78,7 +79,8 @@ package final class Member: Role {
     try config.check()
     self.context = context
     self.config = config
-    gateways = GatewayList(config.gateways.map(\.target))
+    place = OwnPlace(unasked: config)
+    gateways = GatewayList(place.gateways)
     list = NodeList(limit: config.mostNodes)
     interval = config.heartbeat
     retries = Backoff(first: config.retry, longest: min(config.longestRetry, config.heartbeat))
@@ -87,6 +89,9 @@ package final class Member: Role {
 
   package func start() throws {
     gauges = Gauges(context.metrics)
+    place = try findPlace(config)
+    gateways = GatewayList(place.gateways)
+    context.log.info("others reach this node at \(record.place)")
     try context.bus.subscribe(LeaderChange.topic) { [unowned self] in try leaderChanged($0) }
     if goOnWithCarried() { return }
     instance = Member.newInstance(context.random)
@@ -103,7 +108,19 @@ package final class Member: Role {
     return String(repeating: "0", count: 16 - digits.count) + digits
   }
 
-  var id: Int32 { config.nodeID(context) }
+  var id: Int32 { place.id }
+
+  private func findPlace(_ config: MemberConfig) throws -> OwnPlace {
+    try OwnPlace(config, nodeID: context.nodeID, nodes: context.peers.nodes())
+  }
+
+  /// What is registered of this node.
+  var record: NodeRecord {
+    var record = NodeRecord()
+    (record.id, record.address, record.port) = (place.id, place.address, place.port)
+    (record.capabilities, record.labels, record.instance) = (config.capabilities, config.labels, instance)
+    return record
+  }
 
   /// A moment by chance, up to a part of a pause before its end.
   func early(_ pause: Duration) -> Duration {
@@ -115,12 +132,13 @@ extension Member: Reconfigurable {
   /// What is registered of this node may have changed, and the gateways too.
   package func reconfigure(_ config: MemberConfig) throws {
     try config.check()
-    guard config.nodeID(context) == id else {
+    let place = try findPlace(config)
+    guard place.id == id else {
       throw RoleError(.failedPrecondition, "the id of a node that runs stays; restart the role for another", at: "/id")
     }
     let inUse = gateways.current
-    self.config = config
-    gateways = GatewayList(config.gateways.map(\.target), learned: gateways.learned)
+    (self.config, self.place) = (config, place)
+    gateways = GatewayList(place.gateways, learned: gateways.learned)
     gateways.prefer(inUse)
     interval = config.heartbeat
     list = NodeList(

@@ -3,15 +3,18 @@ package import NodeKit
 /// The configuration of the role `member`.
 package struct MemberConfig: RoleConfig {
   @Setting(
-    "The gateways, \"host:port\" or \"https://host:port\": the first that answers is asked until it fails.",
+    "The gateways, \"host:port\" or \"https://host:port\": the first that answers is asked; \":port\" is at each peer.",
     count: 1...16)
   package var gateways: [GatewayAddress]
-  @Setting("What this node is called at the gateway; the node's own id if left out.", in: 0...Int(Int32.max))
-  package var id: Int?
-  @Setting("Where other nodes reach this one: an address or a name.", length: 1...253)
-  package var address: String
-  @Setting("And at which port.", in: 1...65_535)
-  package var port: Int
+  @Setting(
+    "What this node is called at the gateway; its own id if left out. auto: a number made of its address and port.")
+  package var id = MemberID.own
+  @Setting(
+    "Where other nodes reach this one: an address or a name. auto: where the node itself says that they do.",
+    length: 1...253)
+  package var address = "auto"
+  @Setting("And at which port; the node's listener `data` if left out.", in: 1...65_535)
+  package var port: Int?
   @Setting("What this node can do, for those who look for such nodes.", count: 0...64)
   package var capabilities: [String] = []
   @Setting("More that is to be known of this node, as names and values.")
@@ -56,24 +59,45 @@ package struct MemberConfig: RoleConfig {
 }
 
 extension MemberConfig {
-  /// What is registered of this node.
-  func record(_ context: RoleContext, instance: String) -> NodeRecord {
-    var record = NodeRecord()
-    record.id = nodeID(context)
-    record.address = address
-    record.port = Int32(port)
-    record.capabilities = capabilities
-    record.labels = labels
-    record.instance = instance
-    return record
-  }
-
-  func nodeID(_ context: RoleContext) -> Int32 { Int32(clamping: id ?? context.nodeID) }
-
   /// What no schema says.
   func check() throws {
     guard labels.count <= 64 else {
       throw RoleError(.invalidArgument, "\(labels.count) labels are more than 64", at: "/labels")
+    }
+  }
+}
+
+/// What a member is called.
+package enum MemberID: SettingValue, Sendable, Equatable {
+  /// As the node is.
+  case own
+  case number(Int32)
+  /// Made of its place.
+  case made
+
+  package static var isOptional: Bool { true }
+  package static func schema() -> JSONObject {
+    JSONObject([("anyOf", [["type": "integer", "minimum": 0, "maximum": JSON(Int32.max)], ["enum": ["auto"]]])])
+  }
+
+  package init(setting: JSON, at place: String) throws {
+    if case .null = setting {
+      self = .own
+    } else if setting == "auto" {
+      self = .made
+    } else if let number = setting.int.flatMap({ Int32(exactly: $0) }), number >= 0 {
+      self = .number(number)
+    } else {
+      throw RoleError(
+        .invalidArgument, "\(setting) is no id; write a number from 0 to \(Int32.max), or auto", at: place)
+    }
+  }
+
+  package var setting: JSON? {
+    switch self {
+    case .own: nil
+    case .number(let number): JSON(number)
+    case .made: "auto"
     }
   }
 }
@@ -84,17 +108,22 @@ package struct GatewayAddress: SettingValue, Sendable {
 
   package static func schema() -> JSONObject {
     JSONObject([
-      ("type", "string"), ("pattern", "^(https?://)?([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$"),
+      ("type", "string"), ("pattern", "^(https?://)?([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])?:[0-9]{1,5}$"),
     ])
   }
 
   package init(setting: JSON, at place: String) throws {
-    guard let text = setting.string, GatewayList.isGateway(text) else {
+    guard let text = setting.string, GatewayList.isGateway(text.hasPrefix(":") ? "peer\(text)" : text) else {
       throw RoleError(
-        .invalidArgument, "\(setting) is no gateway; write host:port, http://host:port or https://host:port", at: place)
+        .invalidArgument,
+        "\(setting) is no gateway; write host:port, http://host:port, https://host:port, or :port for "
+          + "the manifest's peers", at: place)
     }
     target = text
   }
+
+  /// At each of the peers, if it is a port alone.
+  func targets(at peers: [String]) -> [String] { target.hasPrefix(":") ? peers.map { $0 + target } : [target] }
 
   package var setting: JSON? { .string(target) }
 }

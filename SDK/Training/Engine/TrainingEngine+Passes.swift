@@ -17,10 +17,25 @@ package struct LocalTraining: Sendable, Equatable {
   package var seed: UInt64
   /// Otherwise they come as they lie, in each epoch.
   package var isShuffled: Bool
+  /// Ends after so many steps, wherever in an epoch that is; nil: after the last epoch.
+  package var stepLimit: Int?
 
-  package init(epochs: Int = 1, batch: Int = 32, seed: UInt64 = 0, isShuffled: Bool = true) {
+  package init(
+    epochs: Int = 1, batch: Int = 32, seed: UInt64 = 0, isShuffled: Bool = true, stepLimit: Int? = nil
+  ) {
     (self.epochs, self.batch, self.seed, self.isShuffled) = (epochs, batch, seed, isShuffled)
+    self.stepLimit = stepLimit
   }
+}
+
+/// How far a training is.
+package struct TrainingProgress: Sendable, Equatable {
+  package var steps: Int
+  package var of: Int
+  /// Mean of the samples of this epoch so far.
+  package var loss: Double
+
+  package var part: Double { Double(steps) / Double(of) }
 }
 
 package struct TrainingReport: Sendable, Equatable {
@@ -32,10 +47,12 @@ package struct TrainingReport: Sendable, Equatable {
 extension TrainingEngine {
   /// Trains on a data set.
   ///
-  /// - Parameter between: called after each batch with the part that is done. What it throws ends the training at once;
-  ///   the parameters are then those of the last step.
+  /// A loss that is no number ends it with an error.
+  ///
+  /// - Parameter between: called after each batch with how far it is. What it throws ends the training at once; the
+  ///   parameters are then those of the last step.
   package func train(
-    on data: DataSet, _ plan: LocalTraining, between: (Double) throws -> Void = { _ in }
+    on data: DataSet, _ plan: LocalTraining, between: (TrainingProgress) throws -> Void = { _ in }
   ) throws -> TrainingReport {
     try check(data)
     guard plan.epochs > 0, plan.batch > 0, plan.batch <= batch else {
@@ -44,23 +61,33 @@ extension TrainingEngine {
       )
     }
     var order = Array(0..<UInt32(data.count)), numbers = SeededNumbers(seed: plan.seed)
-    let steps = (data.count + plan.batch - 1) / plan.batch
-    var score = Score(loss: 0, accuracy: 0)
+    let steps = (data.count + plan.batch - 1) / plan.batch, whole = plan.epochs.multipliedReportingOverflow(by: steps)
+    let all = min(plan.stepLimit.map { max(1, $0) } ?? .max, whole.overflow ? .max : whole.partialValue)
+    var score = Score(loss: 0, accuracy: 0), done = 0
     try withThreads {
-      for epoch in 0..<plan.epochs {
+      while done < all {
         if plan.isShuffled { order.shuffle(using: &numbers) }
-        var loss = 0.0, correct = 0
-        for step in 0..<steps {
+        var loss = 0.0, correct = 0, seen = 0
+        for step in 0..<min(steps, all - done) {
           let part = step * plan.batch..<min((step + 1) * plan.batch, data.count)
           let result = try pass(data, order[part], training_train)
           loss += result.loss * Double(part.count)
           correct += Int(result.correct)
-          try between(Double(epoch * steps + step + 1) / Double(plan.epochs * steps))
+          seen += part.count
+          done += 1
+          guard loss.isFinite else { throw Self.lost(at: done, of: all) }
+          try between(TrainingProgress(steps: done, of: all, loss: loss / Double(seen)))
         }
-        score = Score(loss: loss / Double(data.count), accuracy: Double(correct) / Double(data.count))
+        score = Score(loss: loss / Double(seen), accuracy: Double(correct) / Double(seen))
       }
     }
-    return TrainingReport(score: score, steps: plan.epochs * steps)
+    return TrainingReport(score: score, steps: done)
+  }
+
+  private static func lost(at step: Int, of all: Int) -> RoleError {
+    RoleError(
+      .failedPrecondition,
+      "the loss is no number any more after step \(step) of \(all); take a smaller learning rate, or look at the data")
   }
 
   /// One step of the optimiser on some samples, at most ``batch`` of them. On the caller's thread alone.

@@ -15,7 +15,7 @@ package import NodeKit
 extension ModelDescription {
   package init(json: JSON, at place: String = "") throws(RoleError) {
     if let name = json.string {
-      guard let known = Self.shipped.first(where: { $0.name == name }) else {
+      guard let known = Self.shipped.first(where: { plain($0.name) == plain(name) }) else {
         let names = Self.shipped.map(\.name).joined(separator: ", ")
         throw wrong("there is no model `\(name)`; shipped are \(names), or describe its layers", place)
       }
@@ -34,6 +34,9 @@ extension ModelDescription {
     _ = try NetworkPlan(self, at: place)
   }
 }
+
+/// `LeNet5`, `lenet_5` and `lenet-5` are one name.
+private func plain(_ name: String) -> String { String(name.lowercased().filter { $0 != "-" && $0 != "_" }) }
 
 private let nestingLimit = 8
 private let numberLimit = 1 << 26

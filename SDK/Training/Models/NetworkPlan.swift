@@ -24,6 +24,14 @@ package struct NetworkPlan: Sendable {
   /// What the whole network puts out for a sample.
   package var output: SampleShape { shapes[shapes.count - 1] }
 
+  /// The weights of dense layers and convolutions, which are nearly all of a model's parameters.
+  package var weightCount: Int {
+    layers.reduce(0) { count, layer in
+      // At most 1,024 layers, each of 2^26 times 2^20 times 121: far from the end of an Int.
+      count + shape(of: layer.source).channels * Int(layer.outputs) * max(1, Int(layer.window * layer.window))
+    }
+  }
+
   private func shape(of layer: Int32) -> SampleShape { layer < 0 ? input : shapes[Int(layer)] }
 
   /// Returns the last of them, or where they would have read.

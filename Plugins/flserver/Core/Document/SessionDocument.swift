@@ -31,6 +31,7 @@ public struct SessionSection: RoleConfig {
   @Setting("Of the selection.") public var clientSelectionArgs = SelectionArguments()
   @Setting("Rounds from one checkpoint that is kept to the next; the newest model always is.", in: 1...1_000_000)
   public var checkpointInterval = 1
+  @Setting("So many checkpoints are kept, the newest.", in: 1...100_000) public var checkpointsKept = 10
   @Setting("Not used: `hostctl fl plot` draws any session.") public var generatePlots = false
   @Setting("What chance begins with: the same seed draws the same.", in: 0...Int.max) public var seed = 1
   @Setting("Ends early at this accuracy of the validation.", in: 0...1) public var targetAccuracy: Double?
@@ -136,6 +137,8 @@ public struct ModelSection: RoleConfig {
   @Setting("Not used.") public var customTrainerArgs: JSON = .object(JSONObject())
   @Setting("Not used.") public var useCustomValidator = false
   @Setting("Not used.") public var customValidatorArgs: JSON = .object(JSONObject())
+  @Setting("Begins with the tensors of this object, which `POST /models` has named.", length: 0...64)
+  public var initial = ""
   @Setting("Of a model that is described elsewhere.") public var modelArgs: JSON = .object(JSONObject())
   @Setting("The model itself: input, layers and loss; see the README of the role trainer.") public var description:
     JSON = .null

@@ -8,6 +8,7 @@ final class ModelSender {
   private var read: BlobRead?
   private var waiting: [[UInt8]] = []
   private var hasAll = false
+  private var isEnough = false
 
   init(_ call: RpcClientCall, failed: @escaping (RoleError) -> Void) { (self.call, self.failed) = (call, failed) }
 
@@ -16,6 +17,7 @@ final class ModelSender {
       waiting.append(TrainingRequest.piece(piece.bytes).bytes)
       try goOn()
     } then: { [self] result in
+      if isEnough { return }
       if case .failure(let error) = result { return failed(error) }
       hasAll = true
       try goOn()
@@ -23,12 +25,22 @@ final class ModelSender {
   }
 
   private func goOn() throws {
+    guard !isEnough else { return }
     while let next = waiting.first {
       guard try call.send(next) else { return call.whenWritable { [self] in try goOn() } }
       waiting.removeFirst()
       read?.ask(for: next.count)
     }
     if hasAll { try call.finish() }
+  }
+
+  /// The trainer has the model: what has not been sent need not be.
+  func enough() throws {
+    guard !isEnough, !hasAll || !waiting.isEmpty else { return }
+    isEnough = true
+    waiting = []
+    read?.cancel()
+    try call.finish()
   }
 
   func stop() { read?.cancel() }

@@ -86,6 +86,9 @@ final class TrainerCall {
       case .progress(let batches, let all, let loss):
         progressed(all == 0 ? 0 : min(1, Double(batches) / Double(all)), loss)
         call?.wantMore()
+      case .have:
+        try sender?.enough()
+        call?.wantMore()
       case .update(let quality, let size, let seconds): try begin(quality, Int(clamping: size), seconds)
       case .piece(let piece):
         guard let receiver else { throw RoleError(.invalidArgument, "a piece of an update came before its head") }

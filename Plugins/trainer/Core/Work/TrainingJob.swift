@@ -1,0 +1,130 @@
+internal import CTrainer
+internal import NodeKit
+internal import Synchronization
+internal import Tensors
+internal import TrainerWire
+internal import Training
+
+/// How far a job of the pool is, for the role's loop to look at.
+final class JobProgress: Sendable {
+  struct State: Equatable {
+    var batches = 0
+    var of = 0
+    var loss = 0.0
+  }
+
+  private let state = Mutex(State())
+
+  var now: State { state.withLock { $0 } }
+  func set(_ new: State) { state.withLock { $0 = new } }
+}
+
+/// All that a training needs, for a job of the pool.
+struct TrainingJob: Sendable {
+  enum Purpose: Sendable { case train, validate }
+
+  /// What has come of it.
+  struct Outcome: Sendable {
+    var quality: ModelQuality
+    /// The update.
+    var file: [UInt8] = []
+    /// What the update leaves out.
+    var left: FloatBuffer?
+  }
+
+  var purpose: Purpose
+  var order: TrainingOrder
+  var model: [UInt8]
+  var data: LoadedData
+  var threads: Int
+  var residual: FloatBuffer?
+  /// Nobody has yet compared the model with the digest that was announced.
+  var isNew: Bool
+  let progress = JobProgress()
+
+  /// Whatever does the work, it gets weights as they came and gives weights back.
+  func run(_ thread: PoolThread) throws -> Outcome {
+    if isNew { try checkDigest() }
+    let engine = try TrainingEngine(
+      order.model, batch: order.settings.batchSize, threads: threads, seed: order.task.seed)
+    let layout = try engine.layout
+    let given = try tensorWords { () throws(TensorError) in try Weights(Safetensors(model), as: layout) }
+    engine.withParameters { $0.baseAddress!.update(from: given.buffer.base, count: layout.count) }
+    switch purpose {
+    case .validate: return Outcome(quality: try validate(engine, thread))
+    case .train: return try train(engine, given, thread)
+    }
+  }
+
+  private func checkDigest() throws {
+    guard !order.task.sha256.isEmpty else { return }
+    let found = try hexadecimalSHA256(model)
+    guard found == order.task.sha256 else {
+      throw RoleError(.dataLoss, "the model that came has the SHA-256 \(found), and \(order.task.sha256) was announced")
+    }
+  }
+
+  private func validate(_ engine: TrainingEngine, _ thread: PoolThread) throws -> ModelQuality {
+    let data = try data.tried.shaped(order.model.input)
+    let score = try engine.evaluate(data) { _ in try thread.checkCancellation() }
+    guard score.loss.isFinite else {
+      throw RoleError(.failedPrecondition, "the model's loss on `\(order.settings.dataset)` is \(score.loss)")
+    }
+    return ModelQuality(samples: data.count, loss: score.loss, accuracy: score.accuracy)
+  }
+
+  private func train(_ engine: TrainingEngine, _ given: Weights, _ thread: PoolThread) throws -> Outcome {
+    let settings = order.settings, data = try data.training.shaped(order.model.input)
+    try engine.optimise(settings.optimiser)
+    engine.anchor()
+    let plan = LocalTraining(
+      epochs: settings.epochs, batch: settings.batchSize, seed: order.task.seed,
+      stepLimit: settings.maxBatches == 0 ? nil : settings.maxBatches)
+    let report = try engine.train(on: data, plan) { state in
+      try thread.checkCancellation()
+      progress.set(.init(batches: state.steps, of: state.of, loss: state.loss))
+    }
+    let trained = Weights(given.layout)
+    engine.withParameters { trained.buffer.base.update(from: $0.baseAddress!, count: given.layout.count) }
+    let quality = ModelQuality(samples: data.count, loss: report.score.loss, accuracy: report.score.accuracy)
+    return try encoded(trained, given, quality)
+  }
+
+  func encoded(_ trained: Weights, _ given: Weights, _ quality: ModelQuality) throws -> Outcome {
+    guard trained.largest <= WeightedSum.valueLimit else {
+      throw RoleError(
+        .failedPrecondition,
+        "a weight has become \(trained.largest); take a smaller learning_rate, or look at the data")
+    }
+    let encoder = UpdateEncoder(given.layout, order.form, residual: residual)
+    let file = try tensorWords { () throws(TensorError) in
+      try encoder.encode(trained, base: given, seed: order.task.seed)
+    }
+    return Outcome(quality: quality, file: file, left: encoder.residual)
+  }
+}
+
+extension TrainingEngine {
+  /// Of a file of its parameters.
+  var layout: TensorLayout {
+    get throws {
+      try tensorWords { () throws(TensorError) in try TensorLayout(tensors.map { ($0.name, $0.shape) }) }
+    }
+  }
+}
+
+/// What is wrong with a file, as an error that goes to the server.
+func tensorWords<R>(_ body: () throws(TensorError) -> R) throws(RoleError) -> R {
+  do { return try body() } catch { throw RoleError(.invalidArgument, "the model's file: \(error.description)") }
+}
+
+func hexadecimalSHA256(_ bytes: [UInt8]) throws -> String {
+  var digest = [UInt8](repeating: 0, count: 32)
+  let failed = bytes.withUnsafeBytes { raw in
+    // Of no bytes there is no address, and none is read.
+    withUnsafeBytes(of: UInt8(0)) { trainer_sha256(raw.baseAddress ?? $0.baseAddress!, UInt64(raw.count), &digest) }
+  }
+  guard failed == 0 else { throw RoleError(.internal, "OpenSSL makes no SHA-256 of the model") }
+  let digits = Array("0123456789abcdef".utf8)
+  return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+}

@@ -1,0 +1,4 @@
+import NodeKit
+import TrainerCore
+
+@main enum Entry: Plugin { typealias Exported = Trainer }
