@@ -19,8 +19,8 @@ final class SessionRunner {
   var calls: [UInt64: TrainerCall] = [:]
   /// Of the tickets that are open: how far, and how good.
   var progress: [UInt64: (share: Double, loss: Double)] = [:]
-  /// The models of the last versions, as far as updates may still begin with them.
-  var models: [Int: ModelFile]
+  /// Objects that are not needed when the record is on the disk.
+  var outdated: [String] = []
   /// The same in memory, where updates are differences.
   let bases: BaseModels
   private var isWriting = false
@@ -41,7 +41,6 @@ final class SessionRunner {
     form = try document.form()
     bases = BaseModels(context.blobs, layout)
     session = Session(try document.plan(), version: record.version, waiting: waiting, lastTicket: record.lastTicket)
-    models = [record.version: record.model]
   }
 
   var now: Int64 { context.now.nanoseconds }
@@ -95,7 +94,7 @@ final class SessionRunner {
   /// Objects have the name of what is in them, so two updates, or an update and a model, can be the same one.
   func remove(_ object: String) {
     let isUsed =
-      models.values.contains { $0.object == object } || session.waiting.contains { $0.object == object }
+      session.waiting.contains { $0.object == object }
       || record.uses(object)
     if !isUsed { try? context.blobs.remove(object) { _ in } }
   }
