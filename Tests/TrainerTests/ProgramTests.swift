@@ -56,23 +56,61 @@ import Training
     #expect(play.host.misuse.isEmpty)
   }
 
-  @Test func theExampleLearns() throws {
-    let folder = "\(Self.sdk)/examples"
-    let data = "/tmp/nodehost-trainer-\(#line)-\(UInt64.random(in: 0...UInt64.max)).npz"
+  /// A file of synthetic images.
+  private func withData<R>(_ body: (String) throws -> R) throws -> R {
+    let path = "/tmp/nodehost-trainer-\(UInt64.random(in: 0...UInt64.max)).npz"
     var writer = NpzWriter()
     let images = SyntheticImages().samples(300, noise: 0.2)
     try writer.add("x", NumberArray(shape: [300, 28, 28], numbers: images.samples, areBytes: false))
     try writer.add("y", images.labels)
-    try TestFile.write(data, writer.bytes)
-    defer { TestFile.remove(data) }
-    let play = try play(
-      ["/usr/bin/python3", "\(folder)/numpy_softmax.py"],
-      data: ["digits": ["format": "npz", "path": .string(data)] as JSON])
-    let file = try Play.file(Self.model)
-    let task = Play.task(["epochs": 3, "batch_size": 16, "learning_rate": 0.05], file: file, model: Self.model)
-    let answer = try play.train(task, file)
-    #expect(answer.quality.samples == 270 && answer.quality.accuracy! > 0.8, "\(answer.quality)")
-    #expect(try play.train(task, file).file == answer.file, "asked twice it is the same work")
+    try TestFile.write(path, writer.bytes)
+    defer { TestFile.remove(path) }
+    return try body(path)
+  }
+
+  @Test func theExampleLearns() throws {
+    try withData { path in
+      let play = try play(
+        ["/usr/bin/python3", "\(Self.sdk)/examples/numpy_softmax.py"],
+        data: ["digits": ["format": "npz", "path": .string(path)] as JSON])
+      let file = try Play.file(Self.model)
+      let task = Play.task(["epochs": 3, "batch_size": 16, "learning_rate": 0.05], file: file, model: Self.model)
+      let answer = try play.train(task, file)
+      #expect(answer.quality.samples == 270 && answer.quality.accuracy! > 0.8, "\(answer.quality)")
+      #expect(try play.train(task, file).file == answer.file, "asked twice it is the same work")
+    }
+  }
+
+  /// With NODEHOST_TORCH in the environment: a Python that has torch.
+  @Test(.enabled(if: TestFile.variable("NODEHOST_TORCH") != nil))
+  func pyTorchTrainsTheSameModelAsTheEngine() throws {
+    let model: JSON = [
+      "input": [1, 28, 28],
+      "layers": [
+        ["convolution": ["channels": 8, "window": 3, "padding": 1]], "relu", ["max-pool": 2], "flatten", ["dense": 10],
+      ],
+    ]
+    let python = try #require(TestFile.variable("NODEHOST_TORCH"))
+    try withData { path in
+      let data: JSON = ["digits": ["format": "npz", "path": .string(path)]]
+      // One step with all samples: no order in which they come makes a difference.
+      let step: JSON = ["epochs": 1, "batch_size": 270, "learning_rate": 0.1], file = try Play.file(model)
+      let task = Play.task(step, file: file, model: model)
+      let torch = try play([python, "\(Self.sdk)/examples/pytorch_digits.py"], data: data)
+      let one = try torch.train(task, file), two = try Play(data: data).train(task, file)
+      let base = try Play.weights(model), decoder = UpdateDecoder(base.layout)
+      func moved(_ file: [UInt8]) throws -> [Float] {
+        zip(try decoder.decode(file, .plain, base: nil).buffer.array, base.buffer.array).map { $0 - $1 }
+      }
+      // Each holds out other samples, so the gradients are alike and not the same.
+      let (a, b) = (try moved(one.file), try moved(two.file))
+      func product(_ x: [Float], _ y: [Float]) -> Float { zip(x, y).reduce(0) { $0 + $1.0 * $1.1 } }
+      let likeness = product(a, b) / (product(a, a) * product(b, b)).squareRoot()
+      #expect(likeness > 0.98, "\(likeness)")
+      let more = Play.task(["epochs": 5, "batch_size": 16, "learning_rate": 0.05], file: file, model: model)
+      let trained = try torch.train(more, file)
+      #expect(trained.quality.samples == 270 && trained.quality.accuracy! > 0.9, "\(trained.quality)")
+    }
   }
 
   @Test(arguments: [

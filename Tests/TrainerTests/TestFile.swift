@@ -1,6 +1,6 @@
 import Glibc
 
-/// Files for programs that a test starts.
+/// Files for programs that a test starts, and what its environment says.
 enum TestFile {
   struct Unwritten: Error {}
 
@@ -9,6 +9,8 @@ enum TestFile {
     defer { fclose(file) }
     guard fwrite(bytes, 1, bytes.count, file) == bytes.count else { throw Unwritten() }
   }
+
+  static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
   static func remove(_ path: String) { unlink(path) }
 }
