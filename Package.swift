@@ -99,8 +99,12 @@ let plugins = [
   Plugin(role: "coordinator", core: "CoordinatorCore", ["NodeKit"]),
   Plugin(role: "ledger", core: "LedgerCore", ["NodeKit"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
-  Plugin(role: "flserver", core: "LearningCore", ["NodeKit", "Tensors", "TrainerWire", "Training"]),
-  Plugin(role: "trainer", core: "TrainerCore", ["NodeKit", "Tensors", "TrainerWire", "Training", "CTrainer"]),
+  Plugin(role: "flotilla", core: "FlotillaCore", ["NodeKit", "TrainerWire", "CFlotillaMqtt"]),
+  Plugin(
+    role: "flserver", core: "LearningCore", ["NodeKit", "Privacy", "SecureSum", "Tensors", "TrainerWire", "Training"]),
+  Plugin(
+    role: "trainer", core: "TrainerCore",
+    ["NodeKit", "Privacy", "SecureSum", "Tensors", "TrainerWire", "Training", "CTrainer"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   // Versions of a small service, for trying the canary router.
   Plugin(name: "service", path: "SDK/Templates/service", language: .swift),
@@ -122,6 +126,8 @@ let plugins = [
   Plugin(name: "users", path: "Tests/Fixtures/Users", language: .swift),
   // Proposes transactions, for simulated worlds.
   Plugin(name: "teller", path: "Tests/Fixtures/Teller", language: .swift),
+  // A user's own strategy of federated learning, for tests.
+  Plugin(name: "strategy", path: "Tests/Fixtures/Strategy", language: .swift),
   Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),
   Plugin(name: "transaction-load", path: "Tests/Benchmarks/Transactions/Load", language: .swift),
   Plugin(name: "receiver", path: "Tests/Benchmarks/Receiver", language: .swift),
@@ -136,7 +142,7 @@ let fuzzers: [Target] =
       name: "fuzz",
       dependencies: [
         "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore",
-        "CoordinatorCore", "CanaryCore", "Training", "TrainerCore",
+        "CoordinatorCore", "CanaryCore", "Training", "FlotillaCore", "TrainerCore", "SecureSum",
       ],
       path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
@@ -165,7 +171,7 @@ let package = Package(
       swiftSettings: strict + fast + [.enableExperimentalFeature("Extern")]),
     module("NodeSchema", in: "SDK", ["NodeValues"]),
     // Messages of gRPC, for roles in Swift.
-    module("ProtoFields", in: "SDK", ["NodeKit"], settings: fast),
+    module("ProtoFields", in: "SDK", ["NodeValues"], settings: fast),
     // Many numbers with names: files of them, sums of them, and how they are sent.
     .systemLibrary(name: "CZstd", path: "SDK/CZstd", providers: [.apt(["libzstd-dev"])]),
     .target(
@@ -183,8 +189,23 @@ let package = Package(
       ],
       linkerSettings: ["m", "z"].map { .linkedLibrary($0) }),
     .target(
-      name: "Training", dependencies: ["NodeValues", "CTraining"], path: "SDK/Training", exclude: ["README.md"],
+      name: "Training", dependencies: ["NodeValues", "ProtoFields", "CTraining"], path: "SDK/Training",
+      exclude: ["README.md"],
       swiftSettings: strict + fast),
+    // Sums of numbers that nobody sees but their owner; OpenSSL behind a few functions of plain C.
+    .target(
+      name: "CSecureSum", path: "SDK/CSecureSum",
+      cSettings: [
+        .unsafeFlags(["-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])
+      ],
+      linkerSettings: [.linkedLibrary("crypto")]),
+    module("SecureSum", in: "SDK", ["NodeKit", "ProtoFields", "CSecureSum"], settings: fast),
+    // What a training tells of those who took part: noise, and what it is worth.
+    .target(
+      name: "CPrivacy", path: "SDK/CPrivacy",
+      cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
+      linkerSettings: ["m", "crypto"].map { .linkedLibrary($0) }),
+    module("Privacy", in: "SDK", ["CPrivacy"], settings: fast),
     // What servers and trainers of federated learning say to one another.
     module("TrainerWire", in: "SDK", ["NodeKit", "ProtoFields"], settings: fast),
     // One order of entries on several nodes; linked into each role that uses it.
@@ -203,6 +224,11 @@ let package = Package(
       name: "CImageFrames", path: "Plugins/image-frames/Sockets",
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
       linkerSettings: [.linkedLibrary("crypto")]),
+    // libmosquitto behind a few functions that do not wait, for the role `flotilla`.
+    .target(
+      name: "CFlotillaMqtt", path: "Plugins/flotilla/Mqtt",
+      cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
+      linkerSettings: [.linkedLibrary("mosquitto")]),
     .target(
       name: "CTrainer", path: "Plugins/trainer/Native",
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-nullability-extension"])],
@@ -220,10 +246,12 @@ let package = Package(
       ],
       linkerSettings: ["vips", "gobject-2.0", "glib-2.0", "crypto"].map { .linkedLibrary($0) }),
     module("HostCore", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema"], settings: fast),
+    // Reads YAML into trees that know their places, with libyaml.
+    module("HostYaml", in: "Host", ["NodeValues", "HostCore", "CYaml"]),
     module(
       "HostRuntime", in: "Host",
       [
-        "CNodeABI", "NodeValues", "NodeSchema", "HostCore", "CYaml", "CFFI", "CCrypto", "CSQLite", "CHttp2", "CZlib",
+        "CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostYaml", "CFFI", "CCrypto", "CSQLite", "CHttp2", "CZlib",
         "CSystem",
       ],
       settings: fast),
@@ -236,7 +264,8 @@ let package = Package(
       dependencies: ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "PluginCheck", "Simulator"],
       path: "Host/nodehost", swiftSettings: strict),
     .executableTarget(
-      name: "hostctl", dependencies: ["NodeValues", "NodeSchema", "HostCore", "CSystem", "CCrypto", "Training"],
+      name: "hostctl",
+      dependencies: ["NodeValues", "NodeSchema", "HostCore", "HostYaml", "CSystem", "CCrypto", "CZlib", "Training"],
       path: "Host/hostctl", swiftSettings: strict,
       // It loads no plugin, so it may carry its own runtime: it starts 1.5 ms sooner, for 9 MB more.
       // A sanitizer sees only the memory that a runtime of its own asks for.
@@ -258,13 +287,16 @@ let package = Package(
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     .testTarget(
-      name: "TrainingTests", dependencies: ["NodeKit", "Training", "FuzzSupport"], path: "Tests/TrainingTests",
+      name: "TrainingTests", dependencies: ["NodeKit", "ProtoFields", "Training", "FuzzSupport"],
+      path: "Tests/TrainingTests",
       exclude: ["Data", "make-data.py"], swiftSettings: strict),
-    tests("LearningTests", ["NodeKit", "NodeTesting", "Tensors", "LearningCore"]),
+    tests("LearningTests", ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "TrainerWire", "LearningCore"]),
     tests(
       "TrainerTests",
-      ["NodeKit", "NodeTesting", "Tensors", "Training", "TrainerWire", "TrainerCore", "FuzzSupport"]),
+      ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "Training", "TrainerWire", "TrainerCore", "FuzzSupport"]),
     tests("TensorsTests", ["Tensors", "CTensors", "FuzzSupport"]),
+    tests("PrivacyTests", ["Privacy"]),
+    tests("SecureSumTests", ["NodeKit", "NodeTesting", "SecureSum", "FuzzSupport"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),
     tests("GatewayTests", ["NodeKit", "NodeTesting", "ProtoFields", "GatewayCore", "FuzzSupport"]),
@@ -293,6 +325,7 @@ let package = Package(
     tests("CanaryTests", ["NodeKit", "NodeTesting", "CanaryCore", "FuzzSupport"]),
     tests("CoordinatorTests", ["NodeKit", "NodeTesting", "CoordinatorCore", "LedgerCore", "FuzzSupport"]),
     tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
+    tests("FlotillaTests", ["NodeKit", "NodeTesting", "FlotillaCore", "FuzzSupport"]),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
   ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers
 )

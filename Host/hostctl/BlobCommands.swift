@@ -69,13 +69,19 @@ enum BlobCommands {
     try Output.write(lines.joined())
   }
 
-  /// All of it is checked before the first byte goes out.
   private static func get(_ invocation: Invocation, _ role: String, _ name: String) throws(CommandFailure) {
-    let patience = ControlConnection.longPatienceSeconds
-    let blob = try ask(invocation, role, .stat(name, checks: true), patience: patience)
     guard !invocation.has("json") else {
       throw CommandFailure("get writes the object's bytes; there is no JSON of them", code: .usage)
     }
+    try write(invocation, role, name) { piece throws(CommandFailure) in try Output.write(piece) }
+  }
+
+  /// All of it is checked before the first byte goes out.
+  static func write(
+    _ invocation: Invocation, _ role: String, _ name: String, _ take: ([UInt8]) throws(CommandFailure) -> Void
+  ) throws(CommandFailure) {
+    let patience = ControlConnection.longPatienceSeconds
+    let blob = try ask(invocation, role, .stat(name, checks: true), patience: patience)
     let size = UInt64(clamping: blob["size"]?.int ?? 0)
     var offset: UInt64 = 0
     while offset < size {
@@ -84,7 +90,7 @@ enum BlobCommands {
       try NodeFinder.connect(invocation).stream(.blobs(role: role, query), patience: patience) {
         piece throws(CommandFailure) in
         offset += UInt64(piece.count)
-        try Output.write(piece)
+        try take(piece)
       }
       guard offset > before else { throw CommandFailure("the object \(name) ends at byte \(offset) of \(size)") }
     }

@@ -35,7 +35,7 @@ func run(_ invocation: Invocation) throws(CommandFailure) -> ExitCode {
   case "store": try StoreCommand.run(invocation)
   case "blob": return try BlobCommands.run(invocation)
   case "canary": return try CanaryCommand.run(invocation)
-  case "fl": try LearningCommand.run(invocation)
+  case "fl": return try LearningCommand.run(invocation)
   case "images": return try ImagesCommand.run(invocation)
   case "txn": return try TxnCommand.run(invocation)
   case "reload": try SteeringCommands.reload(invocation)

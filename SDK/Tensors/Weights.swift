@@ -38,7 +38,9 @@ public struct Weights: Sendable {
   }
 
   /// The greatest magnitude; infinity if something is infinite or not a number.
-  public var largest: Float { ct_largest(buffer.base, buffer.count) }
+  public var largest: Float { Self.largest(buffer) }
+
+  public static func largest(_ buffer: FloatBuffer) -> Float { ct_largest(buffer.base, buffer.count) }
 }
 
 /// The bytes of floats in a narrower type.

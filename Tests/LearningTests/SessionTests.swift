@@ -66,6 +66,8 @@ private struct World {
 
   private mutating func carryOut(_ effect: SessionEffect) {
     switch effect {
+    case .choose(let group, let candidates, _):
+      handle(.chosen(group: group, chance(0.2) ? nil : candidates.filter { _ in chance(0.7) }.map(\.id)))
     case .train(let ticket):
       lastTicket = max(lastTicket, ticket.number)
       asked[ticket.trainer, default: 0] += 1

@@ -25,11 +25,11 @@ import Testing
 
   @Test func partsHoldAllSamplesOnce() throws {
     let file = try make()
-    let equal = try counts([file, "--parts", "4", "--out", machine.path("equal")])
+    let equal = try counts([file, "--parts", "4", "--output", machine.path("equal")])
     #expect(equal.map { $0.reduce(0, +) } == [150, 150, 150, 150])
-    let uneven = try counts([file, "--parts", "4", "--alpha", "0.1", "--out", machine.path("uneven")])
+    let uneven = try counts([file, "--parts", "4", "--alpha", "0.1", "--output", machine.path("uneven")])
     #expect(uneven.reduce(0) { $0 + $1.reduce(0, +) } == 600 && uneven.contains { $0.contains(0) }, "\(uneven)")
-    #expect(try counts([file, "--parts", "4", "--alpha", "0.1", "--out", machine.path("again")]) == uneven)
+    #expect(try counts([file, "--parts", "4", "--alpha", "0.1", "--output", machine.path("again")]) == uneven)
     #expect(try counts([file, "--parts", "4", "--alpha", "0.1", "--seed", "2", "-o", machine.path("2")]) != uneven)
     let script = """
       import numpy

@@ -37,6 +37,15 @@ extension ManifestRole {
 }
 
 extension YamlNode {
+  /// The node as JSON, by YAML's own rules.
+  package var json: JSON {
+    switch content {
+    case .scalar(let scalar): scalar.typed ?? .string(scalar.text)
+    case .list(let items): .array(items.map(\.json))
+    case .mapping(let mapping): .object(JSONObject(mapping.entries.map { ($0.key.text, $0.value.json) }))
+    }
+  }
+
   /// The node as JSON. Where the schema leaves no doubt, it decides what a scalar is: a password of digits is text, and
   /// `"${PORT}"` is a number.
   func json(_ place: SchemaPlace) -> JSON {

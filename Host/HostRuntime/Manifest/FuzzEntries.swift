@@ -1,4 +1,5 @@
 import HostCore
+import HostYaml
 import NodeValues
 
 /// Feeds any bytes through everything that reads manifests; it must return, whatever they are. That a manifest is

@@ -1,5 +1,6 @@
 import Glibc
 package import HostCore
+import HostYaml
 
 /// A manifest with what later errors and `nodehost validate` need.
 package struct LoadedManifest: Sendable {

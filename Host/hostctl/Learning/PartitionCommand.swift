@@ -21,9 +21,6 @@ enum PartitionCommand {
     Option(
       long: "labels", value: "NAME", help: "partition: the array, column or file of labels; y in an .npz if not given",
       completion: .file),
-    Option(
-      long: "out", short: "o", value: "DIR", help: "partition: where the parts go; the current folder if not given",
-      completion: .file),
   ]
   static let example = Named(
     "hostctl fl partition digits.npz --parts 4 --alpha 0.5", "digits-1.npz to digits-4.npz, each with other classes")
@@ -103,7 +100,7 @@ enum PartitionCommand {
   private static func write(
     _ cut: [[UInt32]], _ samples: NumberArray, _ labels: [Int32], _ path: String, _ invocation: Invocation
   ) throws(CommandFailure) -> [String] {
-    let folder = invocation.value("out") ?? "."
+    let folder = invocation.value("output") ?? "."
     if !System.isFolder(folder) { try System.makeFolder(folder) }
     let stem = stem(path)
     var names: [String] = []

@@ -10,23 +10,21 @@ package struct NpzWriter {
   /// Of the whole: zip's numbers have 32 bits.
   private static let limit = Int(UInt32.max) - (1 << 20)
 
-  package init() {}
+  package init(reserving size: Int = 0) { content.reserveCapacity(size) }
 
   /// Bytes stay bytes, all else is written as float32.
   package mutating func add(_ name: String, _ array: NumberArray) throws(RoleError) {
-    var bytes = Self.header(array.areBytes ? "|u1" : "<f4", array.shape)
-    if array.areBytes {
-      bytes += array.numbers.map { UInt8(max(0, min(255, $0))) }
-    } else {
-      array.numbers.withUnsafeBytes { bytes += $0 }
-    }
-    try add(name, bytes)
+    guard array.areBytes else { return try add(name, array.shape, array.numbers) }
+    let bytes = array.numbers.map { UInt8(max(0, min(255, $0))) }
+    try add(name, Self.header("|u1", array.shape), bytes)
+  }
+
+  package mutating func add(_ name: String, _ shape: [Int], _ numbers: [Float]) throws(RoleError) {
+    try add(name, Self.header("<f4", shape), numbers)
   }
 
   package mutating func add(_ name: String, _ labels: [Int32]) throws(RoleError) {
-    var bytes = Self.header("<i4", [labels.count])
-    labels.withUnsafeBytes { bytes += $0 }
-    try add(name, bytes)
+    try add(name, Self.header("<i4", [labels.count]), labels)
   }
 
   /// Version 1.0 of the format, with the numbers at a multiple of 64 bytes.
@@ -39,23 +37,40 @@ package struct NpzWriter {
     return [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 0xFF), UInt8(length >> 8)] + Array(text.utf8)
   }
 
-  private mutating func add(_ name: String, _ array: [UInt8]) throws(RoleError) {
-    let name = Array("\(name).npy".utf8)
-    guard content.count + array.count + directory.count <= Self.limit else {
-      throw RoleError(.resourceExhausted, "a .npz of more than 4 GiB; cut the data into more parts")
+  private mutating func add<Number: BitwiseCopyable>(
+    _ name: String, _ header: [UInt8], _ numbers: [Number]
+  ) throws(RoleError) {
+    let name = Array("\(name).npy".utf8), size = header.count + numbers.count * MemoryLayout<Number>.stride
+    guard content.count + size + directory.count <= Self.limit else {
+      throw RoleError(.resourceExhausted, "a .npz of more than 4 GiB; cut it into more parts")
     }
-    let checksum = array.withUnsafeBytes { training_crc32($0.baseAddress, UInt64($0.count)) }
+    let place = content.count
+    content += Self.word(0x0403_4B50, 4)
+    // The checksum stands before what it is of.
+    let fields = content.count
+    content += [UInt8](repeating: 0, count: Self.fieldsLength)
+    content += name
     let start = content.count
-    // Made by no version and on no date in particular, so that the same data gives the same file.
-    var common: [UInt8] = []
-    common += Self.word(20, 2) + Self.word(0, 2) + Self.word(0, 2) + Self.word(0, 2) + Self.word(0x21, 2)
-    common += Self.word(checksum, 4) + Self.word(UInt32(array.count), 4) + Self.word(UInt32(array.count), 4)
-    common += Self.word(UInt32(name.count), 2) + Self.word(0, 2)
-    content += Self.word(0x0403_4B50, 4) + common + name + array
-    directory += Self.word(0x0201_4B50, 4) + Self.word(20, 2) + common
-    directory += Self.word(0, 2) + Self.word(0, 2) + Self.word(0, 2) + Self.word(0, 4) + Self.word(UInt32(start), 4)
+    content += header
+    numbers.withUnsafeBytes { content.append(contentsOf: $0) }
+    let checksum = content.withUnsafeBytes { training_crc32($0.baseAddress! + start, UInt64(size)) }
+    let described = Self.fields(checksum, size, name.count)
+    content.replaceSubrange(fields..<fields + Self.fieldsLength, with: described)
+    directory += Self.word(0x0201_4B50, 4) + Self.word(20, 2) + described
+    // No comment, on the first disk, no attributes.
+    directory += [UInt8](repeating: 0, count: 10) + Self.word(UInt32(place), 4)
     directory += name
     count += 1
+  }
+
+  private static let fieldsLength = 26
+
+  /// Version 2.0, a name in UTF-8, stored as it is, and on no date in particular, so that the same data gives the same
+  /// file.
+  private static func fields(_ checksum: UInt32, _ size: Int, _ name: Int) -> [UInt8] {
+    var fields = word(20, 2) + word(0x0800, 2) + word(0, 2) + word(0, 2) + word(0x21, 2)
+    fields += word(checksum, 4) + word(UInt32(size), 4) + word(UInt32(size), 4)
+    return fields + word(UInt32(name), 2) + word(0, 2)
   }
 
   package var bytes: [UInt8] {

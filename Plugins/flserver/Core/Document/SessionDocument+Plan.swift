@@ -15,8 +15,19 @@ extension SessionDocument {
     plan.overSelection = arguments.overSelection
     plan.targetAccuracy = session.targetAccuracy
     plan.pace = try pace()
+    plan.chooser = Self.role(session.clientSelection)
     plan.selection = try selection()
+    guard plan.chooser == nil || plan.pace == .synchronous else {
+      throw RoleError(
+        .invalidArgument, "a role chooses for rounds, which `\(session.aggregator)` has not",
+        at: "/session_config/client_selection")
+    }
     return plan
+  }
+
+  /// `role:NAME` names a role of the node.
+  static func role(_ word: String) -> String? {
+    word.hasPrefix("role:") && word.count > 5 ? String(word.dropFirst(5)) : nil
   }
 
   private func pace() throws -> Plan.Pace {
@@ -31,10 +42,11 @@ extension SessionDocument {
 
   private func selection() throws -> Selection {
     let arguments = sessionConfig.clientSelectionArgs, word = sessionConfig.clientSelection
-    guard let rule = Selection.Rule(rawValue: word) else {
+    guard let rule = Self.role(word) == nil ? Selection.Rule(rawValue: word) : .all else {
       let known = Selection.Rule.allCases.map(\.rawValue).joined(separator: ", ")
       throw RoleError(
-        .invalidArgument, "there is no selection `\(word)`; known are \(known)", at: "/session_config/client_selection")
+        .invalidArgument, "there is no selection `\(word)`; known are \(known), and role:NAME",
+        at: "/session_config/client_selection")
     }
     return Selection(
       rule: rule, count: arguments.numClients, share: arguments.fraction, tiers: arguments.tiers,

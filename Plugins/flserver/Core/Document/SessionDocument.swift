@@ -31,6 +31,7 @@ public struct SessionSection: RoleConfig {
   @Setting("Of the selection.") public var clientSelectionArgs = SelectionArguments()
   @Setting("Rounds from one checkpoint that is kept to the next; the newest model always is.", in: 1...1_000_000)
   public var checkpointInterval = 1
+  @Setting("So many checkpoints are kept, the newest.", in: 1...100_000) public var checkpointsKept = 10
   @Setting("Not used: `hostctl fl plot` draws any session.") public var generatePlots = false
   @Setting("What chance begins with: the same seed draws the same.", in: 0...Int.max) public var seed = 1
   @Setting("Ends early at this accuracy of the validation.", in: 0...1) public var targetAccuracy: Double?
@@ -38,6 +39,13 @@ public struct SessionSection: RoleConfig {
     "How updates are sent: f32, f16, bf16, int8 or qsgd, and after a + each: delta, top0.01 (the share that is sent), zstd3 (a level).",
     length: 1...64)
   public var updateForm = "f32"
+  @Setting("The server sees no trainer's update, but only the sum of all (Bonawitz and others, 2017).")
+  public var secureAggregation = false
+  @Setting("Of secure aggregation.") public var secureAggregationArgs = SecureArguments()
+  @Setting(
+    "With noise: epsilon is told for this delta, which is to be far below one in the number of trainers.",
+    in: 1e-15...0.1)
+  public var privacyDelta = 1e-5
   public init() {}
 }
 
@@ -111,6 +119,14 @@ public struct ClientSection: RoleConfig {
   @Setting("Pulls weights towards zero.", in: 0...10) public var weightDecay = 0.0
   @Setting("FedProx: pulls weights towards the model of the round (Li and others, 2020).", in: 0...100) public
     var proximal = 0.0
+  @Setting(
+    "Differential privacy: the greatest length of an update, as a difference; longer ones are shortened, and all count the same. 0: none is.",
+    in: 0...1e6)
+  public var clip = 0.0
+  @Setting(
+    "Normal noise that each trainer adds to its update, in clips. The noise of a sum of n is sqrt(n) times that.",
+    in: 0...1000)
+  public var noiseMultiplier = 0.0
   public init() {}
 }
 
@@ -121,6 +137,8 @@ public struct ModelSection: RoleConfig {
   @Setting("Not used.") public var customTrainerArgs: JSON = .object(JSONObject())
   @Setting("Not used.") public var useCustomValidator = false
   @Setting("Not used.") public var customValidatorArgs: JSON = .object(JSONObject())
+  @Setting("Begins with the tensors of this object, which `POST /models` has named.", length: 0...64)
+  public var initial = ""
   @Setting("Of a model that is described elsewhere.") public var modelArgs: JSON = .object(JSONObject())
   @Setting("The model itself: input, layers and loss; see the README of the role trainer.") public var description:
     JSON = .null

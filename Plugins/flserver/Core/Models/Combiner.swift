@@ -15,6 +15,8 @@ final class Combiner {
 
   private static let shortestBlock = 1024
   private static let longestBlock = 1 << 17
+  /// What is handed to a role at a time goes into one call: 2 MiB of numbers.
+  private static let roleRoom = 1 << 19
 
   private let context: RoleContext
   private let aggregation: Aggregation
@@ -24,6 +26,8 @@ final class Combiner {
   private let reader: BlockReader
   private let name: String
   private let room: Int
+  /// For a role that combines.
+  private let arguments: JSON
   private var done: ((Result<Made, RoleError>) -> Void)?
   private var place = 0
   private var distances: [[Double]] = []
@@ -42,10 +46,11 @@ final class Combiner {
   ///   - room: for so many numbers in memory, of all updates together.
   init(
     _ context: RoleContext, _ aggregation: Aggregation, base: ModelFile, moments: ModelFile?, sources: [Source],
-    name: String, room: Int = 1 << 20
+    name: String, arguments: JSON = .null, room: Int = 1 << 20
   ) {
     (self.context, self.aggregation, self.base, self.moments) = (context, aggregation, base, moments)
-    (self.sources, self.name, self.room) = (sources, name, room)
+    (self.sources, self.name, self.arguments) = (sources, name, arguments)
+    if case .role = aggregation { self.room = min(room, Self.roleRoom) } else { self.room = room }
     reader = BlockReader(context.blobs)
   }
 
@@ -159,17 +164,48 @@ final class Combiner {
   }
 
   private func combine(_ block: Block) throws {
+    if case .role(let role) = aggregation { return try ask(role, block) }
     let aggregation = aggregation, sources = sources.map { ($0.samples, $0.age) }
     try context.work.run { _ in
       try block.combine(aggregation, sources)
     } then: { [self] result in
       do { try result.get() } catch { return fail(error) }
-      place += block.count
-      let rest = { [self] in
-        guard let newMoments, let moments = block.moments else { return goOn() }
-        newMoments.write(moments.withBytes { Array($0) }) { [self] in goOn() }
-      }
-      model?.write(block.model.withBytes { Array($0) }, then: rest)
+      write(block)
+    }
+  }
+
+  private func write(_ block: Block) {
+    place += block.count
+    let rest = { [self] in
+      guard let newMoments, let moments = block.moments else { return goOn() }
+      newMoments.write(moments.withBytes { Array($0) }) { [self] in goOn() }
+    }
+    model?.write(block.model.withBytes { Array($0) }, then: rest)
+  }
+
+  /// A role combines blocks of plain floats: the same stretch of each update, one after the other, and of the model.
+  private func ask(_ role: String, _ block: Block) throws {
+    let about: JSON = [
+      "offset": .int(Int64(place)), "count": .int(Int64(block.count)), "of": .int(Int64(base.count)),
+      "samples": .array(sources.map { .int(Int64($0.samples)) }), "ages": .array(sources.map { .int(Int64($0.age)) }),
+      "arguments": arguments,
+    ]
+    let updates = block.rows.flatMap { row in row.withBytes { Array($0) } }, model = block.model.withBytes { Array($0) }
+    try context.roles.call(role, "combine", about, updates, model) { [self] (answer: Result<[UInt8], RoleError>) in
+      do {
+        let made = try answer.get()
+        guard made.count == 4 * block.count else {
+          throw RoleError(
+            .failedPrecondition,
+            "the role \(role) has made \(made.count) bytes of a block of \(block.count) floats; answer with as many")
+        }
+        block.model.withBytes { $0.copyBytes(from: made) }
+        let largest = Weights.largest(block.model)
+        guard largest <= WeightedSum.valueLimit else {
+          throw RoleError(.failedPrecondition, "the role \(role) has made a number of \(largest)")
+        }
+        write(block)
+      } catch { fail(error) }
     }
   }
 
@@ -209,11 +245,14 @@ private struct Block: Sendable {
           let share = rate * Aggregation.weight(ofAge: source.age, staleness: staleness) / Double(rows.count)
           move(by: share, from: base, to: row)
         }
-      case .tiers(let weights): weigh(weights)
+      case .weighed(let weights): weigh(weights)
       case .trimmedMean(let share): take(try Robust.trimmedMean(rows, cut: Int(share * Double(rows.count))))
       case .median: take(try Robust.median(rows))
       // Those that are left.
       case .krum: try self.mean(rows.map { _ in 1 }, into: model)
+      case .tiers: try self.mean(sources.map(\.samples), into: model)
+      // Done on the loop, by the role.
+      case .role: break
       }
     } catch { throw RoleError(.failedPrecondition, "\(error)") }
   }

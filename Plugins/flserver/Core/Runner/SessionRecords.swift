@@ -10,7 +10,24 @@ struct SessionRecord: Equatable {
   var lastTicket: UInt64 = 0
   /// How it ended; empty as long as it has not.
   var end = ""
+  /// In milliseconds since 1970.
   var began: Int64 = 0
+  /// Models of versions that are kept.
+  var checkpoints: [Int: ModelFile] = [:]
+  var tiers: [Int: Tier] = [:]
+
+  /// The newest model of a tier, and how many it has made.
+  struct Tier: Equatable {
+    var model: ModelFile
+    var steps: Int
+  }
+
+  static func prefix(_ id: String) -> String { "session/\(id)/" }
+
+  func uses(_ object: String) -> Bool {
+    model.object == object || moments?.object == object || checkpoints.values.contains { $0.object == object }
+      || tiers.values.contains { $0.model.object == object }
+  }
 
   var json: JSON {
     var object = JSONObject([
@@ -18,6 +35,12 @@ struct SessionRecord: Equatable {
       ("last_ticket", JSON(lastTicket)), ("end", .string(end)), ("began", .int(began)),
     ])
     object["moments"] = moments?.json
+    object["checkpoints"] = .array(
+      checkpoints.sorted { $0.key < $1.key }.map { ["version": .int(Int64($0.key)), "model": $0.value.json] })
+    object["tiers"] = .array(
+      tiers.sorted { $0.key < $1.key }.map {
+        ["tier": .int(Int64($0.key)), "steps": .int(Int64($0.value.steps)), "model": $0.value.model.json]
+      })
     return .object(object)
   }
 
@@ -32,6 +55,15 @@ struct SessionRecord: Equatable {
     else { throw RoleError(.dataLoss, "a session's record is none of this version") }
     (self.document, self.version, self.model) = (document, Int(version), model)
     (lastTicket, self.end, self.began, moments) = (last, end, began, ModelFile(json["moments"]))
+    for item in json["checkpoints"]?.array ?? [] {
+      if let version = item["version"]?.int, let model = ModelFile(item["model"]) { checkpoints[Int(version)] = model }
+    }
+    for item in json["tiers"]?.array ?? [] {
+      guard let tier = item["tier"]?.int, let steps = item["steps"]?.int, let model = ModelFile(item["model"]) else {
+        throw RoleError(.dataLoss, "a session's record is none of this version")
+      }
+      tiers[Int(tier)] = Tier(model: model, steps: Int(steps))
+    }
   }
 }
 

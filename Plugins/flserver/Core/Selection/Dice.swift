@@ -9,6 +9,14 @@ struct Dice: RandomNumberGenerator {
     _ = next()
   }
 
+  /// A seed for what one trainer does with one model.
+  static func mixed(_ seed: UInt64, _ trainer: String, _ version: Int) -> UInt64 {
+    var name: UInt64 = 0xCBF2_9CE4_8422_2325
+    for byte in trainer.utf8 { name = (name ^ UInt64(byte)) &* 0x100_0000_01B3 }
+    var dice = Dice(seed: seed ^ name, round: version, purpose: 2)
+    return dice.next()
+  }
+
   mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var mixed = state

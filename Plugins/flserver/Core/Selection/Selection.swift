@@ -38,10 +38,14 @@ struct Selection: Equatable {
 
   /// In an order that depends on nothing but what is given.
   func choose(from all: [Candidate], round: Int, seed: UInt64) -> [String] {
-    let able = all.filter { capabilities.isSubset(of: $0.capabilities) }.sorted { $0.id < $1.id }
+    let able = able(all)
     guard !able.isEmpty else { return [] }
     var dice = Dice(seed: seed, round: round)
     return places(able, round, &dice).sorted().map { able[$0].id }
+  }
+
+  func able(_ all: [Candidate]) -> [Candidate] {
+    all.filter { capabilities.isSubset(of: $0.capabilities) }.sorted { $0.id < $1.id }
   }
 
   private func places(_ able: [Candidate], _ round: Int, _ dice: inout Dice) -> [Int] {

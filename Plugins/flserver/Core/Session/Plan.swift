@@ -13,6 +13,8 @@ struct Plan: Equatable {
   var rounds = 1
   var pace = Pace.synchronous
   var selection = Selection()
+  /// The role that chooses, instead of a rule.
+  var chooser: String?
   var seed: UInt64 = 1
   /// For a round, or for an answer where there are no rounds.
   var deadline: Duration = .seconds(600)

@@ -12,11 +12,15 @@ struct Session {
   private(set) var waiting: [Update] = []
   private(set) var end: SessionEnd?
   private(set) var emptyRounds = 0
+  /// Why no round begins, if none does.
+  private(set) var lack: String?
   private var stepping: Step?
   private var validating: Int?
   private var lastTicket: UInt64
   /// Groups whose round has been begun, with how many updates it goes for.
   private var rounds: [Int: Round] = [:]
+  /// Groups for which a role chooses at present.
+  private var choosing: Set<Int> = []
   private var candidates: [Candidate] = []
   /// After a round that brought nothing.
   private var pauseEnds: Int64 = .min
@@ -50,6 +54,7 @@ struct Session {
     case .stepped(let version): stepped(version)
     case .stepFailed(let reason): stepFailed(reason)
     case .validated(let version, let accuracy, _): validated(version, accuracy)
+    case .chosen(let group, let ids): chosen(group, ids)
     case .stop(let why): finish(.stopped(why))
     }
     if end == nil { goOn() }
@@ -62,6 +67,8 @@ struct Session {
     let deadlines = open.values.map(\.deadline)
     return (pauseEnds > now ? deadlines + [pauseEnds] : deadlines).min()
   }
+
+  static let deadlinePassed = "the deadline has passed"
 
   // MARK: What came
 
@@ -123,7 +130,7 @@ struct Session {
 
   private mutating func closeLate() {
     for ticket in open.values.filter({ $0.deadline <= now }).sorted(by: { $0.number < $1.number }) {
-      cancel(ticket, "the deadline has passed")
+      cancel(ticket, Self.deadlinePassed)
     }
   }
 
@@ -153,10 +160,29 @@ struct Session {
   // MARK: Rounds
 
   private mutating func beginRound(_ group: Int, of members: [Candidate]) {
+    guard plan.chooser != nil else {
+      return beginRound(group, of: members, plan.selection.choose(from: members, round: version, seed: plan.seed))
+    }
+    guard !members.isEmpty, choosing.insert(group).inserted else { return }
+    effects.append(.choose(group: group, plan.selection.able(members), round: version))
+  }
+
+  /// Those who have gone meanwhile are not asked.
+  private mutating func chosen(_ group: Int, _ ids: [String]?) {
+    guard choosing.remove(group) != nil, stepping == nil, validating == nil, rounds[group] == nil else { return }
+    let there = candidates.filter { ids?.contains($0.id) == true }
+    guard !there.isEmpty else { return wasEmpty("the role that chooses has chosen nobody who is there") }
+    beginRound(group, of: candidates, there.map(\.id).sorted())
+  }
+
+  private mutating func beginRound(_ group: Int, of members: [Candidate], _ chosen: [String]) {
     let round = version
-    let chosen = plan.selection.choose(from: members, round: round, seed: plan.seed)
     let asked = withMore(chosen, of: members, round)
-    guard !chosen.isEmpty, asked.count >= plan.leastUpdates else { return }
+    guard !chosen.isEmpty, asked.count >= plan.leastUpdates else {
+      lack = "\(asked.count) trainers are there for a round, and \(max(1, plan.leastUpdates)) are needed"
+      return
+    }
+    lack = nil
     let deadline = now + plan.deadline.wholeNanoseconds
     // What was on the disk before a crash is not asked for again.
     let there = Set(waiting.filter { $0.group == group && $0.version == version }.map(\.trainer))
@@ -214,7 +240,9 @@ struct Session {
     let busy = Set(open.values.map(\.trainer))
     let idle = candidates.filter { !busy.contains($0.id) }
     let room = plan.concurrency - open.count
+    lack = candidates.isEmpty ? "no trainer is there" : nil
     guard room > 0, !idle.isEmpty else { return }
+    guard plan.chooser == nil else { return }
     for trainer in plan.selection.choose(from: idle, round: version, seed: plan.seed).prefix(room) {
       ask(trainer, 0, now + plan.deadline.wholeNanoseconds)
     }

@@ -37,11 +37,15 @@ enum SessionEvent: Equatable {
   /// The updates of a step cannot be made one, so they are thrown away.
   case stepFailed(String)
   case validated(version: Int, accuracy: Double?, loss: Double?)
+  /// Whom a role has chosen for the round of a group; nil: it could not.
+  case chosen(group: Int, [String]?)
   case stop(String)
 }
 
 /// What is to be done.
 enum SessionEffect: Equatable {
+  /// Ask the role that chooses who trains in the round of a group.
+  case choose(group: Int, [Candidate], round: Int)
   case train(Ticket)
   /// Its answer is not waited for any more.
   case cancel(Ticket, String)

@@ -1,0 +1,223 @@
+public import NodeKit
+
+/// The server of federated learning: its sessions, and the trainers that it knows.
+public final class LearningServer {
+  private static let lookEvery = Duration.milliseconds(250)
+  private static let pingEvery = Duration.seconds(15)
+
+  let context: RoleContext
+  let settings: ServerSettings
+  let trainers = TrainerTable()
+  private let tester: ModelTester
+  let exporter: ModelExporter
+  private var finder: TrainerFinder?
+  private var measures: ServerMeasures?
+  private(set) var sessions: [String: LearningSession] = [:]
+  private(set) var isLoaded = false
+  /// Sessions of the build before this one that were under way: they go on whatever the settings say.
+  private var handedOver: Set<String> = []
+
+  public init(_ context: RoleContext, _ settings: ServerSettings) throws {
+    (self.context, self.settings) = (context, settings)
+    tester = try ModelTester(context, settings)
+    exporter = ModelExporter(context)
+    for target in settings.trainers where !target.hasPrefix("http://") && !target.hasPrefix("https://") {
+      throw RoleError(.invalidArgument, "`\(target)` is no http://HOST:PORT", at: "/trainers")
+    }
+  }
+
+  public func start() throws {
+    let finder = TrainerFinder(context, settings, trainers) { [unowned self] in lookAtSessions() }
+    self.finder = finder
+    measures = ServerMeasures(context.metrics)
+    try addRoutes()
+    try load()
+    try finder.start()
+    sayWhere()
+    // Deadlines of rounds pass whether or not anybody comes.
+    try context.timer.every(Self.lookEvery) { [unowned self] in lookAtSessions() }
+    try context.timer.every(Self.pingEvery) { [unowned self] in
+      for session in sessions.values { session.history.ping() }
+    }
+  }
+
+  /// What somebody at another machine has to type.
+  private func sayWhere() {
+    guard let own = try? context.peers.nodes().first(where: \.isSelf), !own.address.isEmpty else { return }
+    let listener = settings.listener.isEmpty ? "data" : settings.listener
+    if let port = own.ports[listener] {
+      context.log.info("sessions are begun here by hostctl fl, and by REST at http://\(own.address):\(port)")
+    }
+    guard settings.trainersFrom == "gateway" else { return }
+    context.log.info(
+      "trainers on other machines: nodehost manifests/flotilla/client.yaml --peer \(own.id)=\(own.address)")
+  }
+
+  private func lookAtSessions() {
+    for session in sessions.values where !session.isOver { session.look() }
+    measures?.show(
+      trainers: trainers.trainers.values.count(where: \.isThere), sessions: sessions.values.count { !$0.isOver })
+  }
+
+  public func health() -> Health {
+    if !isLoaded { return .degraded("it still reads its sessions") }
+    if let trouble = finder?.trouble {
+      return .degraded("`\(settings.trainersFrom)` does not say who is there: \(trouble)")
+    }
+    return .ok
+  }
+
+  // MARK: The disk
+
+  private func load() throws {
+    var found: [(String, JSON)] = []
+    try context.store.scan(prefix: "session/") { (stored: Stored<JSON>) in
+      let parts = stored.name.split(separator: "/")
+      if parts.count == 3, parts[2] == "record" { found.append((String(parts[1]), stored.value)) }
+    } then: { [self] scanned in
+      switch scanned {
+      case .success: loadHistories(found)
+      case .failure(let error): context.fail(error.status, "the sessions cannot be read: \(error.message)")
+      }
+    }
+  }
+
+  private func loadHistories(_ records: [(String, JSON)]) {
+    var last: [String: (number: Int64, validated: JSON?)] = [:]
+    do {
+      try context.store.scan(prefix: "history/") { (stored: Stored<JSON>) in
+        let parts = stored.name.split(separator: "/")
+        guard parts.count == 3 else { return }
+        let id = String(parts[1]), isValidation = stored.value["event"]?.string == "validated"
+        last[id] = (SessionHistory.number(of: stored.name), isValidation ? stored.value : last[id]?.validated)
+      } then: { [self] scanned in
+        if case .failure(let error) = scanned {
+          return context.fail(error.status, "the sessions' histories cannot be read: \(error.message)")
+        }
+        for (id, record) in records { revive(id, record, last[id]) }
+        isLoaded = true
+      }
+    } catch { context.fail(.internal, "the sessions' histories cannot be read: \(error)") }
+  }
+
+  private func revive(_ id: String, _ json: JSON, _ last: (number: Int64, validated: JSON?)?) {
+    do {
+      let record = try SessionRecord(json), document = try SessionDocument(reading: record.document)
+      let session = try make(id, document, (last?.number ?? 0) + 1, last?.validated, record)
+      sessions[id] = session
+      if record.end.isEmpty, settings.resumes || handedOver.contains(id) { session.goOn() }
+    } catch {
+      context.log.error("session \(id) cannot be taken up again: \(error)")
+    }
+  }
+
+  private func make(
+    _ id: String, _ document: SessionDocument, _ next: Int64, _ validated: JSON?, _ record: SessionRecord?
+  ) throws -> LearningSession {
+    let history = SessionHistory(context, session: id, next: next, last: validated) { [measures] in measures?.count($0)
+    }
+    return try LearningSession(
+      context, id, document, history, trainers, tester, modelLimit: settings.modelBytes, record: record)
+  }
+
+  // MARK: Sessions
+
+  private static func check(_ id: String) throws {
+    let allowed = id.utf8.allSatisfy {
+      (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+        || "-_.".utf8.contains($0)
+    }
+    guard !id.isEmpty, allowed, id.utf8.count <= 100 else {
+      throw RoleError(
+        .invalidArgument, "`\(id)` is no name for a session; take letters, digits, `-`, `_` and `.`",
+        at: "/session_config/session_id")
+    }
+  }
+
+  func session(_ id: String) throws -> LearningSession {
+    guard isLoaded else { throw RoleError(.unavailable, "the server still reads its sessions; ask again in a moment") }
+    guard let session = sessions[id] else {
+      let known = sessions.keys.sorted().prefix(20).joined(separator: ", ")
+      throw RoleError(
+        .notFound, "there is no session `\(id)`; \(known.isEmpty ? "there is none" : "there are \(known)")")
+    }
+    return session
+  }
+
+  private func requireRoom() throws {
+    let running = sessions.values.count { !$0.isOver }
+    guard running < settings.sessionsAtATime else {
+      throw RoleError(.resourceExhausted, "\(running) sessions are under way; wait, or stop one")
+    }
+  }
+
+  /// Begins a session that nobody has begun before.
+  func begin(_ json: JSON) throws -> LearningSession {
+    guard isLoaded else { throw RoleError(.unavailable, "the server still reads its sessions; ask again in a moment") }
+    let document = try SessionDocument(reading: json), id = document.sessionConfig.sessionId
+    try Self.check(id)
+    if let known = sessions[id] {
+      throw RoleError(
+        .alreadyExists,
+        known.isOver
+          ? "there was a session `\(id)` (\(known.words)); resume it, or take another session_id"
+          : "a session `\(id)` is running already")
+    }
+    try requireRoom()
+    let session = try make(id, document, 1, nil, nil)
+    sessions[id] = session
+    session.begin()
+    return session
+  }
+
+  /// Goes on with a session that has ended, or that was under way when the node was killed.
+  /// - Parameter rounds: how many models there are to be in the end; nil is as before.
+  func resume(_ id: String, rounds: Int?) throws -> LearningSession {
+    let old = try session(id)
+    guard old.isOver || old.isIdle else {
+      throw RoleError(.alreadyExists, "the session `\(id)` is running already, at round \(old.version)")
+    }
+    guard var record = old.record else {
+      throw RoleError(.failedPrecondition, "the session `\(id)` never began: \(old.words); start another one")
+    }
+    var document = old.document
+    if let rounds { document.serverTrainingConfig.numTrainingRounds = rounds }
+    guard record.version < document.serverTrainingConfig.numTrainingRounds else {
+      throw RoleError(
+        .failedPrecondition,
+        "the session `\(id)` has made its \(record.version) rounds; say how many there are to be, as with --rounds "
+          + "\(record.version * 2)")
+    }
+    try requireRoom()
+    record.end = ""
+    record.document = document.setting ?? .null
+    let session = try make(id, document, old.history.next, old.history.last, record)
+    old.history.end()
+    sessions[id] = session
+    let written = record
+    try context.store.commit {
+      $0.put(SessionRecord.prefix(id) + "record", written.json)
+    } then: { [context] result in
+      if case .failure(let error) = result {
+        return context.fail(error.status, "session \(id) cannot be written down: \(error.message)")
+      }
+      session.goOn()
+    }
+    return session
+  }
+
+  // MARK: Another build
+
+  public func saved() -> JSON {
+    let running = sessions.values.filter { !$0.isOver && !$0.isIdle }
+    return [
+      "running": .array(running.map(\.id).sorted().map { .string($0) }),
+      "trainers": .array(trainers.inOrder.map(\.seen)),
+    ]
+  }
+
+  public func restore(_ saved: JSON) {
+    handedOver = Set((saved["running"]?.array ?? []).compactMap(\.string))
+    for seen in saved["trainers"]?.array ?? [] { trainers.remember(seen) }
+  }
+}
