@@ -55,9 +55,23 @@ final class ModelExporter {
 }
 
 extension ModelExporter {
-  fileprivate static func converted(_ file: [UInt8], _ description: ModelDescription?, _ format: Format) throws
-    -> [UInt8]
-  {
-    throw RoleError(.unimplemented, "not merged yet")
+  private static func converted(
+    _ file: [UInt8], _ description: ModelDescription?, _ format: Format
+  ) throws -> [UInt8] {
+    let tensors: [TrainedTensor]
+    do {
+      let weights = try Weights(Safetensors(file))
+      tensors = weights.layout.tensors.map { tensor in
+        TrainedTensor(
+          name: tensor.name, shape: tensor.shape,
+          values: Array(UnsafeBufferPointer(start: weights.buffer.base + tensor.offset, count: tensor.count)))
+      }
+    } catch { throw RoleError(.dataLoss, "the model's file: \(error)") }
+    guard format == .onnx else { return try ModelExport.npz(tensors) }
+    guard let description else {
+      throw RoleError(
+        .failedPrecondition, "nobody here knows the layers of this model; take safetensors or npz, or describe it")
+    }
+    return try ModelExport.onnx(description, tensors)
   }
 }

@@ -101,7 +101,8 @@ public final class LearningServer {
   private func make(
     _ id: String, _ document: SessionDocument, _ next: Int64, _ validated: JSON?, _ record: SessionRecord?
   ) throws -> LearningSession {
-    let history = SessionHistory(context, session: id, next: next, last: validated) { [measures] in measures?.count($0) }
+    let history = SessionHistory(context, session: id, next: next, last: validated) { [measures] in measures?.count($0)
+    }
     return try LearningSession(
       context, id, document, history, trainers, tester, modelLimit: settings.modelBytes, record: record)
   }
