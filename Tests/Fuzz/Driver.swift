@@ -18,7 +18,7 @@ private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
   "manifest": { bytes in bytes.withUnsafeBytes(fuzzManifest) }, "blob": fuzzBlobFile, "peers": fuzzPeerLink,
   "rpc": fuzzRpc, "log": fuzzReplicatedLog, "proto": fuzzProtoFields, "tensors": fuzzTensors, "elector": fuzzElector,
   "images": fuzzImages, "transactions": fuzzTransactions, "routing": fuzzRouting,
-  "data": fuzzDataSets, "training": fuzzTrainingOrder, "secure-sum": fuzzSecureSum,
+  "data": fuzzDataSets, "training": fuzzTrainingOrder, "secure-sum": fuzzSecureSum, "gossip": fuzzGossip,
 ]
 
 /// What libFuzzer's `main` tries. Set once, before the first input.
