@@ -104,7 +104,7 @@ let plugins = [
     role: "flserver", core: "LearningCore", ["NodeKit", "Privacy", "SecureSum", "Tensors", "TrainerWire", "Training"]),
   Plugin(
     role: "trainer", core: "TrainerCore",
-    ["NodeKit", "Privacy", "SecureSum", "Tensors", "TrainerWire", "Training", "CTrainer"]),
+    ["NodeKit", "Privacy", "ProtoFields", "SecureSum", "Tensors", "TrainerWire", "Training", "CTrainer"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   // Versions of a small service, for trying the canary router.
   Plugin(name: "service", path: "SDK/Templates/service", language: .swift),
@@ -275,7 +275,7 @@ let package = Package(
       name: "benchmarks",
       dependencies: [
         "CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime", "Tensors", "CTensors",
-        "Training",
+        "Training", "SecureSum", "Privacy",
       ],
       path: "Tests/Benchmarks",
       exclude: [
@@ -290,7 +290,9 @@ let package = Package(
       name: "TrainingTests", dependencies: ["NodeKit", "ProtoFields", "Training", "FuzzSupport"],
       path: "Tests/TrainingTests",
       exclude: ["Data", "make-data.py"], swiftSettings: strict),
-    tests("LearningTests", ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "TrainerWire", "LearningCore"]),
+    tests(
+      "LearningTests",
+      ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "TrainerWire", "LearningCore", "TrainerCore"]),
     tests(
       "TrainerTests",
       ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "Training", "TrainerWire", "TrainerCore", "FuzzSupport"]),

@@ -17,6 +17,8 @@ struct SessionRecord: Equatable {
   /// Models of versions that are kept.
   var checkpoints: [Int: ModelFile] = [:]
   var tiers: [Int: Tier] = [:]
+  /// What was spent of privacy.
+  var privacy: JSON?
 
   /// The newest model of a tier, and how many it has made.
   struct Tier: Equatable {
@@ -44,6 +46,7 @@ struct SessionRecord: Equatable {
       tiers.sorted { $0.key < $1.key }.map {
         ["tier": .int(Int64($0.key)), "steps": .int(Int64($0.value.steps)), "model": $0.value.model.json]
       })
+    object["privacy"] = privacy
     return .object(object)
   }
 
@@ -69,6 +72,7 @@ struct SessionRecord: Equatable {
       let began = json["began"]?.int
     else { throw RoleError(.dataLoss, "a session's record is none of this version") }
     (self.document, self.version, self.model) = (document, Int(version), model)
+    privacy = json["privacy"]
     (lastTicket, self.end, self.began, moments) = (last, end, began, ModelFile(json["moments"]))
     (recent, checkpoints) = (Self.models(json["recent"]), Self.models(json["checkpoints"]))
     for item in json["tiers"]?.array ?? [] {
