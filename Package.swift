@@ -279,9 +279,9 @@ let package = Package(
       ],
       path: "Tests/Benchmarks",
       exclude: [
-        "run", "canary.py", "failover.py", "gateway.py", "images.py", "servers.py", "tensors.py", "training.py",
+        "run", "canary.py", "failover.py", "gateway.py", "images.py", "learning.py", "servers.py", "tensors.py", "training.py",
         "training_peer.py", "transactions.py",
-        "Ballast", "Gateway", "Greeter", "Router", "Receiver", "Peers", "Rpc", "Transactions",
+        "Ballast", "Flower", "Gateway", "Greeter", "Router", "Receiver", "Peers", "Rpc", "Transactions",
       ],
       swiftSettings: strict),
 
