@@ -290,7 +290,9 @@ let package = Package(
       name: "TrainingTests", dependencies: ["NodeKit", "ProtoFields", "Training", "FuzzSupport"],
       path: "Tests/TrainingTests",
       exclude: ["Data", "make-data.py"], swiftSettings: strict),
-    tests("LearningTests", ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "TrainerWire", "LearningCore"]),
+    tests(
+      "LearningTests",
+      ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "TrainerWire", "LearningCore", "TrainerCore"]),
     tests(
       "TrainerTests",
       ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "Training", "TrainerWire", "TrainerCore", "FuzzSupport"]),

@@ -15,6 +15,9 @@ package struct TrainerSettings: RoleConfig {
   @Setting("What this trainer can do, for servers that select by it.", count: 0...64)
   package var capabilities: [String] = []
 
+  @Setting("Whether tasks are refused whose updates the server would see alone: it gets sums of several trainers.")
+  package var onlySecure = false
+
   @Setting("What trains: the engine of this role, or a program of yours.") package var engine = Engine.builtIn
   @Setting("The program of `engine: process`, and its arguments; see SDK/python/README.md.", count: 0...100)
   package var program: [String] = []

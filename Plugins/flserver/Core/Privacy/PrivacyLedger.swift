@@ -62,6 +62,16 @@ extension SessionDocument {
         .invalidArgument, "noise hides only what has a length that is known; set clip",
         at: "/client_training_config/noise_multiplier")
     }
+    guard benchmarkConfig.skipBenchmark else {
+      throw RoleError(
+        .invalidArgument, "the benchmark's updates would not be accounted for; set skip_benchmark",
+        at: "/benchmark_config")
+    }
+    guard !(try form().takesBase) else {
+      throw RoleError(
+        .invalidArgument, "what a form leaves out comes later, unclipped; take one without delta and top",
+        at: "/session_config/update_form")
+    }
     guard case .mean = try aggregation() else {
       throw RoleError(
         .invalidArgument,

@@ -15,6 +15,8 @@ struct SessionRecord: Equatable {
   /// Models of versions that are kept.
   var checkpoints: [Int: ModelFile] = [:]
   var tiers: [Int: Tier] = [:]
+  /// What was spent of privacy.
+  var privacy: JSON?
 
   /// The newest model of a tier, and how many it has made.
   struct Tier: Equatable {
@@ -41,6 +43,7 @@ struct SessionRecord: Equatable {
       tiers.sorted { $0.key < $1.key }.map {
         ["tier": .int(Int64($0.key)), "steps": .int(Int64($0.value.steps)), "model": $0.value.model.json]
       })
+    object["privacy"] = privacy
     return .object(object)
   }
 
@@ -54,6 +57,7 @@ struct SessionRecord: Equatable {
       let began = json["began"]?.int
     else { throw RoleError(.dataLoss, "a session's record is none of this version") }
     (self.document, self.version, self.model) = (document, Int(version), model)
+    privacy = json["privacy"]
     (lastTicket, self.end, self.began, moments) = (last, end, began, ModelFile(json["moments"]))
     for item in json["checkpoints"]?.array ?? [] {
       if let version = item["version"]?.int, let model = ModelFile(item["model"]) { checkpoints[Int(version)] = model }

@@ -6,6 +6,7 @@ internal import TrainerWire
 extension SessionRunner {
   func make(_ step: Step) {
     guard let base = models[session.version] else { return }
+    if let secure { return open(step, base, secure) }
     let sources = step.updates.map { update in
       Combiner.Source(
         file: ModelFile(object: update.object, start: update.start, count: layout.count), samples: update.samples,
@@ -15,6 +16,22 @@ extension SessionRunner {
     combine(aggregation, base, sources, "model-\(step.version)") { [self] made in
       if case .tiers(let share) = aggregation { return weigh(made, step, began, share) }
       finish(made, of: step, began)
+    }
+  }
+
+  /// Of the sum, as if it were one trainer's.
+  private func open(_ step: Step, _ base: ModelFile, _ secure: SecureSession) {
+    let began = now
+    secure.open(step, base: base, name: "\(prefix)sum-\(step.version)") { [self] result in
+      switch result {
+      case .failure(let error): finish(.failure(error), of: step, began)
+      case .success(let sum):
+        let source = Combiner.Source(file: sum.file, samples: sum.weight)
+        combine(aggregation, base, [source], "model-\(step.version)") { [self] made in
+          finish(made, of: step, began)
+          remove(sum.file.object)
+        }
+      }
     }
   }
 
@@ -66,6 +83,7 @@ extension SessionRunner {
     models[step.version] = made.model
     if step.version % document.sessionConfig.checkpointInterval == 0 { record.checkpoints[step.version] = made.model }
     let forgotten = oldCheckpoints()
+    spendPrivacy(step)
     write { [self] commit in
       putRecord(&commit)
       for update in step.updates { commit.delete(updateKey(update.ticket)) }
@@ -79,6 +97,16 @@ extension SessionRunner {
     }
   }
 
+  private func spendPrivacy(_ step: Step) {
+    guard ledger != nil else { return }
+    let there = trainers.candidates(for: document).count, plan = session.plan
+    ledger?.stepped(
+      updates: step.updates.count,
+      share: plan.chooser == nil ? plan.selection.chance(ofBeingAmong: asked, of: there) : 1)
+    record.privacy = ledger?.json
+    asked = 0
+  }
+
   private func tellModel(_ step: Step, _ took: Int64) {
     let samples = step.updates.reduce(0) { $0 + $1.samples }
     let loss = step.updates.reduce(0) { $0 + ($1.loss ?? 0) * Double($1.samples) } / Double(max(1, samples))
@@ -86,6 +114,7 @@ extension SessionRunner {
       "event": "model", "version": .int(Int64(step.version)), "updates": .int(Int64(step.updates.count)),
       "samples": .int(Int64(samples)), "training_loss": .double(loss), "ms": .int(took / 1_000_000),
       "sha256": .string(record.model.object),
+      "epsilon": ledger.map { .double($0.epsilon) } ?? .null,
     ])
   }
 

@@ -26,6 +26,10 @@ extension SessionDocument {
         "`\(sessionConfig.aggregator)` looks at single updates, which nobody sees; take fedavg, fedavgm, fedadagrad, "
           + "fedadam or fedyogi", at: place)
     }
+    guard benchmarkConfig.skipBenchmark else {
+      throw RoleError(
+        .invalidArgument, "updates of the benchmark would be seen; set skip_benchmark", at: "/benchmark_config")
+    }
     guard sessionConfig.updateForm == "f32" else {
       throw RoleError(
         .invalidArgument, "masked numbers have a form of their own; leave update_form out", at: place)

@@ -43,6 +43,12 @@ struct TrainingOrder: Sendable {
     if let network, let memoryLimit { try checkSizes(network.plan, memoryLimit) }
   }
 
+  /// What the task says and what its settings say, whichever is less.
+  var stepLimit: Int? {
+    let limits = [Int(clamping: task.batches), settings.maxBatches].filter { $0 > 0 }
+    return limits.min()
+  }
+
   private static func model(_ task: TrainingTask, _ settings: LocalSettings) throws -> ModelDescription {
     var json = JSON.null
     if !task.model.isEmpty {
@@ -95,6 +101,9 @@ struct LocalSettings: RoleConfig, @unchecked Sendable {
   @Setting("Of sgd.", in: 0...0.9999) var momentum = 0.0
   @Setting("Pulls weights towards zero.", in: 0...10) var weightDecay = 0.0
   @Setting("FedProx: pulls weights towards the model of the round.", in: 0...100) var proximal = 0.0
+  @Setting("Differential privacy: the greatest length of an update; 0: none is shortened.", in: 0...1e6)
+  var clip = 0.0
+  @Setting("Noise that is added to an update, in clips.", in: 0...1000) var noiseMultiplier = 0.0
   @Setting("crossentropy or mse.", length: 1...100) var lossFunction = "crossentropy"
   @Setting("For all of it.", in: 0.001...86_400) var trainTimeoutDurationS = 86_400.0
   init() {}
@@ -102,7 +111,7 @@ struct LocalSettings: RoleConfig, @unchecked Sendable {
   private static let place = "/client_training_config"
   private static let known: Set<String> = [
     "model_id", "dataset", "epochs", "batch_size", "max_batches", "learning_rate", "optimizer", "momentum",
-    "weight_decay", "proximal", "loss_function", "train_timeout_duration_s",
+    "weight_decay", "proximal", "loss_function", "train_timeout_duration_s", "clip", "noise_multiplier",
   ]
 
   init(text: String) throws {
@@ -119,6 +128,11 @@ struct LocalSettings: RoleConfig, @unchecked Sendable {
     }
     try self.init(setting: .object(settings), at: Self.place)
     _ = try optimiser
+    guard noiseMultiplier == 0 || clip > 0 else {
+      throw RoleError(
+        .invalidArgument, "noise hides only what has a length that is known; set clip",
+        at: "\(Self.place)/noise_multiplier")
+    }
     _ = try isLossKnown
   }
 

@@ -1,5 +1,7 @@
 internal import CTrainer
 internal import NodeKit
+internal import Privacy
+internal import SecureSum
 internal import Synchronization
 internal import Tensors
 internal import TrainerWire
@@ -42,6 +44,10 @@ struct TrainingJob: Sendable {
   var residual: FloatBuffer?
   /// Nobody has yet compared the model with the digest that was announced.
   var isNew: Bool
+  /// Of a secure sum.
+  var masking: SecureMasking?
+  /// Of the noise, if there is to be any.
+  var noiseSeed: [UInt8]?
   let progress = JobProgress()
 
   /// Whatever does the work, it gets weights as they came and gives weights back.
@@ -68,7 +74,7 @@ struct TrainingJob: Sendable {
     let given = try tensorWords { () throws(TensorError) in try Weights(Safetensors(model)) }
     // The widest that it may write are doubles.
     let room = given.layout.count * 8 + SafetensorsHeader.limit
-    let result = try program.run(taskJSON, model: model, room: room, thread) { progress.set($0) }
+    let result = try program.run(taskJSON, model: model, room: room, thread) { tell($0) }
     guard purpose == .train else { return Outcome(quality: result.quality) }
     let trained: Weights
     do { trained = try Weights(Safetensors(result.weights), as: given.layout) } catch {
@@ -112,15 +118,22 @@ struct TrainingJob: Sendable {
     engine.anchor()
     let plan = LocalTraining(
       epochs: settings.epochs, batch: settings.batchSize, seed: order.task.seed,
-      stepLimit: settings.maxBatches == 0 ? nil : settings.maxBatches)
+      stepLimit: order.stepLimit)
     let report = try engine.train(on: data, plan) { state in
       try thread.checkCancellation()
-      progress.set(.init(batches: state.steps, of: state.of, loss: state.loss))
+      tell(.init(batches: state.steps, of: state.of, loss: state.loss))
     }
     let trained = Weights(given.layout)
     engine.withParameters { trained.buffer.base.update(from: $0.baseAddress!, count: given.layout.count) }
     let quality = ModelQuality(samples: data.count, loss: report.score.loss, accuracy: report.score.accuracy)
     return try encoded(trained, given, quality)
+  }
+
+  /// What goes into a sum or is hidden in noise has no loss that anybody is told.
+  private func tell(_ state: JobProgress.State) {
+    var state = state
+    if masking != nil || noiseSeed != nil { state.loss = 0 }
+    progress.set(state)
   }
 
   func encoded(_ trained: Weights, _ given: Weights, _ quality: ModelQuality) throws -> Outcome {
@@ -129,11 +142,41 @@ struct TrainingJob: Sendable {
         .failedPrecondition,
         "a weight has become \(trained.largest); take a smaller learning_rate, or look at the data")
     }
+    let told = keepPrivate(trained, given, quality)
+    if let masking { return try masked(trained, given, told, masking) }
     let encoder = UpdateEncoder(given.layout, order.form, residual: residual)
     let file = try tensorWords { () throws(TensorError) in
       try encoder.encode(trained, base: given, seed: order.task.seed)
     }
-    return Outcome(quality: quality, file: file, left: encoder.residual)
+    return Outcome(quality: told, file: file, left: encoder.residual)
+  }
+
+  /// Shortens what was learned, and hides it in noise, if the settings ask for that; then all trainers count the same,
+  /// and nothing else is told.
+  private func keepPrivate(_ trained: Weights, _ given: Weights, _ quality: ModelQuality) -> ModelQuality {
+    let clip = order.settings.clip, count = trained.layout.count
+    guard clip > 0 else { return quality }
+    return withExtendedLifetime((trained, given)) {
+      Clipping.clip(trained.buffer.base, base: given.buffer.base, to: clip, count: count)
+      guard let noiseSeed else { return ModelQuality(samples: 1, loss: quality.loss, accuracy: quality.accuracy) }
+      GaussianNoise(seed: noiseSeed, deviation: order.settings.noiseMultiplier * clip)
+        .add(to: trained.buffer.base, count: count)
+      return ModelQuality(samples: 1)
+    }
+  }
+
+  private func masked(
+    _ trained: Weights, _ given: Weights, _ quality: ModelQuality, _ masking: SecureMasking
+  ) throws -> Outcome {
+    guard masking.plan.count == trained.layout.count else {
+      throw RoleError(
+        .invalidArgument, "the round sums \(masking.plan.count) numbers, and the model has \(trained.layout.count)")
+    }
+    let weight = min(quality.samples, masking.plan.weightLimit)
+    let masked = try withExtendedLifetime((trained, given)) {
+      try masking.mask(trained.buffer.base, base: given.buffer.base, weight: weight)
+    }
+    return Outcome(quality: ModelQuality(samples: weight), file: masked.bytes)
   }
 }
 
