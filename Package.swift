@@ -104,7 +104,7 @@ let plugins = [
     role: "flserver", core: "LearningCore", ["NodeKit", "Privacy", "SecureSum", "Tensors", "TrainerWire", "Training"]),
   Plugin(
     role: "trainer", core: "TrainerCore",
-    ["NodeKit", "Privacy", "SecureSum", "Tensors", "TrainerWire", "Training", "CTrainer"]),
+    ["NodeKit", "Privacy", "ProtoFields", "SecureSum", "Tensors", "TrainerWire", "Training", "CTrainer"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   // Versions of a small service, for trying the canary router.
   Plugin(name: "service", path: "SDK/Templates/service", language: .swift),
@@ -275,7 +275,7 @@ let package = Package(
       name: "benchmarks",
       dependencies: [
         "CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime", "Tensors", "CTensors",
-        "Training",
+        "Training", "SecureSum", "Privacy",
       ],
       path: "Tests/Benchmarks",
       exclude: [

@@ -48,14 +48,25 @@ public struct SecureMasking: Sendable {
     guard (1...plan.weightLimit).contains(weight) else {
       throw RoleError(.invalidArgument, "a weight of \(weight); the plan takes 1 to \(plan.weightLimit)")
     }
-    var words = [UInt32](repeating: 0, count: plan.count + 1)
-    let cut = css_to_words(values, base, plan.range, plan.factor * Double(weight), &words, plan.count)
+    var outcome = Result<Int, RoleError>.success(0)
+    let bytes = [UInt8](unsafeUninitializedCapacity: plan.bytes) { room, filled in
+      UnsafeMutableRawBufferPointer(room).withMemoryRebound(to: UInt32.self) { words in
+        outcome = Result { () throws(RoleError) in try write(values, base, weight, words.baseAddress!) }
+      }
+      filled = plan.bytes
+    }
+    return Masked(bytes: bytes, cut: try outcome.get())
+  }
+
+  /// Returns how many were cut.
+  private func write(
+    _ values: UnsafePointer<Float>, _ base: UnsafePointer<Float>?, _ weight: Int, _ words: UnsafeMutablePointer<UInt32>
+  ) throws(RoleError) -> Int {
+    let cut = css_to_words(values, base, plan.range, plan.factor * Double(weight), words, plan.count)
     guard cut >= 0 else { throw RoleError(.invalidArgument, "a number of the update is none") }
     words[plan.count] = UInt32(weight)
-    try words.withUnsafeMutableBufferPointer { (room) throws(RoleError) in
-      try streams.apply(to: room.baseAddress!, first: 0, count: room.count)
-    }
-    return Masked(bytes: words.withUnsafeBytes { Array($0) }, cut: Int(cut))
+    try streams.apply(to: words, first: 0, count: plan.count + 1)
+    return Int(cut)
   }
 }
 
