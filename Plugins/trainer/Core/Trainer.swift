@@ -44,7 +44,9 @@ package final class Trainer: Role {
     measures = TrainerMeasures(context.metrics)
     try data.read(settings.data, heldOut: settings.heldOut, isProgram: program != nil, context)
     try context.work.run { _ in
-      try TrainingEngine(.mlp, batch: 1).kernels
+      // The smallest that there is: only how it would compute is asked.
+      let model = ModelDescription(input: SampleShape(1), layers: [.dense(units: 1, bias: false)])
+      return try TrainingEngine(model, batch: 1).kernels
     } then: { [self] in
       kernels = (try? $0.get()) ?? ""
     }
