@@ -78,4 +78,66 @@ import Testing
     // What it had started is not the node's any more; a program that starts others sees to their end.
     kill(processes[4], SIGKILL)
   }
+
+  /// From the shipped manifests: a server with its gateway, a trainer with the engine, and one with a program in Python.
+  @Test func theEngineAndAProgramLearnOneModel() throws {
+    // Three kinds of points, each around a place of its own.
+    let rows = (0..<300).map { row in
+      let kind = row % 3, noise = Double(row * 37 % 100) / 100 - 0.5
+      return "\(kind == 0 ? 2 + noise : noise),\(kind == 1 ? 2 - noise : noise),\(kind == 2 ? 2 : noise),\(kind)"
+    }
+    machine.write("points.csv", "a,b,c,kind\n" + rows.joined(separator: "\n") + "\n")
+    machine.write(
+      "session.yaml",
+      """
+      session_config: { session_id: points }
+      server_training_config: { num_training_rounds: 4, validation_dataset: points, least_updates: 2 }
+      client_training_config: { model_id: linear, dataset: points, epochs: 4, batch_size: 16, learning_rate: 0.3 }
+      model_config: { description: { input: [3], layers: [{ dense: 3 }] } }
+
+      """)
+    let ports = freePorts(4), data = "{points: {format: csv, path: \(machine.path("points.csv")), label: kind}}"
+    func start(_ manifest: String, _ name: String, _ settings: [String]) throws {
+      let common = ["plugins.folders=[\(Place.products)]", "node.name=\(name)", "node.state=\(machine.path(name))"]
+      let node = machine.child(
+        "\(Place.products)/nodehost",
+        ["\(Place.repository)/manifests/flotilla/\(manifest).yaml"] + (common + settings).flatMap { ["--set", $0] })
+      try node.waits(for: "node: ready after")
+    }
+    try start(
+      "server", "server",
+      [
+        "listen.data.address=127.0.0.1:\(ports[0])", "listen.rest.address=127.0.0.1:\(ports[1])",
+        "roles.flserver.config.data=\(data)",
+      ])
+    let program = "[/usr/bin/python3, -B, \(Place.repository)/SDK/python/examples/numpy_softmax.py]"
+    for (place, engine) in [["engine=built-in"], ["engine=process", "program=\(program)"]].enumerated() {
+      try start(
+        "client", "trainer-\(place)",
+        [
+          "listen.data.address=127.0.0.1:\(ports[2 + place])", "roles.trainer.config.data=\(data)",
+          "roles.member.config.gateways=[\":\(ports[0])\"]",
+        ] + engine.map { "roles.trainer.config.\($0)" })
+    }
+    for _ in 0..<(Child.patienceMilliseconds / 50) {
+      let known = machine.hostctl("--node", "server", "fl", "trainers").output
+      if known.times("points 270") == 2 { break }
+      usleep(50_000)
+    }
+    func status(_ node: String, _ role: String) throws -> JSON {
+      try machine.json("--node", node, "call", role, "status")["value"] ?? .null
+    }
+    let began = machine.hostctl("--node", "server", "fl", "start", machine.path("session.yaml"), "--watch")
+    #expect(began.code == 0 && began.all.contains("finished"), "\(began.all)")
+    for place in 0...1 { #expect(try status("trainer-\(place)", "trainer")["trained"] == 4) }
+    let accuracy = began.all.split(separator: "accuracy ").last?.prefix { $0.isNumber }
+    #expect(accuracy.flatMap { Int($0) } ?? 0 > 90, "\(began.all)")
+  }
+}
+
+extension String {
+  /// How often it has this in it.
+  fileprivate func times(_ part: String) -> Int {
+    indices.count { self[$0...].hasPrefix(part) }
+  }
 }

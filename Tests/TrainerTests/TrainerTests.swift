@@ -158,6 +158,8 @@ import Training
     var endless = file
     withUnsafeBytes(of: Float.nan) { endless.replaceSubrange(file.count - 4..<file.count, with: $0) }
     #expect(play.failure(Play.task(file: endless), endless)?.message.contains("no number") == true)
+    task.size = 0
+    #expect(play.failure(task, [])?.message.contains("a task without a model") == true)
     task.size = 1 << 40
     #expect(play.failure(task, [])?.status == .resourceExhausted)
     for bytes in [TrainingRequest.piece([1]).bytes, [1, 2, 3]] {
@@ -238,6 +240,10 @@ import Training
     let report = try engine.train(
       on: data.training.shaped(SampleShape(784)), LocalTraining(epochs: 1, batch: 10, seed: 6, stepLimit: 3))
     #expect(report.steps == 3 && answer.quality.loss == report.score.loss)
+    // The task itself may say so, too.
+    var task = Play.task(["epochs": 100, "batch_size": 10, "learning_rate": 0.1], file: file)
+    task.batches = 3
+    #expect(try play.train(task, file).file == answer.file)
   }
 
   @Test func proximalTermsHoldOn() throws {

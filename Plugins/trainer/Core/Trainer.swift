@@ -44,7 +44,9 @@ package final class Trainer: Role {
     measures = TrainerMeasures(context.metrics)
     try data.read(settings.data, heldOut: settings.heldOut, isProgram: program != nil, context)
     try context.work.run { _ in
-      try TrainingEngine(.mlp, batch: 1).kernels
+      // The smallest that there is: only how it would compute is asked.
+      let model = ModelDescription(input: SampleShape(1), layers: [.dense(units: 1, bias: false)])
+      return try TrainingEngine(model, batch: 1).kernels
     } then: { [self] in
       kernels = (try? $0.get()) ?? ""
     }
@@ -70,7 +72,7 @@ package final class Trainer: Role {
   private func describe(_ call: RpcServerCall) {
     var description = TrainerDescription()
     description.name = name
-    description.hardware = "\(settings.threads) threads, \(kernels)"
+    description.hardware = hardware
     description.dataSets = data.entries.compactMap { id, entry in
       guard case .there(let data) = entry else { return nil }
       return .init(id: id, samples: data.samples, labels: settings.tellsLabels ? data.labels : [])
@@ -81,6 +83,11 @@ package final class Trainer: Role {
     do { try call.answer(description.bytes) } catch {
       context.log.debug("a description has nobody to go to: \(RoleError(error))")
     }
+  }
+
+  private var hardware: String {
+    let threads = settings.threads == 1 ? "1 thread" : "\(settings.threads) threads"
+    return "\(threads), \(settings.engine == .process ? settings.program[0] : kernels)"
   }
 
   package func status() -> JSON {

@@ -19,7 +19,7 @@ final class TaskCall {
 
   enum Stage {
     case listening
-    case receiving(TrainingOrder, [UInt8])
+    case receiving(TrainingOrder, ModelIntake)
     case waiting(TrainingOrder, [UInt8])
     case working(PoolJob, JobProgress)
     case sending(UpdateSender)
@@ -79,9 +79,7 @@ final class TaskCall {
       case (.task, _): throw RoleError(.invalidArgument, "two tasks came in one call; send each in its own")
       case (.piece, .listening): throw RoleError(.invalidArgument, "a piece of a model came before its task")
       case (.piece(let piece), .receiving(let order, let model)):
-        // Let go of here, so that the piece is added in place.
-        stage = .listening
-        try add(piece, to: model, order)
+        if let whole = try model.add(piece) { becomeReady(order, whole) }
       // It was here already.
       case (.piece, _): break
       }
@@ -92,24 +90,12 @@ final class TaskCall {
     let order = try desk.understand(task)
     self.order = order
     guard let model = desk.kept(task.sha256), model.count == Int(task.size) else {
-      var room: [UInt8] = []
-      // What was announced is believed as far as it has come.
-      room.reserveCapacity(min(Int(task.size), 1 << 20))
-      stage = .receiving(order, room)
+      stage = .receiving(order, ModelIntake(size: Int(task.size)))
       return
     }
     modelIsNew = false
     if purpose == .train { _ = try call.send(TrainingAnswer.have.bytes) }
     becomeReady(order, model)
-  }
-
-  private func add(_ piece: [UInt8], to model: consuming [UInt8], _ order: TrainingOrder) throws {
-    var model = model
-    guard model.count + piece.count <= Int(order.task.size) else {
-      throw RoleError(.invalidArgument, "more than the \(order.task.size) bytes of the model come that were announced")
-    }
-    model += piece
-    if model.count == Int(order.task.size) { becomeReady(order, model) } else { stage = .receiving(order, model) }
   }
 
   private func becomeReady(_ order: TrainingOrder, _ model: [UInt8]) {
@@ -122,7 +108,8 @@ final class TaskCall {
     case .listening: fail(RoleError(.invalidArgument, "the call ended before a task came"))
     case .receiving(let order, let model):
       fail(
-        RoleError(.invalidArgument, "\(model.count) bytes of the model came, and \(order.task.size) were announced"))
+        RoleError(
+          .invalidArgument, "\(model.bytes.count) bytes of the model came, and \(order.task.size) were announced"))
     default: break
     }
   }

@@ -16,16 +16,19 @@ struct TrainingOrder: Sendable {
     let plan: NetworkPlan
   }
 
-  /// Of the file, beside its numbers.
-  private static let headerLimit = SafetensorsHeader.limit + 8
+  /// A safetensors file has at least the length of its header.
+  private static let leastSize = 8
   /// Of an activation for a sample: it and its gradient.
   private static let bytesOfActivation = 8
-  /// Of a parameter: it, its gradient, two moments, and where the round began.
-  private static let bytesOfParameter = 20
+  /// Of a parameter: it, its gradient, two moments and where the round began; as it came, as it is trained, as it goes.
+  private static let bytesOfParameter = 32
 
   /// - Parameter memoryLimit: of the engine; nil: a program trains, and what it takes is its own affair.
   init(_ task: TrainingTask, modelLimit: Int, memoryLimit: Int?) throws {
     self.task = task
+    guard task.size >= Self.leastSize else {
+      throw RoleError(.invalidArgument, "a task without a model: a file of \(task.size) bytes is announced")
+    }
     guard task.size <= UInt64(modelLimit) else {
       throw RoleError(
         .resourceExhausted, "a model of \(task.size) bytes; this trainer takes \(modelLimit), see its `model_bytes`")
@@ -41,6 +44,12 @@ struct TrainingOrder: Sendable {
       throw RoleError(.invalidArgument, error.description, at: "/session_config/update_form")
     }
     if let network, let memoryLimit { try checkSizes(network.plan, memoryLimit) }
+  }
+
+  /// What the task says and what its settings say, whichever is less.
+  var stepLimit: Int? {
+    let limits = [Int(clamping: task.batches), settings.maxBatches].filter { $0 > 0 }
+    return limits.min()
   }
 
   private static func model(_ task: TrainingTask, _ settings: LocalSettings) throws -> ModelDescription {

@@ -74,7 +74,7 @@ struct TrainingJob: Sendable {
     let given = try tensorWords { () throws(TensorError) in try Weights(Safetensors(model)) }
     // The widest that it may write are doubles.
     let room = given.layout.count * 8 + SafetensorsHeader.limit
-    let result = try program.run(taskJSON, model: model, room: room, thread) { progress.set($0) }
+    let result = try program.run(taskJSON, model: model, room: room, thread) { tell($0) }
     guard purpose == .train else { return Outcome(quality: result.quality) }
     let trained: Weights
     do { trained = try Weights(Safetensors(result.weights), as: given.layout) } catch {
@@ -118,15 +118,22 @@ struct TrainingJob: Sendable {
     engine.anchor()
     let plan = LocalTraining(
       epochs: settings.epochs, batch: settings.batchSize, seed: order.task.seed,
-      stepLimit: settings.maxBatches == 0 ? nil : settings.maxBatches)
+      stepLimit: order.stepLimit)
     let report = try engine.train(on: data, plan) { state in
       try thread.checkCancellation()
-      progress.set(.init(batches: state.steps, of: state.of, loss: state.loss))
+      tell(.init(batches: state.steps, of: state.of, loss: state.loss))
     }
     let trained = Weights(given.layout)
     engine.withParameters { trained.buffer.base.update(from: $0.baseAddress!, count: given.layout.count) }
     let quality = ModelQuality(samples: data.count, loss: report.score.loss, accuracy: report.score.accuracy)
     return try encoded(trained, given, quality)
+  }
+
+  /// What goes into a sum or is hidden in noise has no loss that anybody is told.
+  private func tell(_ state: JobProgress.State) {
+    var state = state
+    if masking != nil || noiseSeed != nil { state.loss = 0 }
+    progress.set(state)
   }
 
   func encoded(_ trained: Weights, _ given: Weights, _ quality: ModelQuality) throws -> Outcome {
