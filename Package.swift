@@ -99,6 +99,7 @@ let plugins = [
   Plugin(role: "coordinator", core: "CoordinatorCore", ["NodeKit"]),
   Plugin(role: "ledger", core: "LedgerCore", ["NodeKit"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
+  Plugin(role: "flotilla", core: "FlotillaCore", ["NodeKit", "TrainerWire", "CFlotillaMqtt"]),
   Plugin(
     role: "flserver", core: "LearningCore", ["NodeKit", "Privacy", "SecureSum", "Tensors", "TrainerWire", "Training"]),
   Plugin(
@@ -141,7 +142,7 @@ let fuzzers: [Target] =
       name: "fuzz",
       dependencies: [
         "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore",
-        "CoordinatorCore", "CanaryCore", "Training", "TrainerCore", "SecureSum",
+        "CoordinatorCore", "CanaryCore", "Training", "FlotillaCore", "TrainerCore", "SecureSum",
       ],
       path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
@@ -170,7 +171,7 @@ let package = Package(
       swiftSettings: strict + fast + [.enableExperimentalFeature("Extern")]),
     module("NodeSchema", in: "SDK", ["NodeValues"]),
     // Messages of gRPC, for roles in Swift.
-    module("ProtoFields", in: "SDK", ["NodeKit"], settings: fast),
+    module("ProtoFields", in: "SDK", ["NodeValues"], settings: fast),
     // Many numbers with names: files of them, sums of them, and how they are sent.
     .systemLibrary(name: "CZstd", path: "SDK/CZstd", providers: [.apt(["libzstd-dev"])]),
     .target(
@@ -188,7 +189,7 @@ let package = Package(
       ],
       linkerSettings: ["m", "z"].map { .linkedLibrary($0) }),
     .target(
-      name: "Training", dependencies: ["NodeKit", "ProtoFields", "CTraining"], path: "SDK/Training",
+      name: "Training", dependencies: ["NodeValues", "ProtoFields", "CTraining"], path: "SDK/Training",
       exclude: ["README.md"],
       swiftSettings: strict + fast),
     // Sums of numbers that nobody sees but their owner; OpenSSL behind a few functions of plain C.
@@ -223,6 +224,11 @@ let package = Package(
       name: "CImageFrames", path: "Plugins/image-frames/Sockets",
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
       linkerSettings: [.linkedLibrary("crypto")]),
+    // libmosquitto behind a few functions that do not wait, for the role `flotilla`.
+    .target(
+      name: "CFlotillaMqtt", path: "Plugins/flotilla/Mqtt",
+      cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
+      linkerSettings: [.linkedLibrary("mosquitto")]),
     .target(
       name: "CTrainer", path: "Plugins/trainer/Native",
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-nullability-extension"])],
@@ -259,7 +265,7 @@ let package = Package(
       path: "Host/nodehost", swiftSettings: strict),
     .executableTarget(
       name: "hostctl",
-      dependencies: ["NodeValues", "NodeSchema", "HostCore", "HostYaml", "CSystem", "CCrypto", "CZlib"],
+      dependencies: ["NodeValues", "NodeSchema", "HostCore", "HostYaml", "CSystem", "CCrypto", "CZlib", "Training"],
       path: "Host/hostctl", swiftSettings: strict,
       // It loads no plugin, so it may carry its own runtime: it starts 1.5 ms sooner, for 9 MB more.
       // A sanitizer sees only the memory that a runtime of its own asks for.
@@ -321,6 +327,7 @@ let package = Package(
     tests("CanaryTests", ["NodeKit", "NodeTesting", "CanaryCore", "FuzzSupport"]),
     tests("CoordinatorTests", ["NodeKit", "NodeTesting", "CoordinatorCore", "LedgerCore", "FuzzSupport"]),
     tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
+    tests("FlotillaTests", ["NodeKit", "NodeTesting", "FlotillaCore", "FuzzSupport"]),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
   ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers
 )

@@ -2,7 +2,7 @@
 # there is nothing to do.
 
 # The libraries and tools from Debian that building the host takes, beside the Swift toolchain.
-build_packages="libyaml-dev libffi-dev libssl-dev libsqlite3-dev libnghttp2-dev zlib1g-dev libzstd-dev libvips-dev gcc libc6-dev python3"
+build_packages="libyaml-dev libffi-dev libssl-dev libsqlite3-dev libnghttp2-dev zlib1g-dev libzstd-dev libvips-dev libmosquitto-dev gcc libc6-dev python3"
 
 say() { printf '==> %s\n' "$*"; }
 

@@ -1,6 +1,7 @@
 import CanaryCore
 import CoordinatorCore
 import ElectorCore
+import FlotillaCore
 import HostCore
 import HostRuntime
 import ImagesCore
@@ -18,7 +19,8 @@ private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
   "manifest": { bytes in bytes.withUnsafeBytes(fuzzManifest) }, "blob": fuzzBlobFile, "peers": fuzzPeerLink,
   "rpc": fuzzRpc, "log": fuzzReplicatedLog, "proto": fuzzProtoFields, "tensors": fuzzTensors, "elector": fuzzElector,
   "images": fuzzImages, "transactions": fuzzTransactions, "routing": fuzzRouting,
-  "data": fuzzDataSets, "training": fuzzTrainingOrder, "secure-sum": fuzzSecureSum, "gossip": fuzzGossip,
+  "data": fuzzDataSets, "flotilla": fuzzFlotilla, "training": fuzzTrainingOrder,
+  "secure-sum": fuzzSecureSum, "gossip": fuzzGossip,
 ]
 
 /// What libFuzzer's `main` tries. Set once, before the first input.

@@ -1,4 +1,4 @@
-internal import NodeKit
+internal import NodeValues
 
 /// Numbers from a file, with the shape that it gives them.
 package struct NumberArray: Sendable, Equatable {

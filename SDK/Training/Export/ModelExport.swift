@@ -1,4 +1,4 @@
-package import NodeKit
+package import NodeValues
 
 /// A tensor of a trained model, as its file has it.
 package struct TrainedTensor: Sendable, Equatable {
@@ -20,8 +20,8 @@ package enum ModelExport {
   package static func npz(_ tensors: [TrainedTensor]) throws(RoleError) -> [UInt8] {
     try check(tensors, "a .npz file")
     var writer = NpzWriter(reserving: tensors.reduce(0) { $0 + 4 * $1.values.count + 512 })
-    for tensor in tensors { writer.add(tensor) }
-    return writer.end()
+    for tensor in tensors { try writer.add(tensor.name, tensor.shape, tensor.values) }
+    return writer.bytes
   }
 
   /// The network with its parameters, for inference: dropout is left out, batch norm takes its running statistics. The

@@ -1,5 +1,5 @@
 internal import CTraining
-internal import NodeKit
+internal import NodeValues
 
 /// A network as ONNX names what it computes. Values have two dimensions where a layer takes a row of numbers, and four
 /// where it takes pictures; what stands between two such layers is flattened or given back its shape.

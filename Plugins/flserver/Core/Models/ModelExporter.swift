@@ -58,20 +58,21 @@ extension ModelExporter {
   private static func converted(
     _ file: [UInt8], _ description: ModelDescription?, _ format: Format
   ) throws -> [UInt8] {
-    let tensors: [TrainedTensor]
-    do {
-      let weights = try Weights(Safetensors(file))
-      tensors = weights.layout.tensors.map { tensor in
-        TrainedTensor(
-          name: tensor.name, shape: tensor.shape,
-          values: Array(UnsafeBufferPointer(start: weights.buffer.base + tensor.offset, count: tensor.count)))
-      }
-    } catch { throw RoleError(.dataLoss, "the model's file: \(error)") }
+    let tensors = try tensors(file)
     guard format == .onnx else { return try ModelExport.npz(tensors) }
     guard let description else {
       throw RoleError(
-        .failedPrecondition, "nobody here knows the layers of this model; take safetensors or npz, or describe it")
+        .failedPrecondition, "only trainers know this model, so there is no graph of it; take safetensors")
     }
     return try ModelExport.onnx(description, tensors)
+  }
+
+  private static func tensors(_ file: [UInt8]) throws -> [TrainedTensor] {
+    do {
+      let weights = try Weights(Safetensors(file)), numbers = weights.buffer.array
+      return weights.layout.tensors.map {
+        TrainedTensor(name: $0.name, shape: $0.shape, values: Array(numbers[$0.offset..<$0.offset + $0.count]))
+      }
+    } catch { throw RoleError(.dataLoss, "\(error)") }
   }
 }

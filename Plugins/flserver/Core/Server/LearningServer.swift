@@ -33,11 +33,24 @@ public final class LearningServer {
     try addRoutes()
     try load()
     try finder.start()
+    sayWhere()
     // Deadlines of rounds pass whether or not anybody comes.
     try context.timer.every(Self.lookEvery) { [unowned self] in lookAtSessions() }
     try context.timer.every(Self.pingEvery) { [unowned self] in
       for session in sessions.values { session.history.ping() }
     }
+  }
+
+  /// What somebody at another machine has to type.
+  private func sayWhere() {
+    guard let own = try? context.peers.nodes().first(where: \.isSelf), !own.address.isEmpty else { return }
+    let listener = settings.listener.isEmpty ? "data" : settings.listener
+    if let port = own.ports[listener] {
+      context.log.info("sessions are begun here by hostctl fl, and by REST at http://\(own.address):\(port)")
+    }
+    guard settings.trainersFrom == "gateway" else { return }
+    context.log.info(
+      "trainers on other machines: nodehost manifests/flotilla/client.yaml --peer \(own.id)=\(own.address)")
   }
 
   private func lookAtSessions() {

@@ -1,0 +1,4 @@
+import FlotillaCore
+import NodeKit
+
+@main enum Entry: Plugin { typealias Exported = Flotilla }
