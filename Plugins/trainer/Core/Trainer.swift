@@ -34,6 +34,7 @@ package final class Trainer: Role {
   private var kernels = ""
 
   package init(_ context: RoleContext, _ config: TrainerSettings) throws {
+    try config.check()
     (self.context, settings) = (context, config)
     models = ModelShelf(limit: config.keptBytes)
     feedback = ErrorFeedback(limit: config.sessions)
@@ -45,7 +46,7 @@ package final class Trainer: Role {
 
   package func start() throws {
     measures = TrainerMeasures(context.metrics)
-    try data.read(settings.data, heldOut: settings.heldOut, context)
+    try data.read(settings.data, heldOut: settings.heldOut, isProgram: program != nil, context)
     try context.work.run { _ in
       try TrainingEngine(.mlp, batch: 1).kernels
     } then: { [self] in
@@ -62,7 +63,10 @@ package final class Trainer: Role {
     try gossip?.start()
     try context.rpc.stream(TrainerMethod.train) { [unowned self] in try take($0, .train) }
     try context.rpc.stream(TrainerMethod.validate) { [unowned self] in try take($0, .validate) }
+    try context.rpc.describe(trainerDescriptors)
   }
+
+  private var program: TrainingProgram? { settings.engine == .process ? TrainingProgram(words: settings.program) : nil }
 
   // MARK: What there is
 
@@ -74,7 +78,7 @@ package final class Trainer: Role {
     description.hardware = "\(settings.threads) threads, \(kernels)"
     description.dataSets = data.entries.compactMap { id, entry in
       guard case .there(let data) = entry else { return nil }
-      return .init(id: id, samples: data.training.count, labels: settings.tellsLabels ? data.labels : [])
+      return .init(id: id, samples: data.samples, labels: settings.tellsLabels ? data.labels : [])
     }
     description.models = ModelDescription.shipped.map(\.name)
     description.forms = UpdateForm.Numbers.allCases.map(\.rawValue)
@@ -112,7 +116,8 @@ package final class Trainer: Role {
     let desk = TaskCall.Desk(
       context: context, settings: settings,
       understand: { [unowned self] in
-        let order = try TrainingOrder($0, modelLimit: settings.modelBytes, memoryLimit: settings.memoryBytes)
+        let order = try TrainingOrder(
+          $0, modelLimit: settings.modelBytes, memoryLimit: program == nil ? settings.memoryBytes : nil)
         guard purpose == .validate || !settings.onlySecure || !$0.secureRound.isEmpty else {
           throw RoleError(
             .permissionDenied, "this trainer gives its updates to secure sums only; set secure_aggregation",
@@ -153,7 +158,7 @@ package final class Trainer: Role {
       let residual = feedback.residual(order.task.session, order.form.text, ticket: order.task.ticket)
       var job = TrainingJob(
         purpose: task.purpose, order: order, model: model, data: try data.data(order.settings.dataset),
-        threads: settings.threads, residual: residual, isNew: task.modelIsNew)
+        threads: settings.threads, program: program, residual: residual, isNew: task.modelIsNew)
       if !order.task.secureRound.isEmpty { job.masking = try rounds.takeMasking(of: order.task.secureRound) }
       if order.settings.noiseMultiplier > 0 { job.noiseSeed = try context.random.bytes(GaussianNoise.seedSize) }
       atWork = task

@@ -7,6 +7,10 @@ package struct NumberArray: Sendable, Equatable {
   /// Bytes are pixels, from 0 to 255.
   package var areBytes: Bool
 
+  package init(shape: [Int], numbers: [Float], areBytes: Bool) {
+    (self.shape, self.numbers, self.areBytes) = (shape, numbers, areBytes)
+  }
+
   /// Of one file. A network's input is smaller by far.
   static let limit = 1 << 30
   private static let rankLimit = 8

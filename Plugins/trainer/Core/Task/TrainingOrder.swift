@@ -7,9 +7,14 @@ internal import Training
 struct TrainingOrder: Sendable {
   let task: TrainingTask
   let settings: LocalSettings
-  let model: ModelDescription
   let form: UpdateForm
-  let plan: NetworkPlan
+  /// Nil: a program of the user's knows what the model is.
+  let network: Network?
+
+  struct Network: Sendable {
+    let model: ModelDescription
+    let plan: NetworkPlan
+  }
 
   /// Of the file, beside its numbers.
   private static let headerLimit = SafetensorsHeader.limit + 8
@@ -18,19 +23,30 @@ struct TrainingOrder: Sendable {
   /// Of a parameter: it, its gradient, two moments, and where the round began.
   private static let bytesOfParameter = 20
 
-  init(_ task: TrainingTask, modelLimit: Int, memoryLimit: Int) throws {
+  /// - Parameter memoryLimit: of the engine; nil: a program trains, and what it takes is its own affair.
+  init(_ task: TrainingTask, modelLimit: Int, memoryLimit: Int?) throws {
     self.task = task
     guard task.size <= UInt64(modelLimit) else {
       throw RoleError(
         .resourceExhausted, "a model of \(task.size) bytes; this trainer takes \(modelLimit), see its `model_bytes`")
     }
     settings = try LocalSettings(text: task.training)
-    model = try Self.model(task, settings)
-    plan = try NetworkPlan(model, at: "/model_config/description")
+    if memoryLimit == nil {
+      network = nil
+    } else {
+      let model = try Self.model(task, settings)
+      network = Network(model: model, plan: try NetworkPlan(model, at: "/model_config/description"))
+    }
     do { form = try task.form.isEmpty ? .plain : UpdateForm(task.form) } catch {
       throw RoleError(.invalidArgument, error.description, at: "/session_config/update_form")
     }
-    try checkSizes(memoryLimit)
+    if let network, let memoryLimit { try checkSizes(network.plan, memoryLimit) }
+  }
+
+  /// What the task says and what its settings say, whichever is less.
+  var stepLimit: Int? {
+    let limits = [Int(clamping: task.batches), settings.maxBatches].filter { $0 > 0 }
+    return limits.min()
   }
 
   private static func model(_ task: TrainingTask, _ settings: LocalSettings) throws -> ModelDescription {
@@ -51,7 +67,7 @@ struct TrainingOrder: Sendable {
   }
 
   /// What the engine would need, before it is made: a few words can describe a network larger than any machine.
-  private func checkSizes(_ limit: Int) throws {
+  private func checkSizes(_ plan: NetworkPlan, _ limit: Int) throws {
     let parameters = plan.weightCount
     guard parameters <= Int(clamping: task.size) / 2 + 1 else {
       throw RoleError(
@@ -162,6 +178,7 @@ package func fuzzTrainingOrder(_ bytes: [UInt8]) {
   guard case .task(let task) = request,
     let order = try? TrainingOrder(task, modelLimit: 1 << 20, memoryLimit: 1 << 24)
   else { return }
-  precondition(order.plan.weightCount <= 1 << 20, "a model that does not fit its file")
-  precondition(order.settings.batchSize * order.plan.output.features <= 1 << 24, "more memory than there may be")
+  guard let plan = order.network?.plan else { preconditionFailure("no network to train") }
+  precondition(plan.weightCount <= 1 << 20, "a model that does not fit its file")
+  precondition(order.settings.batchSize * plan.output.features <= 1 << 24, "more memory than there may be")
 }

@@ -37,8 +37,10 @@ struct TrainingJob: Sendable {
   var purpose: Purpose
   var order: TrainingOrder
   var model: [UInt8]
-  var data: LoadedData
+  var data: TrainerData
   var threads: Int
+  /// Trains instead of the engine.
+  var program: TrainingProgram?
   var residual: FloatBuffer?
   /// Nobody has yet compared the model with the digest that was announced.
   var isNew: Bool
@@ -51,15 +53,45 @@ struct TrainingJob: Sendable {
   /// Whatever does the work, it gets weights as they came and gives weights back.
   func run(_ thread: PoolThread) throws -> Outcome {
     if isNew { try checkDigest() }
-    let engine = try TrainingEngine(
-      order.model, batch: order.settings.batchSize, threads: threads, seed: order.task.seed)
+    if let program { return try run(program, thread) }
+    guard let model = order.network?.model, case .here(let data) = data else {
+      throw RoleError(
+        .failedPrecondition, "the data set `\(order.settings.dataset)` is one of a program; set `engine: process`")
+    }
+    let engine = try TrainingEngine(model, batch: order.settings.batchSize, threads: threads, seed: order.task.seed)
     let layout = try engine.layout
-    let given = try tensorWords { () throws(TensorError) in try Weights(Safetensors(model), as: layout) }
+    let given = try tensorWords { () throws(TensorError) in try Weights(Safetensors(self.model), as: layout) }
     engine.withParameters { $0.baseAddress!.update(from: given.buffer.base, count: layout.count) }
     switch purpose {
-    case .validate: return Outcome(quality: try validate(engine, thread))
-    case .train: return try train(engine, given, thread)
+    case .validate: return Outcome(quality: try validate(engine, data.tried.shaped(model.input), thread))
+    case .train: return try train(engine, data.training.shaped(model.input), given, thread)
     }
+  }
+
+  // MARK: By a program
+
+  private func run(_ program: TrainingProgram, _ thread: PoolThread) throws -> Outcome {
+    let given = try tensorWords { () throws(TensorError) in try Weights(Safetensors(model)) }
+    // The widest that it may write are doubles.
+    let room = given.layout.count * 8 + SafetensorsHeader.limit
+    let result = try program.run(taskJSON, model: model, room: room, thread) { tell($0) }
+    guard purpose == .train else { return Outcome(quality: result.quality) }
+    let trained: Weights
+    do { trained = try Weights(Safetensors(result.weights), as: given.layout) } catch {
+      throw RoleError(.failedPrecondition, "the program's weights: \(error)")
+    }
+    return try encoded(trained, given, result.quality)
+  }
+
+  /// What a program is told; see SDK/python/README.md.
+  private var taskJSON: JSON {
+    let task = order.task
+    return [
+      "purpose": purpose == .train ? "train" : "validate", "session": .string(task.session),
+      "ticket": JSON(task.ticket), "version": JSON(task.version), "seed": JSON(task.seed), "threads": JSON(threads),
+      "settings": (try? JSON(parsing: task.training)) ?? [:], "model": (try? JSON(parsing: task.model)) ?? .null,
+      "data": data.configuration,
+    ]
   }
 
   private func checkDigest() throws {
@@ -70,8 +102,7 @@ struct TrainingJob: Sendable {
     }
   }
 
-  private func validate(_ engine: TrainingEngine, _ thread: PoolThread) throws -> ModelQuality {
-    let data = try data.tried.shaped(order.model.input)
+  private func validate(_ engine: TrainingEngine, _ data: DataSet, _ thread: PoolThread) throws -> ModelQuality {
     let score = try engine.evaluate(data) { _ in try thread.checkCancellation() }
     guard score.loss.isFinite else {
       throw RoleError(.failedPrecondition, "the model's loss on `\(order.settings.dataset)` is \(score.loss)")
@@ -79,21 +110,30 @@ struct TrainingJob: Sendable {
     return ModelQuality(samples: data.count, loss: score.loss, accuracy: score.accuracy)
   }
 
-  private func train(_ engine: TrainingEngine, _ given: Weights, _ thread: PoolThread) throws -> Outcome {
-    let settings = order.settings, data = try data.training.shaped(order.model.input)
+  private func train(
+    _ engine: TrainingEngine, _ data: DataSet, _ given: Weights, _ thread: PoolThread
+  ) throws -> Outcome {
+    let settings = order.settings
     try engine.optimise(settings.optimiser)
     engine.anchor()
     let plan = LocalTraining(
       epochs: settings.epochs, batch: settings.batchSize, seed: order.task.seed,
-      stepLimit: settings.maxBatches == 0 ? nil : settings.maxBatches)
+      stepLimit: order.stepLimit)
     let report = try engine.train(on: data, plan) { state in
       try thread.checkCancellation()
-      progress.set(.init(batches: state.steps, of: state.of, loss: state.loss))
+      tell(.init(batches: state.steps, of: state.of, loss: state.loss))
     }
     let trained = Weights(given.layout)
     engine.withParameters { trained.buffer.base.update(from: $0.baseAddress!, count: given.layout.count) }
     let quality = ModelQuality(samples: data.count, loss: report.score.loss, accuracy: report.score.accuracy)
     return try encoded(trained, given, quality)
+  }
+
+  /// What goes into a sum or is hidden in noise has no loss that anybody is told.
+  private func tell(_ state: JobProgress.State) {
+    var state = state
+    if masking != nil || noiseSeed != nil { state.loss = 0 }
+    progress.set(state)
   }
 
   func encoded(_ trained: Weights, _ given: Weights, _ quality: ModelQuality) throws -> Outcome {
