@@ -98,11 +98,14 @@ final class Together {
     for (key, value) in [("dataset", "digits"), ("learning_rate", 0.05), ("batch_size", 16)] as [(String, JSON)] {
       task[key] = task[key] ?? value
     }
-    let started = try server.begin([
+    var begun: Result<LearningSession, RoleError>?
+    try server.begin([
       "session_config": .object(own), "client_training_config": .object(task),
       "server_training_config": ["num_training_rounds": .int(Int64(rounds))],
       "model_config": ["description": Self.model],
-    ])
+    ]) { begun = $0 }
+    for _ in 0..<100 where begun == nil { advance(by: .milliseconds(10)) }
+    guard let started = try begun?.get() else { throw RoleError(.internal, "the session does not begin") }
     for _ in 0..<300 where !started.isOver { advance(by: .milliseconds(200)) }
     return started
   }

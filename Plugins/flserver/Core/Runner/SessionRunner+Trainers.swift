@@ -24,7 +24,7 @@ extension SessionRunner {
   }
 
   func begin(_ ticket: Ticket) {
-    guard let model = models[ticket.version] else {
+    guard let model = record.recent[ticket.version] else {
       return happened(.failed(ticket: ticket.number, reason: "the model \(ticket.version) has gone"))
     }
     guard form.takesBase else { return begin(ticket, model, base: nil) }

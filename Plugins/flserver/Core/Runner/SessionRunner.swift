@@ -19,8 +19,8 @@ final class SessionRunner {
   var calls: [UInt64: TrainerCall] = [:]
   /// Of the tickets that are open: how far, and how good.
   var progress: [UInt64: (share: Double, loss: Double)] = [:]
-  /// The models of the last versions, as far as updates may still begin with them.
-  var models: [Int: ModelFile]
+  /// Objects that are not needed when the record is on the disk.
+  var outdated: [String] = []
   /// The same in memory, where updates are differences.
   let bases: BaseModels
   /// Rounds of which only the sum is seen.
@@ -50,7 +50,6 @@ final class SessionRunner {
     let plan = try document.plan()
     session = Session(
       plan, version: record.version, waiting: plan.isSecure ? [] : waiting, lastTicket: record.lastTicket)
-    models = [record.version: record.model]
     ledger = PrivacyLedger(document)
     try ledger?.restore(record.privacy)
     if plan.isSecure {
@@ -120,7 +119,7 @@ final class SessionRunner {
   /// Objects have the name of what is in them, so two updates, or an update and a model, can be the same one.
   func remove(_ object: String) {
     let isUsed =
-      models.values.contains { $0.object == object } || session.waiting.contains { $0.object == object }
+      session.waiting.contains { $0.object == object }
       || record.uses(object)
     if !isUsed { try? context.blobs.remove(object) { _ in } }
   }
