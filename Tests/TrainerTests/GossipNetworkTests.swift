@@ -10,6 +10,7 @@ import TrainerWire
 /// Trainers on fake hosts that exchange by gRPC, and know one another from a role that is played.
 private final class GossipNetwork {
   let hosts: [FakeHost]
+  let configurations: [JSON]
   /// Nobody hears of these.
   var silent: Set<Int> = []
   private var bridges: [(outer: RecordedRpc, inner: PendingRpc)] = []
@@ -21,13 +22,14 @@ private final class GossipNetwork {
     gossip["wait_s"] = 2
     gossip["model"] = ["input": [784], "layers": [["dense": 12], "relu", ["dense": 10]]]
     gossip["training"] = ["dataset": "digits", "batch_size": 16, "learning_rate": 0.05]
-    hosts = try (0..<count).map { index in
-      try FakeHost(
-        Trainer.self,
-        config: [
-          "gossip": .object(gossip),
-          "data": ["digits": ["format": "synthetic", "count": 60, "noise": 0.2, "stream": .int(Int64(index))] as JSON],
-        ], seed: UInt64(index + 1))
+    configurations = (0..<count).map { index in
+      [
+        "gossip": .object(gossip),
+        "data": ["digits": ["format": "synthetic", "count": 60, "noise": 0.2, "stream": .int(Int64(index))] as JSON],
+      ]
+    }
+    hosts = try configurations.enumerated().map { index, config in
+      try FakeHost(Trainer.self, config: config, seed: UInt64(index + 1))
     }
     let nodes = JSON.array(
       (0..<count).map { ["id": .int(Int64($0)), "address": "10.0.0.1", "port": .int(Int64(7000 + $0))] })
@@ -117,6 +119,26 @@ private final class GossipNetwork {
     #expect(counts.reduce(0) { $0 + number($1.0, "skipped") } >= 3)
     #expect(counts.reduce(0) { $0 + number($1.0, "exchanged") } >= 4)
     #expect(number(network.status(2), "exchanged") == 0)
+  }
+
+  /// One that starts late leaves out what the others have behind them; a restart goes on where it was.
+  @Test func whoeverIsLateCatchesUp() throws {
+    let network = try GossipNetwork(3, rounds: 30, settings: ["keep_every": 1])
+    network.silent = [2]
+    network.advance(by: .seconds(12))
+    let before = network.status(0)
+    #expect((5..<25).contains(number(before, "round")), "\(before)")
+    network.silent = []
+    network.run()
+    let late = network.status(2)
+    #expect(late["stage"]?.string == "over" && number(late, "exchanged") > 3, "\(late)")
+    let host = network.hosts[0], blobs = host.blobs
+    let again = try FakeHost(Trainer.self, config: network.configurations[0])
+    (again.store, again.blobs) = (host.store, blobs)
+    try again.start()
+    again.clock.advance(by: .milliseconds(10))
+    let status = again.role(as: Trainer.self)!.status()["gossip"] ?? .null
+    #expect(number(status, "round") == 30 && status["model"] == network.status(0)["model"], "\(status)")
   }
 
   @Test func otherNetworksAreRefused() throws {

@@ -13,7 +13,7 @@ internal import Training
 package final class Trainer: Role {
   package static let about = About(
     "trainer", version: "1.0.0", "Trains models of federated learning on data that stays on this node.")
-  package static let needs: [Need] = [.timer, .metrics, .random, .work, .rpc, .blob, .roles]
+  package static let needs: [Need] = [.timer, .metrics, .random, .work, .rpc, .blob, .roles, .store]
   package static let methods = [
     Method(
       "status()", "The data sets, what is trained now, what waits, and what was done since the start.",

@@ -5,7 +5,7 @@ internal import Training
 
 /// Trains without a server: round after round on its own data, and after each it meets one other trainer, whom
 /// ``Matching`` names, and exchanges with them what has changed most; see ``GossipModel``. Whoever does not come, or is
-/// in another round, is left out; who is behind goes on with the round that it hears of.
+/// in another round, is left out; who is far behind goes on with the round that it hears of.
 final class GossipLearner {
   enum Stage {
     case starting, training, looking
@@ -28,19 +28,24 @@ final class GossipLearner {
   private var heard = 0
   private var own = ""
   private var bandwidths = Bandwidths()
-  private var score = Score(loss: 0, accuracy: 0)
+  private var score: Score?
   private var tried: Score?
   private(set) var exchanged = 0
   private(set) var skipped = 0
   private var kept = ""
   private var timer: Timer?
+  private var jobs = 0
   /// Who has asked before this trainer was there.
   private var early: [(request: GossipRequest, call: RpcServerCall)] = []
   /// Places that this one has offered, until the means are there.
   private var unsettled: (from: String, round: Int, places: [UInt32])?
 
   private static let earlyLimit = 64
+  /// Pairs that meet twice are a round ahead of others, who catch up while they are waited for. Whoever is further
+  /// behind leaves rounds out.
+  private static let farBehind = 4
   private static let pause = Duration.seconds(1)
+  private static let shortPause = Duration.milliseconds(100)
 
   init(_ context: RoleContext, _ settings: GossipSettings, _ data: DataShelf, threads: Int) throws {
     (self.context, self.settings, self.data, self.threads) = (context, settings, data, threads)
@@ -53,17 +58,49 @@ final class GossipLearner {
       try asked(GossipRequest(bytes), call)
     }
     try data.whenRead { [self] in
+      attempt { try findKept { [self] in try begin(with: $0) } }
+    }
+  }
+
+  // MARK: The disk
+
+  private var key: String { "gossip/\(settings.network)" }
+
+  /// The file of the model that an earlier start has kept.
+  private func findKept(then done: @escaping ([UInt8]?) throws -> Void) throws {
+    try context.store.get(key) { [self] (found: Result<Stored<JSON>?, RoleError>) in
       attempt {
-        let description = description, batch = local.batchSize, threads = threads, seed = UInt64(settings.seed)
-        try context.work.run { _ in
-          try TrainingEngine(description, batch: batch, threads: threads, seed: seed)
-        } then: { [self] made in
+        guard let record = try found.get()?.value, let object = record["model"]?.string,
+          let round = record["round"]?.int
+        else {
+          return try done(nil)
+        }
+        var file: [UInt8] = []
+        try context.blobs.read(object) {
+          file += $0.bytes
+        } then: { [self] result in
           attempt {
-            let engine = try made.get()
-            (self.engine, model) = (engine, GossipModel(FloatBuffer(engine.parameters)))
-            try train()
+            try result.get()
+            (self.round, kept) = (Int(round), object)
+            try done(file)
           }
         }
+      }
+    }
+  }
+
+  private func begin(with file: [UInt8]?) throws {
+    let description = description, batch = local.batchSize, threads = threads, seed = UInt64(settings.seed)
+    try context.work.run { _ in
+      let engine = try TrainingEngine(description, batch: batch, threads: threads, seed: seed)
+      guard let file else { return (engine, GossipModel(FloatBuffer(engine.parameters))) }
+      let layout = try engine.layout
+      let weights = try tensorWords { () throws(TensorError) in try Weights(Safetensors(file), as: layout) }
+      return (engine, GossipModel(weights.buffer))
+    } then: { [self] (made: Result<(TrainingEngine, GossipModel), RoleError>) in
+      attempt {
+        (engine, model) = try made.get()
+        if round >= settings.rounds { stage = .over } else { try train() }
       }
     }
   }
@@ -80,7 +117,12 @@ final class GossipLearner {
   private func train() throws {
     guard let engine, let model else { return }
     stage = .training
-    let own = try data.data(local.dataset), local = local, seed = UInt64(settings.seed) &+ UInt64(round) &* 0x9E37_79B9
+    guard case .here(let own) = try data.data(local.dataset) else {
+      throw RoleError(
+        .invalidArgument, "a program trains for servers only; take the built-in engine, or leave gossip out",
+        at: "/gossip/rounds")
+    }
+    let local = local, seed = UInt64(settings.seed) &+ UInt64(round) &* 0x9E37_79B9
     try context.work.run { thread in
       let data = try own.training.shaped(engine.model.input)
       try engine.setParameters(model.values.array)
@@ -137,20 +179,41 @@ final class GossipLearner {
     let partners = Matching.partners(of: Array(places.keys), round: round, bandwidths: bandwidths)
     guard let partner = partners[own], let target = places[partner] else { return try next() }
     stage = .meeting(partner)
-    timer = try context.timer.once(after: .nanoseconds(Int64(settings.waitS * 1e9))) { [self] in skip() }
+    try wait(.nanoseconds(Int64(settings.waitS * 1e9)))
     if own < partner { try ask(target, partner) } else { try answerTheEarly() }
   }
 
-  private func skip() {
-    guard case .meeting = stage else { return }
-    skipped += 1
-    attempt { try next() }
+  /// The time for a meeting runs out, but not while a job has the model.
+  private func wait(_ time: Duration) throws {
+    timer = try context.timer.once(after: time) { [self] in
+      if jobs > 0 { try wait(Self.shortPause) } else { skip() }
+    }
   }
 
-  private func next() throws {
+  /// On the pool, with the model to itself.
+  private func work<Answer: Sendable>(
+    _ body: @escaping @Sendable () throws -> Answer, then done: @escaping (Result<Answer, RoleError>) throws -> Void
+  ) throws {
+    jobs += 1
+    try context.work.run { _ in
+      try body()
+    } then: { [self] result in
+      jobs -= 1
+      try done(result)
+    }
+  }
+
+  /// - Parameter reached: the round that the other one is in already.
+  private func skip(to reached: Int = 0) {
+    guard case .meeting = stage else { return }
+    skipped += 1
+    attempt { try next(reached) }
+  }
+
+  private func next(_ reached: Int = 0) throws {
     timer?.cancel()
     stage = .looking
-    round = max(round + 1, heard)
+    round = max(round + 1, reached, heard > round + Self.farBehind ? heard : 0)
     let isLast = round >= settings.rounds
     if isLast || round % settings.keepEvery == 0 { try keep() }
     for (_, call) in takeEarly(where: { $0.round < round }) { refuse(call) }
@@ -162,20 +225,31 @@ final class GossipLearner {
     try train()
   }
 
+  /// The model and the round, so that a restart goes on from there.
   private func keep() throws {
     guard let model, let engine else { return }
-    let layout = try engine.layout, copy = FloatBuffer(copying: model.values)
+    let layout = try engine.layout, copy = FloatBuffer(copying: model.values), round = round
     try context.work.run { _ in
       Weights(layout, copy).file()
     } then: { [self] file in
       guard let bytes = try? file.get() else { return }
-      try context.blobs.put(bytes, as: "gossip-\(settings.network)") { [self] stored in
-        if case .success(let stored) = stored {
-          let old = kept
-          kept = stored.sha256
-          if !old.isEmpty, old != kept { try context.blobs.remove(old) { _ in } }
+      try context.blobs.put(bytes, as: key) { [self] stored in
+        do { try record(stored.get().sha256, round) } catch {
+          context.log.warning("gossip: the model of round \(round) is not kept: \(error)")
         }
       }
+    }
+  }
+
+  private func record(_ object: String, _ round: Int) throws {
+    try context.store.commit { [self] in
+      let record: JSON = ["model": .string(object), "round": .int(Int64(round))]
+      $0.put(key, record)
+    } then: { [self] written in
+      guard case .success = written else { return }
+      let old = kept
+      kept = object
+      if !old.isEmpty, old != object { try context.blobs.remove(old) { _ in } }
     }
   }
 
@@ -184,19 +258,31 @@ final class GossipLearner {
   private func ask(_ target: String, _ partner: String) throws {
     guard let model else { return }
     let number = model.number(of: settings.share), round = round
-    try context.work.run { _ in
+    try work {
       model.offer(number)
     } then: { [self] offer in
       guard isMeeting(partner, round) else { return }
-      let offer = try offer.get()
-      try send(.offer(offer), to: target) { [self] result in
-        guard isMeeting(partner, round) else { return }
-        guard let answer = try? GossipAnswer(result.get()) else { return skip() }
-        heard = max(heard, min(answer.round, settings.rounds))
-        bandwidths.merge(answer.rows, round: round)
-        guard answer.round == round, answer.means.count == offer.places.count else { return skip() }
-        settle(answer, offer, target, partner)
+      try ask(target, partner, try offer.get())
+    }
+  }
+
+  private func ask(_ target: String, _ partner: String, _ offer: SparseNumbers) throws {
+    let round = round
+    try send(.offer(offer), to: target) { [self] result in
+      guard isMeeting(partner, round) else { return }
+      if case .failure(let error) = result, [.unavailable, .unimplemented].contains(error.status) {
+        // It may be there before the time is over.
+        try context.timer.once(after: Self.pause) { [self] in
+          if isMeeting(partner, round) { try ask(target, partner, offer) }
+        }
+        return
       }
+      guard let answer = try? GossipAnswer(result.get()) else { return skip() }
+      bandwidths.merge(answer.rows, round: round)
+      guard answer.round == round, answer.means.count == offer.places.count else {
+        return skip(to: min(answer.round, settings.rounds))
+      }
+      settle(answer, offer, target, partner)
     }
   }
 
@@ -204,7 +290,7 @@ final class GossipLearner {
     guard let model else { return }
     let round = round
     attempt {
-      try context.work.run { _ in
+      try work {
         try model.take(answer.means, of: offer, answer.own)
       } then: { [self] means in
         guard isMeeting(partner, round) else { return }
@@ -274,7 +360,7 @@ final class GossipLearner {
     guard let (request, call) = takeEarly(where: { $0.round == round && $0.from == partner }).last,
       case .offer(let offer) = request.part
     else { return }
-    try context.work.run { _ in
+    try work {
       try model.answer(offer, number)
     } then: { [self] result in
       guard isMeeting(partner, round) else { return refuse(call) }
@@ -297,7 +383,7 @@ final class GossipLearner {
     else { throw RoleError(.aborted, "nothing is open between the two of this round") }
     unsettled = nil
     try call.answer(GossipAnswer(rows: []).bytes)
-    try context.work.run { _ in
+    try work {
       try model.settle(means, at: open.places)
     } then: { [self] result in
       guard isMeeting(open.from, open.round) else { return }
@@ -312,7 +398,8 @@ final class GossipLearner {
     [
       "network": .string(settings.network), "round": .int(Int64(round)), "rounds": .int(Int64(settings.rounds)),
       "stage": .string(stage.word), "exchanged": .int(Int64(exchanged)), "skipped": .int(Int64(skipped)),
-      "loss": .double(score.loss), "accuracy": tried.map { .double($0.accuracy) } ?? .null, "model": .string(kept),
+      "loss": score.map { .double($0.loss) } ?? .null, "accuracy": tried.map { .double($0.accuracy) } ?? .null,
+      "model": .string(kept),
     ]
   }
 }
