@@ -203,7 +203,7 @@ let package = Package(
     // What a training tells of those who took part: noise, and what it is worth.
     .target(
       name: "CPrivacy", path: "SDK/CPrivacy",
-      cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
+      cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
       linkerSettings: ["m", "crypto"].map { .linkedLibrary($0) }),
     module("Privacy", in: "SDK", ["CPrivacy"], settings: fast),
     // What servers and trainers of federated learning say to one another.

@@ -4,10 +4,10 @@ public import NodeKit
 /// privacy-preserving machine learning", 2017, figure 4). Pure: messages go in and come out, and all chance comes from
 /// the bytes that it is made with.
 ///
-/// Each two of a round agree on a mask that one adds and the other takes away, so all of them vanish in the sum. On top
-/// each has a mask of its own. The seed of that one and the key of the common ones are shared out among all, so that the
-/// server can ask for the former of those who came to the end, and for the latter of those who have gone. It never gets
-/// both of one trainer, with which it could see that one's numbers.
+/// Each two of a round agree on a mask that one adds and the other takes away, so all of them vanish in the sum. On
+/// top each has a mask of its own. The seed of that one and the key of the common ones are shared out among all, so
+/// that the server can ask for the former of those who came to the end, and for the latter of those who have gone. It
+/// never gets both of one trainer, with which it could see that one's numbers.
 ///
 /// As in the paper's section 4 the server is curious but plays by the rules: it hands on the keys as they come. What it
 /// could do in spite of them with keys of its own making is not prevented, since nobody here knows anybody else's keys.

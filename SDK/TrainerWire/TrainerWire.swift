@@ -7,6 +7,8 @@ public enum TrainerMethod {
   public static let describe = "/nodehost.learning.Trainer/Describe"
   public static let train = "/nodehost.learning.Trainer/Train"
   public static let validate = "/nodehost.learning.Trainer/Validate"
+  /// Between trainers; its messages are those of the role trainer.
+  public static let exchange = "/nodehost.learning.Trainer/Exchange"
   /// Its messages are those of the module SecureSum.
   public static let secure = "/nodehost.learning.Trainer/Secure"
 }

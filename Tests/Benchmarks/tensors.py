@@ -53,7 +53,8 @@ updates_flat = np.concatenate(updates[1])
 files = {"int8": np.rint(some * 254).astype(np.int8).tobytes(), "f32": some.tobytes()}
 work = {"mask": mask, "noise": lambda: np.add(out, rng.standard_normal(count, np.float32) * np.float32(1e-3), out=out),
         "clip": lambda: np.linalg.norm(one - updates_flat), "zstd-int8": lambda: zlib.compress(files["int8"], 1),
-        "zstd-f32": lambda: zlib.compress(files["f32"], 1), "copy": lambda: np.copyto(out, one), "mean": mean, "f16": lambda: one.astype(np.float16),
+        "zstd-f32": lambda: zlib.compress(files["f32"], 1), "copy": lambda: np.copyto(out, one),
+        "mean": mean, "f16": lambda: one.astype(np.float16),
         "from-f16": lambda: halves.astype(np.float32), "int8": int8, "qsgd": qsgd,
         "from-int8": lambda: levels.astype(np.float32) * np.float32(0.1), "top": top,
         "median": lambda: [np.median(np.stack(layer), axis=0) for layer in zip(*updates)]}
@@ -68,7 +69,8 @@ ROWS = [("mean", "mean of 10 updates", 4 * CLIENTS + 4, RUNS, "5 x NumPy, 0.7 x 
         ("f16", "to f16", 6, RUNS, ""), ("from-f16", "from f16", 6, RUNS, ""), ("int8", "to int8", 5, RUNS, ""),
         ("qsgd", "to int8 by chance", 5, RUNS, ""), ("from-int8", "from int8", 5, RUNS, ""),
         ("top", "the greatest 1 %", 4, RUNS, ""), ("clip", "length, for clipping", 8, RUNS, ""),
-        ("noise", "normal noise", 8, 3, ""), ("mask", "masked, round of 10", 12, 3, ""), ("median", "median of 10 updates", 4 * CLIENTS + 4, 1, "")]
+        ("noise", "normal noise", 8, 3, ""), ("mask", "masked, round of 10", 12, 3, ""),
+        ("median", "median of 10 updates", 4 * CLIENTS + 4, 1, "")]
 # The same for a part of the numbers, beside zlib: what goes in.
 PACKED = [("zstd-int8", "int8, by zstd (1)", 1, 5), ("zstd-f32", "floats, by zstd (1)", 4, 3)]
 PACKED_COUNT = 1 << 22

@@ -18,8 +18,8 @@ import Testing
     #expect(accountant.epsilon(delta: 1e-5) < 1.26)
   }
 
-  /// The table of TensorFlow Privacy's tutorial for MNIST, 2019: batches of 256 of 60,000, delta = 1e-5. It was made with
-  /// orders between the whole ones, too, which give up to 2 % less.
+  /// The table of TensorFlow Privacy's tutorial for MNIST, 2019: batches of 256 of 60,000, delta = 1e-5. It was made
+  /// with orders between the whole ones, too, which give up to 2 % less.
   @Test(arguments: [(1.12, 60, 2.92), (0.6, 30, 9.74), (1.2, 10, 1.20)])
   func mnist(_ noise: Double, _ epochs: Int, _ published: Double) {
     let epsilon = spent(256.0 / 60_000, noise, epochs * 60_000 / 256).classicEpsilon(delta: 1e-5)

@@ -149,8 +149,8 @@ import Training
 
   @Test func whateverComes() throws { try fuzz("gossip", fuzzGossip) }
 
-  /// Eight trainers with unlike parts of the data, and a quarter of the numbers each way in an exchange: as good as FedAvg
-  /// with all of them in every round, and far better than everybody alone.
+  /// Eight trainers with unlike parts of the data, and a quarter of the numbers each way in an exchange: as good as
+  /// FedAvg with all of them in every round, and far better than everybody alone.
   @Test func gossipLearnsAsFedAvgDoes() throws {
     let trainers = 8, rounds = 30
     let classes = SyntheticImages(seed: 2)

@@ -13,7 +13,7 @@ internal import Training
 package final class Trainer: Role {
   package static let about = About(
     "trainer", version: "1.0.0", "Trains models of federated learning on data that stays on this node.")
-  package static let needs: [Need] = [.timer, .metrics, .random, .work, .rpc]
+  package static let needs: [Need] = [.timer, .metrics, .random, .work, .rpc, .blob, .roles, .store]
   package static let methods = [
     Method(
       "status()", "The data sets, what is trained now, what waits, and what was done since the start.",
@@ -26,6 +26,7 @@ package final class Trainer: Role {
   private var models: ModelShelf
   private var feedback: ErrorFeedback
   private let rounds: SecureRounds
+  private let gossip: GossipLearner?
   private var tasks: [ObjectIdentifier: TaskCall] = [:]
   private var queue: [TaskCall] = []
   private var atWork: TaskCall?
@@ -38,6 +39,9 @@ package final class Trainer: Role {
     models = ModelShelf(limit: config.keptBytes)
     feedback = ErrorFeedback(limit: config.sessions)
     rounds = SecureRounds(context)
+    gossip =
+      config.gossip.rounds > 0
+      ? try GossipLearner(context, config.gossip, data, threads: config.threads) : nil
   }
 
   package func start() throws {
@@ -58,6 +62,7 @@ package final class Trainer: Role {
         do { try call.answer(result.get()) } catch { try? call.fail(RoleError(error)) }
       }
     }
+    try gossip?.start()
     try context.rpc.stream(TrainerMethod.train) { [unowned self] in try take($0, .train) }
     try context.rpc.stream(TrainerMethod.validate) { [unowned self] in try take($0, .validate) }
     try context.rpc.describe(trainerDescriptors)
@@ -104,7 +109,7 @@ package final class Trainer: Role {
       "name": .string(name), "engine": .string(settings.engine.rawValue), "kernels": .string(kernels),
       "data": data.json, "now": now, "waiting": JSON(queue.count), "open": JSON(tasks.count),
       "models_kept": JSON(models.models.count), "trained": JSON(measures.trained), "tried": JSON(measures.tried),
-      "failed": JSON(measures.failed), "last_failure": .string(measures.lastFailure),
+      "failed": JSON(measures.failed), "last_failure": .string(measures.lastFailure), "gossip": gossip?.json ?? .null,
     ]
   }
 

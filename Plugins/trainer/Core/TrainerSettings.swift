@@ -18,6 +18,8 @@ package struct TrainerSettings: RoleConfig {
   @Setting("Whether tasks are refused whose updates the server would see alone: it gets sums of several trainers.")
   package var onlySecure = false
 
+  @Setting("Learning without a server, together with other trainers.") package var gossip = GossipSettings()
+
   @Setting("What trains: the engine of this role, or a program of yours.") package var engine = Engine.builtIn
   @Setting("The program of `engine: process`, and its arguments; see SDK/python/README.md.", count: 0...100)
   package var program: [String] = []

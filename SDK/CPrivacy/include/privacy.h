@@ -19,9 +19,9 @@ int cp_add_noise(const uint8_t *seed, double deviation, float *x, uint64_t first
 double cp_square(const float *x, const float *_Nullable base, size_t n);
 void cp_scale(float *x, const float *_Nullable base, double factor, size_t n);
 
-// The logarithm of the moment of a whole order of the Gaussian mechanism with noise of `deviation`, on a sample to which
-// each belongs with probability q (Mironov, Talwar and Zhang, "Renyi differential privacy of the sampled Gaussian
-// mechanism", 2019, section 3.3).
+// The logarithm of the moment of a whole order of the Gaussian mechanism with noise of `deviation`, on a sample to
+// which each belongs with probability q (Mironov, Talwar and Zhang, "Renyi differential privacy of the sampled
+// Gaussian mechanism", 2019, section 3.3).
 double cp_log_moment(double q, double deviation, int order);
 double cp_log(double x);
 

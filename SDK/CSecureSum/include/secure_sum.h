@@ -27,8 +27,9 @@ int css_seal(const uint8_t *key, const uint8_t *text, size_t count, uint8_t *out
 // `count` with the tag. 0: it was not sealed with this key.
 int css_open(const uint8_t *key, const uint8_t *sealed, size_t count, uint8_t *text);
 
-// Adds key streams (ChaCha20, `seeds` of CSS_KEY bytes each) to numbers, or takes them away where `signs` is -1, for the
-// `n` numbers from `first` on, which is a multiple of CSS_STEP. All streams pass over a block while it is in the cache.
+// Adds key streams (ChaCha20, `seeds` of CSS_KEY bytes each) to numbers, or takes them away where `signs` is -1, for
+// the `n` numbers from `first` on, which is a multiple of CSS_STEP. All streams pass over a block while it is in the
+// cache.
 int css_mask(const uint8_t *seeds, const int8_t *signs, size_t streams, uint32_t *words, uint64_t first, size_t n);
 
 // words[i] = round((x[i] - base[i]) * factor), after the difference was held within +-limit. Returns how many were

@@ -11,7 +11,8 @@ package struct TrainedTensor: Sendable, Equatable {
   }
 }
 
-/// Files that other programs read: NumPy's .npz and ONNX. (A model's own file, safetensors, is read by others as it is.)
+/// Files that other programs read: NumPy's .npz and ONNX. (A model's own file, safetensors, is read by others as it
+/// is.)
 package enum ModelExport {
   /// What a .npz without the extensions for large files holds, and what protobuf takes for a message.
   static let sizeLimit = 0x7FFF_0000

@@ -120,7 +120,7 @@ public struct ClientSection: RoleConfig {
   @Setting("FedProx: pulls weights towards the model of the round (Li and others, 2020).", in: 0...100) public
     var proximal = 0.0
   @Setting(
-    "Differential privacy: the greatest length of an update, as a difference; longer ones are shortened, and all count the same. 0: none is.",
+    "Differential privacy: longer updates are shortened to this length, and all count the same. 0: none is.",
     in: 0...1e6)
   public var clip = 0.0
   @Setting(

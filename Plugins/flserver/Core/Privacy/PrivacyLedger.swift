@@ -2,7 +2,8 @@ internal import NodeKit
 internal import Privacy
 
 /// What a session has cost its trainers of their privacy. Each trainer clips its update and adds noise to it before it
-/// leaves; the noise of a sum of n is sqrt(n) times that of one, so what is spent depends on how many a step is made of.
+/// leaves; the noise of a sum of n is sqrt(n) times that of one, so what is spent depends on how many a step is made
+/// of.
 struct PrivacyLedger {
   private var accountant = PrivacyAccountant()
   private let noiseMultiplier: Double

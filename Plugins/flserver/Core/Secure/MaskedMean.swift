@@ -2,8 +2,8 @@ internal import NodeKit
 internal import SecureSum
 internal import Tensors
 
-/// Makes one file of a round's masked ones, a block at a time as ``Combiner`` does: the same block of all comes from the
-/// disk, is summed up and unmasked on the CPU pool, and the mean goes back to the disk, as bare floats.
+/// Makes one file of a round's masked ones, a block at a time as ``Combiner`` does: the same block of all comes from
+/// the disk, is summed up and unmasked on the CPU pool, and the mean goes back to the disk, as bare floats.
 final class MaskedMean {
   struct Made: Equatable {
     var file: ModelFile

@@ -4,7 +4,7 @@ internal import SecureSum
 /// Of `secure_aggregation`.
 public struct SecureArguments: RoleConfig {
   @Setting(
-    "The share of a round's trainers that must come to the end; fewer show nothing. More of them keep a secret from more who conspire.",
+    "The share of a round's trainers that must come to the end; fewer show nothing.",
     in: 0.5...1)
   public var threshold = 0.6
   @Setting(

@@ -227,7 +227,8 @@ struct Session {
     effects.append(.discard(updates))
   }
 
-  /// The updates stay unless they are masked, and count in the next round, which begins after a while: what was wrong may pass.
+  /// The updates stay unless they are masked, and count in the next round, which begins after a while: what was wrong
+  /// may pass.
   private mutating func wasEmpty(_ reason: String) {
     emptyRounds += 1
     pauseEnds = now + min(30, 1 << min(emptyRounds - 1, 5)) * 1_000_000_000

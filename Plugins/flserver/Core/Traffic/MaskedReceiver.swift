@@ -10,8 +10,8 @@ protocol UpdateTaking: AnyObject {
 
 extension UpdateReceiver: UpdateTaking {}
 
-/// Takes masked numbers as they come, and has them on the disk in the end. There is nothing in them that could be looked
-/// at but how many they are.
+/// Takes masked numbers as they come, and has them on the disk in the end. There is nothing in them that could be
+/// looked at but how many they are.
 final class MaskedReceiver: UpdateTaking {
   private let size: Int
   private let wantMore: () -> Void

@@ -63,12 +63,15 @@ struct GossipAnswer: Equatable {
   /// At the places that were offered.
   var means: [Float] = []
   var own = SparseNumbers()
+  /// Of the one who answers: if it is another one than the asker's, nothing else is said. 0: its last one is over.
+  var round = 0
 
   var bytes: [UInt8] {
     var writer = ProtoWriter()
     for row in rows { writer.message(1) { row.write(to: &$0) } }
     writer.bare(2, means)
     writer.message(3) { own.write(to: &$0) }
+    writer.uint64(4, UInt64(round))
     return writer.bytes
   }
 
@@ -83,6 +86,7 @@ struct GossipAnswer: Equatable {
       case 1: rows.append(try Bandwidths.Row(reader.message()))
       case 2: means = try reader.bare()
       case 3: own = try SparseNumbers(reader.message())
+      case 4: round = try reader.round()
       default: break
       }
       guard rows.count <= 4 * Bandwidths.rowLimit else { throw reader.fault("has too many rows") }
