@@ -100,8 +100,11 @@ let plugins = [
   Plugin(role: "ledger", core: "LedgerCore", ["NodeKit"]),
   Plugin(role: "member", core: "MemberCore", ["NodeKit", "ProtoFields"]),
   Plugin(role: "flotilla", core: "FlotillaCore", ["NodeKit", "TrainerWire", "CFlotillaMqtt"]),
-  Plugin(role: "flserver", core: "LearningCore", ["NodeKit", "Tensors", "TrainerWire", "Training"]),
-  Plugin(role: "trainer", core: "TrainerCore", ["NodeKit", "Tensors", "TrainerWire", "Training", "CTrainer"]),
+  Plugin(
+    role: "flserver", core: "LearningCore", ["NodeKit", "Privacy", "SecureSum", "Tensors", "TrainerWire", "Training"]),
+  Plugin(
+    role: "trainer", core: "TrainerCore",
+    ["NodeKit", "Privacy", "ProtoFields", "SecureSum", "Tensors", "TrainerWire", "Training", "CTrainer"]),
   Plugin(name: "hello-swift", path: "SDK/Templates/swift", language: .swift),
   // Versions of a small service, for trying the canary router.
   Plugin(name: "service", path: "SDK/Templates/service", language: .swift),
@@ -141,7 +144,7 @@ let fuzzers: [Target] =
       name: "fuzz",
       dependencies: [
         "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore",
-        "CoordinatorCore", "CanaryCore", "Training", "FlotillaCore", "TrainerCore",
+        "CoordinatorCore", "CanaryCore", "Training", "FlotillaCore", "TrainerCore", "SecureSum",
       ],
       path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
@@ -170,7 +173,7 @@ let package = Package(
       swiftSettings: strict + fast + [.enableExperimentalFeature("Extern")]),
     module("NodeSchema", in: "SDK", ["NodeValues"]),
     // Messages of gRPC, for roles in Swift.
-    module("ProtoFields", in: "SDK", ["NodeKit"], settings: fast),
+    module("ProtoFields", in: "SDK", ["NodeValues"], settings: fast),
     // Many numbers with names: files of them, sums of them, and how they are sent.
     .systemLibrary(name: "CZstd", path: "SDK/CZstd", providers: [.apt(["libzstd-dev"])]),
     .target(
@@ -188,8 +191,23 @@ let package = Package(
       ],
       linkerSettings: ["m", "z"].map { .linkedLibrary($0) }),
     .target(
-      name: "Training", dependencies: ["NodeKit", "CTraining"], path: "SDK/Training", exclude: ["README.md"],
+      name: "Training", dependencies: ["NodeValues", "ProtoFields", "CTraining"], path: "SDK/Training",
+      exclude: ["README.md"],
       swiftSettings: strict + fast),
+    // Sums of numbers that nobody sees but their owner; OpenSSL behind a few functions of plain C.
+    .target(
+      name: "CSecureSum", path: "SDK/CSecureSum",
+      cSettings: [
+        .unsafeFlags(["-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])
+      ],
+      linkerSettings: [.linkedLibrary("crypto")]),
+    module("SecureSum", in: "SDK", ["NodeKit", "ProtoFields", "CSecureSum"], settings: fast),
+    // What a training tells of those who took part: noise, and what it is worth.
+    .target(
+      name: "CPrivacy", path: "SDK/CPrivacy",
+      cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])],
+      linkerSettings: ["m", "crypto"].map { .linkedLibrary($0) }),
+    module("Privacy", in: "SDK", ["CPrivacy"], settings: fast),
     // What servers and trainers of federated learning say to one another.
     module("TrainerWire", in: "SDK", ["NodeKit", "ProtoFields"], settings: fast),
     // One order of entries on several nodes; linked into each role that uses it.
@@ -249,7 +267,7 @@ let package = Package(
       path: "Host/nodehost", swiftSettings: strict),
     .executableTarget(
       name: "hostctl",
-      dependencies: ["NodeValues", "NodeSchema", "HostCore", "HostYaml", "CSystem", "CCrypto", "CZlib"],
+      dependencies: ["NodeValues", "NodeSchema", "HostCore", "HostYaml", "CSystem", "CCrypto", "CZlib", "Training"],
       path: "Host/hostctl", swiftSettings: strict,
       // It loads no plugin, so it may carry its own runtime: it starts 1.5 ms sooner, for 9 MB more.
       // A sanitizer sees only the memory that a runtime of its own asks for.
@@ -259,7 +277,7 @@ let package = Package(
       name: "benchmarks",
       dependencies: [
         "CNodeABI", "CFFI", "CCrypto", "CSQLite", "NodeValues", "HostCore", "HostRuntime", "Tensors", "CTensors",
-        "Training",
+        "Training", "SecureSum", "Privacy",
       ],
       path: "Tests/Benchmarks",
       exclude: [
@@ -271,13 +289,18 @@ let package = Package(
 
     tests("SDKTests", ["CNodeABI", "NodeValues", "NodeSchema", "NodeKit", "NodeTesting"]),
     .testTarget(
-      name: "TrainingTests", dependencies: ["NodeKit", "Training", "FuzzSupport"], path: "Tests/TrainingTests",
+      name: "TrainingTests", dependencies: ["NodeKit", "ProtoFields", "Training", "FuzzSupport"],
+      path: "Tests/TrainingTests",
       exclude: ["Data", "make-data.py"], swiftSettings: strict),
-    tests("LearningTests", ["NodeKit", "NodeTesting", "Tensors", "LearningCore"]),
+    tests(
+      "LearningTests",
+      ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "TrainerWire", "LearningCore", "TrainerCore"]),
     tests(
       "TrainerTests",
-      ["NodeKit", "NodeTesting", "Tensors", "Training", "TrainerWire", "TrainerCore", "FuzzSupport"]),
+      ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "Training", "TrainerWire", "TrainerCore", "FuzzSupport"]),
     tests("TensorsTests", ["Tensors", "CTensors", "FuzzSupport"]),
+    tests("PrivacyTests", ["Privacy"]),
+    tests("SecureSumTests", ["NodeKit", "NodeTesting", "SecureSum", "FuzzSupport"]),
     tests("ProtoFieldsTests", ["NodeKit", "ProtoFields", "FuzzSupport"]),
     tests("MemberTests", ["NodeKit", "NodeTesting", "ProtoFields", "MemberCore"]),
     tests("GatewayTests", ["NodeKit", "NodeTesting", "ProtoFields", "GatewayCore", "FuzzSupport"]),

@@ -31,7 +31,7 @@ let package = Package(
     .target(
       name: "NodeKit", dependencies: ["CNodeABI", "NodeValues"], path: "NodeKit",
       swiftSettings: settings + [.enableExperimentalFeature("Extern")]),
-    .target(name: "ProtoFields", dependencies: ["NodeKit"], path: "ProtoFields", swiftSettings: settings),
+    .target(name: "ProtoFields", dependencies: ["NodeValues"], path: "ProtoFields", swiftSettings: settings),
     .target(
       name: "ReplicatedLog", dependencies: ["NodeValues", "NodeKit"], path: "ReplicatedLog", swiftSettings: settings),
     .systemLibrary(name: "CZstd", path: "CZstd", providers: [.apt(["libzstd-dev"])]),

@@ -1,4 +1,4 @@
-import NodeKit
+import NodeValues
 
 /// Reads the bytes as a message, each field as what it may be, and messages in it to the end. Must never trap, and what
 /// is read and written again must be read the same; a difference is made a trap.

@@ -1,4 +1,4 @@
-public import NodeKit
+public import NodeValues
 
 /// How a field is written.
 @usableFromInline enum ProtoKind: UInt8 {

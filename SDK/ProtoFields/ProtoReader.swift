@@ -1,4 +1,4 @@
-public import NodeKit
+public import NodeValues
 
 /// Reads a message of Protocol Buffers field by field, straight from its bytes.
 ///

@@ -7,6 +7,8 @@ public enum TrainerMethod {
   public static let describe = "/nodehost.learning.Trainer/Describe"
   public static let train = "/nodehost.learning.Trainer/Train"
   public static let validate = "/nodehost.learning.Trainer/Validate"
+  /// Its messages are those of the module SecureSum.
+  public static let secure = "/nodehost.learning.Trainer/Secure"
 }
 
 /// What a trainer says of itself.
@@ -99,6 +101,8 @@ public struct TrainingTask: Sendable, Equatable {
   public var seed: UInt64 = 0
   /// No more than so many; 0 is no limit. To learn how fast a trainer is.
   public var batches: UInt64 = 0
+  /// The round of a secure sum: the update then is the difference to the model, masked. Empty: it is none's.
+  public var secureRound = ""
 
   public init() {}
 
@@ -113,6 +117,7 @@ public struct TrainingTask: Sendable, Equatable {
     writer.string(8, sha256)
     writer.uint64(9, seed)
     writer.uint64(10, batches)
+    writer.string(11, secureRound)
   }
 
   fileprivate init(_ message: ProtoReader) throws(RoleError) {
@@ -129,6 +134,7 @@ public struct TrainingTask: Sendable, Equatable {
       case 8: sha256 = try message.string()
       case 9: seed = try message.uint64()
       case 10: batches = try message.uint64()
+      case 11: secureRound = try message.string()
       default: break
       }
     }

@@ -1,5 +1,7 @@
 import CTensors
 import Glibc
+import Privacy
+import SecureSum
 import Tensors
 
 /// What is done with the numbers of a model, one piece of work for each word that comes in; says how many seconds it
@@ -13,6 +15,10 @@ struct TensorsBenchmark {
   private let bytes: UnsafeMutablePointer<Int8>
   private let scales: UnsafeMutablePointer<Float>
   private let places: UnsafeMutablePointer<UInt32>
+  /// Of a round of ten.
+  private let masking: SecureMasking
+  /// An update in int8 as it is sent, and as floats.
+  private let files: (levels: [UInt8], floats: [UInt8])
 
   init(count: Int) {
     self.count = count
@@ -30,7 +36,24 @@ struct TensorsBenchmark {
     bytes = .allocate(capacity: count)
     scales = .allocate(capacity: count / 1024 + 1)
     places = .allocate(capacity: count)
+    masking = Self.masking(count)
+    let some = min(count, 1 << 22), layout = try! TensorLayout([("w", [some])])
+    let weights = Weights(layout, FloatBuffer(UnsafeBufferPointer(start: updates[0].base, count: some)))
+    let levels = try! UpdateEncoder(layout, try! UpdateForm("int8")).encode(weights, base: nil)
+    files = (levels, weights.file())
     for place in 0..<count { (halves[place], bytes[place], places[place]) = (1, 1, 1) }
+  }
+
+  private static func masking(_ count: Int) -> SecureMasking {
+    let plan = try! SecurePlan(
+      round: "b", threshold: 6, participants: clients, count: count, range: 1, weightLimit: 1000)
+    var server = SecureServer(plan)
+    var trainers = (0..<clients).map { try! SecureTrainer(plan, random: [UInt8](repeating: UInt8($0), count: 32)) }
+    for (index, trainer) in trainers.enumerated() { try! server.advertised("t\(index)", trainer.advert) }
+    for (index, (name, roster)) in try! server.closeKeys().enumerated() {
+      try! server.shared(name, try! trainers[index].share(roster))
+    }
+    return try! trainers[0].deliver(try! server.closeShares()[0].shares)
   }
 
   func run() {
@@ -53,6 +76,12 @@ struct TensorsBenchmark {
       case "qsgd": ct_to_i8(updates[0].base, bytes, scales, 127, 7, count)
       case "from-int8": ct_from_i8(bytes, scales, out.base, count)
       case "top": ct_top(updates[0].base, count, count / 100, places, out.base, room)
+      case "mask": _ = try! masking.mask(updates[0].base, base: updates[1].base, weight: 100)
+      case "noise":
+        GaussianNoise(seed: [UInt8](repeating: 3, count: 32), deviation: 1e-3).add(to: out.base, count: count)
+      case "clip": Clipping.clip(updates[2].base, base: updates[1].base, to: 1e9, count: count)
+      case "zstd-int8": _ = Compression.compress(files.levels)
+      case "zstd-f32": _ = Compression.compress(files.floats)
       case "median": _ = try! Robust.median(updates)
       default:
         print("there is no work `\(word)`")

@@ -10,7 +10,7 @@ CLIENTS = 10
 
 # The peer is a process of its own, too: the same words, the same answers.
 NUMPY = r'''
-import sys, time
+import sys, time, zlib
 from functools import reduce
 import numpy as np
 
@@ -42,7 +42,18 @@ def top():
     places = np.argpartition(np.abs(one), count - count // 100)[count - count // 100:]
     return places, one[places]
 
-work = {"copy": lambda: np.copyto(out, one), "mean": mean, "f16": lambda: one.astype(np.float16),
+def mask():
+    # Ten streams of chance, which keep no secret: NumPy has none that do.
+    words = np.rint((one - updates_flat) * 1e5).astype(np.int64).astype(np.uint32)
+    for client in range(clients):
+        words += np.random.Generator(np.random.SFC64(client)).integers(0, 2**32, count, np.uint32)
+
+some = one[:1 << 22]
+updates_flat = np.concatenate(updates[1])
+files = {"int8": np.rint(some * 254).astype(np.int8).tobytes(), "f32": some.tobytes()}
+work = {"mask": mask, "noise": lambda: np.add(out, rng.standard_normal(count, np.float32) * np.float32(1e-3), out=out),
+        "clip": lambda: np.linalg.norm(one - updates_flat), "zstd-int8": lambda: zlib.compress(files["int8"], 1),
+        "zstd-f32": lambda: zlib.compress(files["f32"], 1), "copy": lambda: np.copyto(out, one), "mean": mean, "f16": lambda: one.astype(np.float16),
         "from-f16": lambda: halves.astype(np.float32), "int8": int8, "qsgd": qsgd,
         "from-int8": lambda: levels.astype(np.float32) * np.float32(0.1), "top": top,
         "median": lambda: [np.median(np.stack(layer), axis=0) for layer in zip(*updates)]}
@@ -56,7 +67,11 @@ for line in sys.stdin:
 ROWS = [("mean", "mean of 10 updates", 4 * CLIENTS + 4, RUNS, "5 x NumPy, 0.7 x copy"),
         ("f16", "to f16", 6, RUNS, ""), ("from-f16", "from f16", 6, RUNS, ""), ("int8", "to int8", 5, RUNS, ""),
         ("qsgd", "to int8 by chance", 5, RUNS, ""), ("from-int8", "from int8", 5, RUNS, ""),
-        ("top", "the greatest 1 %", 4, RUNS, ""), ("median", "median of 10 updates", 4 * CLIENTS + 4, 1, "")]
+        ("top", "the greatest 1 %", 4, RUNS, ""), ("clip", "length, for clipping", 8, RUNS, ""),
+        ("noise", "normal noise", 8, 3, ""), ("mask", "masked, round of 10", 12, 3, ""), ("median", "median of 10 updates", 4 * CLIENTS + 4, 1, "")]
+# The same for a part of the numbers, beside zlib: what goes in.
+PACKED = [("zstd-int8", "int8, by zstd (1)", 1, 5), ("zstd-f32", "floats, by zstd (1)", 4, 3)]
+PACKED_COUNT = 1 << 22
 
 
 class Worker:
@@ -87,6 +102,12 @@ def run(products):
             rate = width * COUNT / mine / 1e9
             print("%-22s %7.1f ms  NumPy %8.1f ms  %6.3g x  %6.3g GB/s, %.2f x copy%s" % (
                 name, mine * 1e3, peer * 1e3, peer / mine, rate, rate / bandwidth, "  (aim %s)" % aim if aim else ""))
+        for word, name, width, runs in PACKED:
+            pairs = [(ours.seconds(word), numpy.seconds(word)) for _ in range(runs)]
+            mine, peer = (statistics.median(column) for column in zip(*pairs))
+            rate = width * PACKED_COUNT / mine / 1e9
+            print("%-22s %7.1f ms  zlib  %8.1f ms  %6.3g x  %6.3g GB/s, %.2f x copy" % (
+                name, mine * 1e3, peer * 1e3, peer / mine, rate, rate / bandwidth))
     finally:
         ours.end()
         numpy.end()

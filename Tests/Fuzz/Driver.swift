@@ -7,6 +7,7 @@ import HostRuntime
 import ImagesCore
 import ProtoFields
 import ReplicatedLog
+import SecureSum
 import Tensors
 import TrainerCore
 import Training
@@ -19,6 +20,7 @@ private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
   "rpc": fuzzRpc, "log": fuzzReplicatedLog, "proto": fuzzProtoFields, "tensors": fuzzTensors, "elector": fuzzElector,
   "images": fuzzImages, "transactions": fuzzTransactions, "routing": fuzzRouting,
   "data": fuzzDataSets, "flotilla": fuzzFlotilla, "training": fuzzTrainingOrder,
+  "secure-sum": fuzzSecureSum, "gossip": fuzzGossip,
 ]
 
 /// What libFuzzer's `main` tries. Set once, before the first input.

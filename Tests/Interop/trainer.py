@@ -113,7 +113,32 @@ def refuses(channel):
         check(error.code() == grpc.StatusCode.NOT_FOUND and "`digits`" in error.details(), error)
 
 
+def hangs(channel):
+    """The program of this trainer does nothing, for ever; a task may take a second."""
+    file, began = safetensors([0.01] * (16 * 784 + 16 + 160 + 10)), time.monotonic()
+    try:
+        update(train(channel, file, 1, dataset="digits"))
+        sys.exit("failed: nobody has trained")
+    except grpc.RpcError as error:
+        check(error.code() == grpc.StatusCode.DEADLINE_EXCEEDED, error)
+        check(0.9 < time.monotonic() - began < 10, "it took %.1f s" % (time.monotonic() - began))
+    given_up = train(channel, file, 2, dataset="digits")
+    time.sleep(0.3)
+    given_up.cancel()
+    under_way = train(channel, file, 3, dataset="digits")
+    time.sleep(0.4)
+    print("under way", flush=True)
+    try:
+        update(under_way)
+    except grpc.RpcError as error:
+        check(error.code() == grpc.StatusCode.UNAVAILABLE, error)
+        print("%d checks" % checks, flush=True)
+    sys.exit(0)
+
+
 with grpc.insecure_channel(ADDRESS) as channel:
+    if sys.argv[3:] == ["hangs"]:
+        hangs(channel)
     describe = channel.unary_unary(
         "/nodehost.learning.Trainer/Describe", request_serializer=wire.DescribeRequest.SerializeToString,
         response_deserializer=wire.Description.FromString)

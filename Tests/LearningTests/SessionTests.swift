@@ -76,6 +76,7 @@ private struct World {
       work.append((ticket, now + time, !chance(0.1)))
     case .cancel(let ticket, _):
       if chance(0.5) { work.removeAll { $0.ticket == ticket } }  // or the news comes late, and so its answer
+    case .discard(let updates): stored.removeAll { update in updates.contains { $0.ticket == update.ticket } }
     case .step(let step):
       #expect(step.version == version + 1)
       for update in step.updates {

@@ -123,7 +123,8 @@ import Testing
       _ = server.end()
       server = try startServer()
     }
-    #expect(fl("watch", "killed").code == 0)
+    let watched = fl("watch", "killed")
+    #expect(watched.code == 0, "\(watched.text)\(fl("history", "killed").text.suffix(2_000))")
     #expect(try model("killed") == calm)
     let events = fl("history", "killed").text
     #expect(events.contains("\"resumed\""))
@@ -150,7 +151,9 @@ import Testing
     #expect(fl("status", "steered").text.contains("stopped: enough"))
     let round = try machine.json("--node", "server", "fl", "status", "steered")["round"]?.int ?? 0
     let on = fl("resume", "steered", "--rounds", "\(round + 2)", "--watch")
-    #expect(on.code == 0 && on.text.contains("round \(round + 2) of \(round + 2)"), "\(on.text)")
+    #expect(
+      on.code == 0 && on.text.contains("round \(round + 2) of \(round + 2)"),
+      "\(on.text)\(fl("status", "steered").text)\(fl("history", "steered").text.suffix(3_000))\(server.errors.suffix(2_000))")
     let over = fl("resume", "steered")
     #expect(over.code == 1 && over.text.contains("say how many there are to be"), "\(over.text)")
 

@@ -22,9 +22,9 @@ final class Play {
   }
 
   /// The model's file, with numbers as they are at first.
-  static func file(seed: UInt64 = 7, _ model: JSON = model) throws -> [UInt8] { try weights(seed: seed, model).file() }
+  static func file(_ model: JSON = model, seed: UInt64 = 7) throws -> [UInt8] { try weights(model, seed: seed).file() }
 
-  static func weights(seed: UInt64 = 7, _ model: JSON = model) throws -> Weights {
+  static func weights(_ model: JSON = model, seed: UInt64 = 7) throws -> Weights {
     let engine = try TrainingEngine(ModelDescription(json: model), batch: 1, seed: seed)
     return Weights(try engine.layout, FloatBuffer(engine.parameters))
   }

@@ -7,7 +7,7 @@ import NodeValues
 /// `hostctl fl`: sessions of federated learning.
 enum LearningCommand {
   enum Action: String, CaseIterable {
-    case start, list, status, watch, trainers, stop, resume, export, plot, history
+    case start, list, status, watch, trainers, stop, resume, export, plot, history, partition
   }
 
   private static let documentLimit = 1 << 20
@@ -35,6 +35,11 @@ enum LearningCommand {
     case .export: try ModelFileCommand.export(words.first, invocation)
     case .plot: try LearningPlot.run(words, invocation)
     case .history: try history(words.first, invocation)
+    case .partition:
+      guard let path = words.first else {
+        throw CommandFailure("partition takes the file of a data set", remedy: "See hostctl fl --help.", code: .usage)
+      }
+      try PartitionCommand.run(path, invocation)
     }
     return .success
   }

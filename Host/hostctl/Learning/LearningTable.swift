@@ -31,7 +31,7 @@ enum LearningTable {
 
   static func trainers(_ trainers: [JSON]) -> Table {
     var table = Table([
-      .init("TRAINER"), .init("AT"), .init("DATA", shrinks: true), .init("ROUNDS", rightAligned: true),
+      .init("TRAINER"), .init("NAME"), .init("DATA", shrinks: true), .init("ROUNDS", rightAligned: true),
       .init("FAILED", rightAligned: true), .init("TIME", rightAligned: true), .init("SENT", rightAligned: true),
       .init("GOT", rightAligned: true), .init("LOSS", rightAligned: true), .init("HARDWARE", shrinks: true),
     ])
@@ -40,7 +40,7 @@ enum LearningTable {
       let isThere = trainer["there"]?.bool == true, failures = trainer["failures"]?.int ?? 0
       let words = isThere ? (sets.isEmpty ? trainer.text("last_failure") : sets) : "away"
       table.add([
-        .init(trainer.text("id"), isThere ? nil : .faint), .init(trainer.text("target")),
+        .init(trainer.text("id"), isThere ? nil : .faint), .init(trainer.text("name")),
         .init(words, isThere && sets.isEmpty ? .red : nil), .init(trainer.text("successes")),
         .init("\(failures)", failures > 0 ? .yellow : nil),
         .init(trainer["seconds"]?.double.map { HumanUnits.duration(milliseconds: Int64($0 * 1000)) } ?? "-"),

@@ -6,7 +6,7 @@ import NodeKit
 final class FLServer: Role, HealthReporting, Stateful {
   static let about = About(
     "flserver", version: "1.0.0", "Lets trainers learn together, without seeing their data.")
-  static let needs: [Need] = [.http, .rpc, .store, .blob, .work, .timer, .random, .roles, .metrics]
+  static let needs: [Need] = [.http, .rpc, .store, .blob, .work, .timer, .random, .roles, .metrics, .optional(.peers)]
   static let methods = [
     Method("start(document)", "Begins a session: the sections of its document, as JSON.", begin),
     Method("sessions()", "All sessions, the oldest first.", idempotent: true, sessions),
@@ -27,30 +27,44 @@ final class FLServer: Role, HealthReporting, Stateful {
   func start() throws { try server.start() }
   func health() -> Health { server.health() }
 
-  func begin(_ document: JSON) throws -> JSON { try server.start(document) }
-  func sessions() -> JSON { server.list() }
-  func status(_ session: String) throws -> JSON { try server.status(session) }
+  func begin(_ document: JSON, _ reply: Reply<JSON>) {
+    server.answer(reply.refuse) { [server] in try server.start(document, then: reply.settle) }
+  }
+  func sessions(_ reply: Reply<JSON>) { server.answer(reply.settle) { [server] in server.list() } }
+  func status(_ session: String, _ reply: Reply<JSON>) {
+    server.answer(reply.settle) { [server] in try server.status(session) }
+  }
   func trainers() -> JSON { server.trainerList() }
-  func history(_ session: String, _ after: Int, _ limit: Int, _ reply: Reply<JSON>) throws {
-    try server.events(session, after: after, limit: limit) { result in
-      switch result {
-      case .success(let events): reply.send(events)
-      case .failure(let error): reply.fail(error)
-      }
+  func history(_ session: String, _ after: Int, _ limit: Int, _ reply: Reply<JSON>) {
+    server.answer(reply.refuse) { [server] in
+      try server.events(session, after: after, limit: limit, then: reply.settle)
     }
   }
-  func export(_ session: String, _ round: Int, _ format: String, _ reply: Reply<JSON>) throws {
-    try server.export(session, round, format) { result in
-      switch result {
-      case .success(let made): reply.send(made)
-      case .failure(let error): reply.fail(error)
-      }
-    }
+  func export(_ session: String, _ round: Int, _ format: String, _ reply: Reply<JSON>) {
+    server.answer(reply.refuse) { [server] in try server.export(session, round, format, then: reply.settle) }
   }
-  func stop(_ session: String, _ why: String) throws -> JSON { try server.stop(session, why) }
-  func resume(_ session: String, _ rounds: Int) throws -> JSON { try server.goOn(session, rounds) }
+  func stop(_ session: String, _ why: String, _ reply: Reply<JSON>) {
+    server.answer(reply.refuse) { [server] in try server.stop(session, why, then: reply.send) }
+  }
+  func resume(_ session: String, _ rounds: Int, _ reply: Reply<JSON>) {
+    server.answer(reply.settle) { [server] in try server.goOn(session, rounds) }
+  }
 
   static let stateVersion = 1
   func save() -> JSON { server.saved() }
   func load(_ saved: JSON, version: Int) { server.restore(saved) }
+}
+
+extension Reply<JSON> {
+  fileprivate func settle(_ result: Swift.Result<JSON, RoleError>) {
+    switch result {
+    case .success(let json): send(json)
+    case .failure(let error): fail(error)
+    }
+  }
+
+  /// Of what answers by itself, later.
+  fileprivate func refuse(_ begun: Swift.Result<Void, RoleError>) {
+    if case .failure(let error) = begun { fail(error) }
+  }
 }

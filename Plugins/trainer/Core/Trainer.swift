@@ -1,4 +1,6 @@
 package import NodeKit
+internal import Privacy
+internal import SecureSum
 internal import Tensors
 internal import TrainerWire
 internal import Training
@@ -11,7 +13,7 @@ internal import Training
 package final class Trainer: Role {
   package static let about = About(
     "trainer", version: "1.0.0", "Trains models of federated learning on data that stays on this node.")
-  package static let needs: [Need] = [.timer, .metrics, .work, .rpc]
+  package static let needs: [Need] = [.timer, .metrics, .random, .work, .rpc]
   package static let methods = [
     Method(
       "status()", "The data sets, what is trained now, what waits, and what was done since the start.",
@@ -23,6 +25,7 @@ package final class Trainer: Role {
   private let data = DataShelf()
   private var models: ModelShelf
   private var feedback: ErrorFeedback
+  private let rounds: SecureRounds
   private var tasks: [ObjectIdentifier: TaskCall] = [:]
   private var queue: [TaskCall] = []
   private var atWork: TaskCall?
@@ -30,14 +33,16 @@ package final class Trainer: Role {
   private var kernels = ""
 
   package init(_ context: RoleContext, _ config: TrainerSettings) throws {
+    try config.check()
     (self.context, settings) = (context, config)
     models = ModelShelf(limit: config.keptBytes)
     feedback = ErrorFeedback(limit: config.sessions)
+    rounds = SecureRounds(context)
   }
 
   package func start() throws {
     measures = TrainerMeasures(context.metrics)
-    try data.read(settings.data, heldOut: settings.heldOut, context)
+    try data.read(settings.data, heldOut: settings.heldOut, isProgram: program != nil, context)
     try context.work.run { _ in
       try TrainingEngine(.mlp, batch: 1).kernels
     } then: { [self] in
@@ -46,9 +51,17 @@ package final class Trainer: Role {
     try context.rpc.unary(TrainerMethod.describe) { [unowned self] call, _ in
       try data.whenRead { [self] in describe(call) }
     }
+    try context.rpc.unary(TrainerMethod.secure) { [unowned self] call, request in
+      rounds.answer(request) { result in
+        do { try call.answer(result.get()) } catch { try? call.fail(RoleError(error)) }
+      }
+    }
     try context.rpc.stream(TrainerMethod.train) { [unowned self] in try take($0, .train) }
     try context.rpc.stream(TrainerMethod.validate) { [unowned self] in try take($0, .validate) }
+    try context.rpc.describe(trainerDescriptors)
   }
+
+  private var program: TrainingProgram? { settings.engine == .process ? TrainingProgram(words: settings.program) : nil }
 
   // MARK: What there is
 
@@ -60,7 +73,7 @@ package final class Trainer: Role {
     description.hardware = "\(settings.threads) threads, \(kernels)"
     description.dataSets = data.entries.compactMap { id, entry in
       guard case .there(let data) = entry else { return nil }
-      return .init(id: id, samples: data.training.count, labels: settings.tellsLabels ? data.labels : [])
+      return .init(id: id, samples: data.samples, labels: settings.tellsLabels ? data.labels : [])
     }
     description.models = ModelDescription.shipped.map(\.name)
     description.forms = UpdateForm.Numbers.allCases.map(\.rawValue)
@@ -98,7 +111,13 @@ package final class Trainer: Role {
     let desk = TaskCall.Desk(
       context: context, settings: settings,
       understand: { [unowned self] in
-        let order = try TrainingOrder($0, modelLimit: settings.modelBytes, memoryLimit: settings.memoryBytes)
+        let order = try TrainingOrder(
+          $0, modelLimit: settings.modelBytes, memoryLimit: program == nil ? settings.memoryBytes : nil)
+        guard purpose == .validate || !settings.onlySecure || !$0.secureRound.isEmpty else {
+          throw RoleError(
+            .permissionDenied, "this trainer gives its updates to secure sums only; set secure_aggregation",
+            at: "/session_config/secure_aggregation")
+        }
         if !data.isReading { _ = try data.data(order.settings.dataset) }
         return order
       },
@@ -132,9 +151,11 @@ package final class Trainer: Role {
     queue.removeFirst()
     do {
       let residual = feedback.residual(order.task.session, order.form.text, ticket: order.task.ticket)
-      let job = TrainingJob(
+      var job = TrainingJob(
         purpose: task.purpose, order: order, model: model, data: try data.data(order.settings.dataset),
-        threads: settings.threads, residual: residual, isNew: task.modelIsNew)
+        threads: settings.threads, program: program, residual: residual, isNew: task.modelIsNew)
+      if !order.task.secureRound.isEmpty { job.masking = try rounds.takeMasking(of: order.task.secureRound) }
+      if order.settings.noiseMultiplier > 0 { job.noiseSeed = try context.random.bytes(GaussianNoise.seedSize) }
       atWork = task
       try task.work(job) { [unowned self] result in
         // The place is free when the job is, which may be after its call.

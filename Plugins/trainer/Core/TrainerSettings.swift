@@ -15,7 +15,16 @@ package struct TrainerSettings: RoleConfig {
   @Setting("What this trainer can do, for servers that select by it.", count: 0...64)
   package var capabilities: [String] = []
 
+  @Setting("Whether tasks are refused whose updates the server would see alone: it gets sums of several trainers.")
+  package var onlySecure = false
+
   @Setting("What trains: the engine of this role, or a program of yours.") package var engine = Engine.builtIn
+  @Setting("The program of `engine: process`, and its arguments; see SDK/python/README.md.", count: 0...100)
+  package var program: [String] = []
+  @Setting(
+    "A task that takes longer ends with an error, if its server does not give up sooner.",
+    in: Duration.milliseconds(100)...Duration.seconds(604_800), unit: .seconds)
+  package var longest = Duration.seconds(86_400)
   @Setting("Threads of a training.", in: 1...64) package var threads = 1
 
   @Setting("Tasks that are taken at a time; they are done one after the other.", in: 1...256) package var tasks = 4
@@ -32,4 +41,16 @@ package struct TrainerSettings: RoleConfig {
   package var progress = Duration.milliseconds(500)
 
   package init() {}
+
+  /// What no schema says.
+  func check() throws {
+    guard engine == .process || program.isEmpty else {
+      throw RoleError(
+        .invalidArgument, "a program is there, and it does not train; set `engine: process`", at: "/program")
+    }
+    guard engine == .builtIn || program.first?.isEmpty == false else {
+      throw RoleError(
+        .invalidArgument, "`engine: process` needs a program, such as [python3, train.py]", at: "/program")
+    }
+  }
 }

@@ -1,4 +1,4 @@
-internal import NodeKit
+internal import NodeValues
 
 /// Reads numbers out of bytes that came from outside; nothing is read past the end.
 struct ByteReader {

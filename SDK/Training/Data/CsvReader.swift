@@ -1,4 +1,4 @@
-package import NodeKit
+package import NodeValues
 
 /// Rows of numbers with commas between them; a first line that is not all numbers names the columns.
 package struct CsvReader {
@@ -64,6 +64,12 @@ package struct CsvReader {
 
   /// A data set whose labels are in a column, which is named or, without names, numbered from 0.
   func dataSet(label: String, scale: Float?) throws(RoleError) -> DataSet {
+    let (samples, classes) = try table(label: label)
+    return try samples.dataSet(classes, scale: scale)
+  }
+
+  /// The same, as numbers.
+  func table(label: String) throws(RoleError) -> (NumberArray, [Int32]) {
     guard let place = columns.firstIndex(of: label) else {
       let known = columns.prefix(20).joined(separator: ", ")
       throw RoleError(.notFound, "there is no column `\(label)`; there are \(known)\(columns.count > 20 ? " …" : "")")
@@ -78,8 +84,7 @@ package struct CsvReader {
       samples += numbers[(start + place + 1)..<(start + columns.count)]
     }
     let classes = try NumberArray(shape: [rows], numbers: labels, areBytes: false).labels()
-    return try NumberArray(shape: [rows, columns.count - 1], numbers: samples, areBytes: false)
-      .dataSet(classes, scale: scale)
+    return (NumberArray(shape: [rows, columns.count - 1], numbers: samples, areBytes: false), classes)
   }
 }
 

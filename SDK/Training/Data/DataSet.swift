@@ -1,4 +1,4 @@
-package import NodeKit
+package import NodeValues
 
 /// Samples, one after the other, with the class of each.
 package struct DataSet: Sendable {

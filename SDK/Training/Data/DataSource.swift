@@ -1,5 +1,5 @@
 internal import CTraining
-package import NodeKit
+package import NodeValues
 
 /// Where a client's samples come from, as its configuration says:
 ///
@@ -51,29 +51,40 @@ package struct DataSource: Sendable, Equatable {
 
   /// Reads and checks all of it. It blocks and takes its time: for threads of the pool.
   package func load() throws(RoleError) -> DataSet {
+    let (array, classes) = try read()
+    do { return try array.dataSet(classes, scale: scale) } catch {
+      throw RoleError(error.status, error.message, at: path)
+    }
+  }
+
+  /// The numbers as the file has them, and the class of each sample.
+  package func read() throws(RoleError) -> (samples: NumberArray, labels: [Int32]) {
     switch format {
     case .synthetic:
-      return SyntheticImages(classes: classes, seed: UInt64(seed)).samples(count, stream: UInt64(stream), noise: noise)
+      let images = SyntheticImages(classes: classes, seed: UInt64(seed))
+      let set = images.samples(count, stream: UInt64(stream), noise: noise)
+      let side = SyntheticImages.side
+      return (NumberArray(shape: [set.count, side, side], numbers: set.samples, areBytes: false), set.labels)
     case .npz:
       return try read(path) { bytes throws(RoleError) in
         let file = try NpzReader(bytes)
-        return try file.array(samples).dataSet(file.array(labels).labels(), scale: scale)
+        return (try file.array(samples), try file.array(labels).labels())
       }
     case .npy:
       return try pair { bytes throws(RoleError) in try NumberArray(npy: bytes) }
     case .idx:
       return try pair { bytes throws(RoleError) in try NumberArray(idx: bytes) }
     case .csv:
-      return try read(path) { bytes throws(RoleError) in try CsvReader(bytes).dataSet(label: labels, scale: scale) }
+      return try read(path) { bytes throws(RoleError) in try CsvReader(bytes).table(label: labels) }
     }
   }
 
   /// Samples and labels in two files.
   private func pair(
     _ array: (ArraySlice<UInt8>) throws(RoleError) -> NumberArray
-  ) throws(RoleError) -> DataSet {
+  ) throws(RoleError) -> (NumberArray, [Int32]) {
     let classes = try read(labels) { bytes throws(RoleError) in try array(bytes).labels() }
-    return try read(path) { bytes throws(RoleError) in try array(bytes).dataSet(classes, scale: scale) }
+    return (try read(path) { bytes throws(RoleError) in try array(bytes) }, classes)
   }
 
   /// Errors get the file's path as their place.

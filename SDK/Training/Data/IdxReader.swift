@@ -1,5 +1,5 @@
 internal import CTraining
-package import NodeKit
+package import NodeValues
 
 /// The format of the MNIST files: two zeros, a type, the dimensions, each in four bytes, and the numbers, the highest
 /// byte first. As it is or packed with gzip.

@@ -1,4 +1,4 @@
-package import NodeKit
+package import NodeValues
 
 /// NumPy's .npy, versions 1 to 3: a magic word, a header that is a dictionary of Python, and the numbers.
 extension NumberArray {

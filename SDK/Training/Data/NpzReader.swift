@@ -1,5 +1,5 @@
 internal import CTraining
-package import NodeKit
+package import NodeValues
 
 /// NumPy's .npz: a zip file with one .npy for each array, stored or deflated. Of the zip format no more is read than
 /// numpy.savez and numpy.savez_compressed write.

@@ -1,4 +1,4 @@
-internal import NodeKit
+internal import NodeValues
 
 /// Numbers from a file, with the shape that it gives them.
 package struct NumberArray: Sendable, Equatable {
@@ -6,6 +6,10 @@ package struct NumberArray: Sendable, Equatable {
   package var numbers: [Float]
   /// Bytes are pixels, from 0 to 255.
   package var areBytes: Bool
+
+  package init(shape: [Int], numbers: [Float], areBytes: Bool) {
+    (self.shape, self.numbers, self.areBytes) = (shape, numbers, areBytes)
+  }
 
   /// Of one file. A network's input is smaller by far.
   static let limit = 1 << 30

@@ -1,5 +1,5 @@
 internal import CTraining
-package import NodeKit
+package import NodeValues
 
 /// Shares a data set out among clients: for each of them, the places of its samples in rising order. A seed gives the
 /// same shares again.

@@ -1,5 +1,5 @@
 internal import CTraining
-internal import NodeKit
+internal import NodeValues
 
 /// How a model did on some samples.
 package struct Score: Sendable, Equatable {

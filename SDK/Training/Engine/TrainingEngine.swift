@@ -1,5 +1,5 @@
 internal import CTraining
-package import NodeKit
+package import NodeValues
 
 /// A network with its parameters and what its optimiser remembers. It belongs to one job at a time: a role makes it,
 /// lends it to a job of the pool, and touches it again when the job has ended.

@@ -1,4 +1,4 @@
-internal import NodeKit
+internal import NodeValues
 
 /// The members of an object, each of which is taken once; what is left at the end is a mistake.
 struct ModelFields {

@@ -1,4 +1,4 @@
-package import NodeKit
+package import NodeValues
 
 /// Reads a model from a manifest or a model file:
 ///

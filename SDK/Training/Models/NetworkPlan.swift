@@ -1,5 +1,5 @@
 package import CTraining
-package import NodeKit
+package import NodeValues
 
 /// A model as the engine takes it: one layer after the other, each with the layers that it reads and its name, which is
 /// its place in the list, so that tensors are called as in a PyTorch `Sequential`: "0.weight", "3.body.1.bias".

@@ -4,6 +4,8 @@ internal import NodeKit
 extension SessionDocument {
   /// How the session goes on.
   func plan() throws -> Plan {
+    try checkSecure()
+    try checkPrivacy()
     var plan = Plan()
     let session = sessionConfig, server = serverTrainingConfig, arguments = session.clientSelectionArgs
     plan.rounds = server.numTrainingRounds
@@ -15,6 +17,7 @@ extension SessionDocument {
     plan.overSelection = arguments.overSelection
     plan.targetAccuracy = session.targetAccuracy
     plan.pace = try pace()
+    plan.isSecure = session.secureAggregation
     plan.chooser = Self.role(session.clientSelection)
     plan.selection = try selection()
     guard plan.chooser == nil || plan.pace == .synchronous else {

@@ -39,6 +39,13 @@ public struct SessionSection: RoleConfig {
     "How updates are sent: f32, f16, bf16, int8 or qsgd, and after a + each: delta, top0.01 (the share that is sent), zstd3 (a level).",
     length: 1...64)
   public var updateForm = "f32"
+  @Setting("The server sees no trainer's update, but only the sum of all (Bonawitz and others, 2017).")
+  public var secureAggregation = false
+  @Setting("Of secure aggregation.") public var secureAggregationArgs = SecureArguments()
+  @Setting(
+    "With noise: epsilon is told for this delta, which is to be far below one in the number of trainers.",
+    in: 1e-15...0.1)
+  public var privacyDelta = 1e-5
   public init() {}
 }
 
@@ -112,6 +119,14 @@ public struct ClientSection: RoleConfig {
   @Setting("Pulls weights towards zero.", in: 0...10) public var weightDecay = 0.0
   @Setting("FedProx: pulls weights towards the model of the round (Li and others, 2020).", in: 0...100) public
     var proximal = 0.0
+  @Setting(
+    "Differential privacy: the greatest length of an update, as a difference; longer ones are shortened, and all count the same. 0: none is.",
+    in: 0...1e6)
+  public var clip = 0.0
+  @Setting(
+    "Normal noise that each trainer adds to its update, in clips. The noise of a sum of n is sqrt(n) times that.",
+    in: 0...1000)
+  public var noiseMultiplier = 0.0
   public init() {}
 }
 

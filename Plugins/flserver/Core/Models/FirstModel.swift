@@ -81,7 +81,7 @@ enum FirstModel {
     } then: { made in
       do {
         let (bytes, layout) = try made.get()
-        try context.blobs.put(bytes, as: name, mediaType: "application/octet-stream") { stored in
+        try context.blobs.put(bytes, as: name) { stored in
           done(
             stored.map {
               (ModelFile(object: $0.sha256, start: bytes.count - 4 * layout.count, count: layout.count), layout)

@@ -55,9 +55,24 @@ final class ModelExporter {
 }
 
 extension ModelExporter {
-  fileprivate static func converted(_ file: [UInt8], _ description: ModelDescription?, _ format: Format) throws
-    -> [UInt8]
-  {
-    throw RoleError(.unimplemented, "not merged yet")
+  private static func converted(
+    _ file: [UInt8], _ description: ModelDescription?, _ format: Format
+  ) throws -> [UInt8] {
+    let tensors = try tensors(file)
+    guard format == .onnx else { return try ModelExport.npz(tensors) }
+    guard let description else {
+      throw RoleError(
+        .failedPrecondition, "only trainers know this model, so there is no graph of it; take safetensors")
+    }
+    return try ModelExport.onnx(description, tensors)
+  }
+
+  private static func tensors(_ file: [UInt8]) throws -> [TrainedTensor] {
+    do {
+      let weights = try Weights(Safetensors(file)), numbers = weights.buffer.array
+      return weights.layout.tensors.map {
+        TrainedTensor(name: $0.name, shape: $0.shape, values: Array(numbers[$0.offset..<$0.offset + $0.count]))
+      }
+    } catch { throw RoleError(.dataLoss, "\(error)") }
   }
 }

@@ -12,9 +12,13 @@ struct SessionRecord: Equatable {
   var end = ""
   /// In milliseconds since 1970.
   var began: Int64 = 0
+  /// The models of the last versions, as far as updates may still rest on them.
+  var recent: [Int: ModelFile]
   /// Models of versions that are kept.
   var checkpoints: [Int: ModelFile] = [:]
   var tiers: [Int: Tier] = [:]
+  /// What was spent of privacy.
+  var privacy: JSON?
 
   /// The newest model of a tier, and how many it has made.
   struct Tier: Equatable {
@@ -25,7 +29,8 @@ struct SessionRecord: Equatable {
   static func prefix(_ id: String) -> String { "session/\(id)/" }
 
   func uses(_ object: String) -> Bool {
-    model.object == object || moments?.object == object || checkpoints.values.contains { $0.object == object }
+    model.object == object || moments?.object == object || recent.values.contains { $0.object == object }
+      || checkpoints.values.contains { $0.object == object }
       || tiers.values.contains { $0.model.object == object }
   }
 
@@ -35,17 +40,30 @@ struct SessionRecord: Equatable {
       ("last_ticket", JSON(lastTicket)), ("end", .string(end)), ("began", .int(began)),
     ])
     object["moments"] = moments?.json
-    object["checkpoints"] = .array(
-      checkpoints.sorted { $0.key < $1.key }.map { ["version": .int(Int64($0.key)), "model": $0.value.json] })
+    object["recent"] = Self.json(recent)
+    object["checkpoints"] = Self.json(checkpoints)
     object["tiers"] = .array(
       tiers.sorted { $0.key < $1.key }.map {
         ["tier": .int(Int64($0.key)), "steps": .int(Int64($0.value.steps)), "model": $0.value.model.json]
       })
+    object["privacy"] = privacy
     return .object(object)
   }
 
   init(document: JSON, model: ModelFile, began: Int64) {
-    (self.document, self.model, self.began) = (document, model, began)
+    (self.document, self.model, self.began, recent) = (document, model, began, [0: model])
+  }
+
+  private static func json(_ models: [Int: ModelFile]) -> JSON {
+    .array(models.sorted { $0.key < $1.key }.map { ["version": .int(Int64($0.key)), "model": $0.value.json] })
+  }
+
+  private static func models(_ json: JSON?) -> [Int: ModelFile] {
+    var models: [Int: ModelFile] = [:]
+    for item in json?.array ?? [] {
+      if let version = item["version"]?.int, let model = ModelFile(item["model"]) { models[Int(version)] = model }
+    }
+    return models
   }
 
   init(_ json: JSON) throws {
@@ -54,10 +72,9 @@ struct SessionRecord: Equatable {
       let began = json["began"]?.int
     else { throw RoleError(.dataLoss, "a session's record is none of this version") }
     (self.document, self.version, self.model) = (document, Int(version), model)
+    privacy = json["privacy"]
     (lastTicket, self.end, self.began, moments) = (last, end, began, ModelFile(json["moments"]))
-    for item in json["checkpoints"]?.array ?? [] {
-      if let version = item["version"]?.int, let model = ModelFile(item["model"]) { checkpoints[Int(version)] = model }
-    }
+    (recent, checkpoints) = (Self.models(json["recent"]), Self.models(json["checkpoints"]))
     for item in json["tiers"]?.array ?? [] {
       guard let tier = item["tier"]?.int, let steps = item["steps"]?.int, let model = ModelFile(item["model"]) else {
         throw RoleError(.dataLoss, "a session's record is none of this version")

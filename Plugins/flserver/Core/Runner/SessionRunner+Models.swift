@@ -5,16 +5,33 @@ internal import TrainerWire
 // How updates become the next model.
 extension SessionRunner {
   func make(_ step: Step) {
-    guard let base = models[session.version] else { return }
+    guard let base = record.recent[session.version] else { return }
+    if let secure { return open(step, base, secure) }
     let sources = step.updates.map { update in
       Combiner.Source(
         file: ModelFile(object: update.object, start: update.start, count: layout.count), samples: update.samples,
-        age: session.version - update.version, base: models[update.version])
+        age: session.version - update.version, base: record.recent[update.version])
     }
     let began = now
     combine(aggregation, base, sources, "model-\(step.version)") { [self] made in
       if case .tiers(let share) = aggregation { return weigh(made, step, began, share) }
       finish(made, of: step, began)
+    }
+  }
+
+  /// Of the sum, as if it were one trainer's.
+  private func open(_ step: Step, _ base: ModelFile, _ secure: SecureSession) {
+    let began = now
+    secure.open(step, base: base, name: "\(prefix)sum-\(step.version)") { [self] result in
+      switch result {
+      case .failure(let error): finish(.failure(error), of: step, began)
+      case .success(let sum):
+        let source = Combiner.Source(file: sum.file, samples: sum.weight)
+        combine(aggregation, base, [source], "model-\(step.version)") { [self] made in
+          finish(made, of: step, began)
+          remove(sum.file.object)
+        }
+      }
     }
   }
 
@@ -38,8 +55,8 @@ extension SessionRunner {
     let weights = Self.tierWeights(known.map(\.value.steps))
     let sources = known.map { Combiner.Source(file: $0.value.model, samples: 1) }
     combine(.weighed(weights), tier.model, sources, "tiers-\(step.version)") { [self] made in
+      if let old, case .success = made { outdated.append(old.model.object) }
       finish(made, of: step, began)
-      if let old, case .success = made { remove(old.model.object) }
     }
   }
 
@@ -52,6 +69,8 @@ extension SessionRunner {
   }
 
   private func finish(_ made: Result<Combiner.Made, RoleError>, of step: Step, _ began: Int64) {
+    // Its updates stay on the disk: whoever goes on with the session makes the same of them.
+    guard session.end == nil else { return throwAway(made) }
     switch made {
     case .success(let made): keep(made, of: step, took: now - began)
     case .failure(let error):
@@ -60,23 +79,39 @@ extension SessionRunner {
     }
   }
 
+  private func throwAway(_ made: Result<Combiner.Made, RoleError>) {
+    guard case .success(let made) = made else { return }
+    for object in [made.model.object, made.moments?.object].compactMap({ $0 }) { remove(object) }
+  }
+
   private func keep(_ made: Combiner.Made, of step: Step, took: Int64) {
-    let oldMoments = record.moments
+    if let old = record.moments { outdated.append(old.object) }
     (record.version, record.model, record.moments) = (step.version, made.model, made.moments)
-    models[step.version] = made.model
+    record.recent[step.version] = made.model
     if step.version % document.sessionConfig.checkpointInterval == 0 { record.checkpoints[step.version] = made.model }
-    let forgotten = oldCheckpoints()
+    forgetOldModels()
+    outdated += step.updates.map(\.object)
+    spendPrivacy(step)
     write { [self] commit in
       putRecord(&commit)
       for update in step.updates { commit.delete(updateKey(update.ticket)) }
     } then: { [self] in
-      forgetOldModels()
       tellModel(step, took)
       happened(.stepped(version: step.version))
-      for update in step.updates { remove(update.object) }
-      for object in forgotten { remove(object) }
-      if let oldMoments { remove(oldMoments.object) }
+      // Only now does the disk say that they are not needed.
+      for object in outdated { remove(object) }
+      outdated = []
     }
+  }
+
+  private func spendPrivacy(_ step: Step) {
+    guard ledger != nil else { return }
+    let there = trainers.candidates(for: document).count, plan = session.plan
+    ledger?.stepped(
+      updates: step.updates.count,
+      share: plan.chooser == nil ? plan.selection.chance(ofBeingAmong: asked, of: there) : 1)
+    record.privacy = ledger?.json
+    asked = 0
   }
 
   private func tellModel(_ step: Step, _ took: Int64) {
@@ -86,27 +121,23 @@ extension SessionRunner {
       "event": "model", "version": .int(Int64(step.version)), "updates": .int(Int64(step.updates.count)),
       "samples": .int(Int64(samples)), "training_loss": .double(loss), "ms": .int(took / 1_000_000),
       "sha256": .string(record.model.object),
+      "epsilon": ledger.map { .double($0.epsilon) } ?? .null,
     ])
   }
 
-  /// Checkpoints past those that are kept are none any more.
-  private func oldCheckpoints() -> [String] {
-    let keeps = document.sessionConfig.checkpointsKept
-    return record.checkpoints.keys.sorted().dropLast(keeps).compactMap {
-      record.checkpoints.removeValue(forKey: $0)?.object
-    }
-  }
-
-  /// All but those that updates may still rest on.
+  /// Checkpoints past those that are kept, and models that no update may still rest on.
   private func forgetOldModels() {
+    for version in record.checkpoints.keys.sorted().dropLast(document.sessionConfig.checkpointsKept) {
+      outdated.append(record.checkpoints.removeValue(forKey: version)!.object)
+    }
     let keeps = session.plan.pace == .synchronous ? 1 : session.plan.stalenessLimit + 1
-    for version in models.keys.sorted() where version <= record.version - keeps {
-      remove(models.removeValue(forKey: version)!.object)
+    for version in record.recent.keys.sorted() where version <= record.version - keeps {
+      outdated.append(record.recent.removeValue(forKey: version)!.object)
     }
   }
 
   func look(at version: Int) {
-    guard let model = models[version] else { return }
+    guard let model = record.recent[version] else { return }
     validate(model) { [self] quality in
       if let quality {
         tell([

@@ -1,4 +1,5 @@
 internal import NodeKit
+internal import SecureSum
 internal import Tensors
 internal import TrainerWire
 
@@ -8,17 +9,22 @@ extension SessionRunner {
   private static let ticketsAtOnce: UInt64 = 1000
 
   func ask(_ ticket: Ticket) {
-    guard ticket.number > record.lastTicket else { return begin(ticket) }
+    guard ticket.number > record.lastTicket else { return numbered(ticket) }
     record.lastTicket = ticket.number + Self.ticketsAtOnce
     write { [self] in
       putRecord(&$0)
     } then: { [self] in
-      begin(ticket)
+      numbered(ticket)
     }
   }
 
-  private func begin(_ ticket: Ticket) {
-    guard let model = models[ticket.version] else {
+  private func numbered(_ ticket: Ticket) {
+    asked += 1
+    if let secure { secure.join(ticket) } else { begin(ticket) }
+  }
+
+  func begin(_ ticket: Ticket) {
+    guard let model = record.recent[ticket.version] else {
       return happened(.failed(ticket: ticket.number, reason: "the model \(ticket.version) has gone"))
     }
     guard form.takesBase else { return begin(ticket, model, base: nil) }
@@ -55,12 +61,14 @@ extension SessionRunner {
     // The same for the same trainer and version whatever was asked before, so that a resumed session learns the same.
     task.seed = Dice.mixed(UInt64(session.plan.seed), ticket.trainer, ticket.version)
     let left = max(1, ticket.deadline - now)
+    task.secureRound = secure?.plan?.round ?? ""
     return TrainerCall.Work(
-      task: task, model: model, layout: layout, form: form, base: base, name: "\(prefix)\(ticket.number)",
+      task: task, model: model, layout: layout, form: form, base: base, masked: secure?.plan?.bytes,
+      name: "\(prefix)\(ticket.number)",
       timeout: .nanoseconds(left))
   }
 
-  private func answered(_ ticket: Ticket, _ result: Result<TrainerCall.Arrival, RoleError>) {
+  func answered(_ ticket: Ticket, _ result: Result<TrainerCall.Arrival, RoleError>) {
     calls[ticket.number] = nil
     progress[ticket.number] = nil
     switch result {
@@ -79,12 +87,14 @@ extension SessionRunner {
 
   private func keep(_ arrival: TrainerCall.Arrival, of ticket: Ticket) {
     trainers[ticket.trainer]?.brought(arrival)
+    // Masked, it tells nothing of how good it is.
+    if secure != nil { trainers[ticket.trainer]?.loss = nil }
     // Late: the ticket is closed.
     guard session.open[ticket.number] == ticket else { return remove(arrival.file.object) }
     let update = Update(
       ticket: ticket.number, trainer: ticket.trainer, version: ticket.version, group: ticket.group,
       object: arrival.file.object, start: arrival.file.start, samples: arrival.quality.samples,
-      loss: arrival.quality.loss)
+      loss: secure == nil ? arrival.quality.loss : nil)
     do {
       try context.store.commit { [self] in
         $0.put(updateKey(update.ticket), update.json)
@@ -98,6 +108,10 @@ extension SessionRunner {
   }
 
   private func stored(_ update: Update, _ arrival: TrainerCall.Arrival) {
+    do { if session.open[update.ticket] != nil { try secure?.stored(update.trainer) } } catch {
+      discard([update])
+      return happened(.failed(ticket: update.ticket, reason: "\(error)"))
+    }
     tell([
       "event": "update", "trainer": .string(update.trainer), "version": .int(Int64(update.version)),
       "ticket": JSON(update.ticket), "samples": .int(Int64(update.samples)), "loss": .double(arrival.quality.loss),
@@ -105,6 +119,15 @@ extension SessionRunner {
       "bytes": .int(Int64(arrival.bytes)),
     ])
     happened(.stored(update))
+  }
+
+  /// What is in no model, and will be in none.
+  func discard(_ updates: [Update]) {
+    write { [self] commit in
+      for update in updates { commit.delete(updateKey(update.ticket)) }
+    } then: { [self] in
+      for update in updates { remove(update.object) }
+    }
   }
 
   func updateKey(_ ticket: UInt64) -> String { "\(prefix)update/\(ticket)" }

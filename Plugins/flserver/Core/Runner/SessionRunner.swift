@@ -19,10 +19,17 @@ final class SessionRunner {
   var calls: [UInt64: TrainerCall] = [:]
   /// Of the tickets that are open: how far, and how good.
   var progress: [UInt64: (share: Double, loss: Double)] = [:]
-  /// The models of the last versions, as far as updates may still begin with them.
-  var models: [Int: ModelFile]
+  /// Objects that are not needed when the record is on the disk.
+  var outdated: [String] = []
   /// The same in memory, where updates are differences.
   let bases: BaseModels
+  /// Rounds of which only the sum is seen.
+  private(set) var secure: SecureSession?
+  var ledger: PrivacyLedger?
+  /// How many trainers were asked for the version that is made now.
+  var asked = 0
+  /// Updates of rounds that were cut off; masked, they are of no use.
+  private var stale: [Update] = []
   private var isWriting = false
   private var todo: [SessionEffect] = []
   /// Told what happens, for the history.
@@ -40,8 +47,17 @@ final class SessionRunner {
     aggregation = try document.aggregation()
     form = try document.form()
     bases = BaseModels(context.blobs, layout)
-    session = Session(try document.plan(), version: record.version, waiting: waiting, lastTicket: record.lastTicket)
-    models = [record.version: record.model]
+    let plan = try document.plan()
+    session = Session(
+      plan, version: record.version, waiting: plan.isSecure ? [] : waiting, lastTicket: record.lastTicket)
+    ledger = PrivacyLedger(document)
+    try ledger?.restore(record.privacy)
+    if plan.isSecure {
+      stale = waiting
+      secure = SecureSession(context, id, document, trainers, count: layout.count)
+      secure?.train = { [weak self] in self?.begin($0) }
+      secure?.failed = { [weak self] in self?.answered($0, .failure($1)) }
+    }
   }
 
   var now: Int64 { context.now.nanoseconds }
@@ -49,6 +65,11 @@ final class SessionRunner {
 
   /// Time has passed, or who is there has changed.
   func look() {
+    if !stale.isEmpty {
+      let old = stale
+      stale = []
+      discard(old)
+    }
     happened(.candidates(trainers.candidates(for: document)))
   }
 
@@ -68,9 +89,12 @@ final class SessionRunner {
       case .cancel(let ticket, let why): cancel(ticket, why)
       case .step(let step): make(step)
       case .validate(let version): look(at: version)
+      case .discard(let updates): discard(updates)
       case .end(let end): finish(end)
       }
     }
+    // All of a round have been asked for.
+    if !isWriting { secure?.begin() }
   }
 
   func write(_ build: @escaping (inout StoreCommit) -> Void, then: @escaping () -> Void) {
@@ -95,7 +119,7 @@ final class SessionRunner {
   /// Objects have the name of what is in them, so two updates, or an update and a model, can be the same one.
   func remove(_ object: String) {
     let isUsed =
-      models.values.contains { $0.object == object } || session.waiting.contains { $0.object == object }
+      session.waiting.contains { $0.object == object }
       || record.uses(object)
     if !isUsed { try? context.blobs.remove(object) { _ in } }
   }

@@ -4,7 +4,10 @@ public import NodeKit
 extension LearningServer {
   private static let historyLimit = 1_000
 
-  public func start(_ document: JSON) throws -> JSON { try begin(document).summary(context.now.nanoseconds) }
+  /// Answers when the disk has it, so that no kill makes it undone.
+  public func start(_ document: JSON, then done: @escaping (Result<JSON, RoleError>) -> Void) throws {
+    try begin(document) { [self] begun in done(begun.map { $0.summary(context.now.nanoseconds) }) }
+  }
 
   public func list() -> JSON {
     .array(
@@ -16,13 +19,14 @@ extension LearningServer {
 
   public func trainerList() -> JSON { .array(trainers.inOrder.map(\.json)) }
 
-  public func stop(_ id: String, _ why: String) throws -> JSON {
+  /// Answers when it is over, and the disk says so.
+  public func stop(_ id: String, _ why: String, then done: @escaping (JSON) -> Void) throws {
     let session = try session(id)
     guard !session.isOver else {
       throw RoleError(.failedPrecondition, "the session `\(id)` is over: \(session.words)")
     }
+    session.whenOver.append { [context] _ in done(session.summary(context.now.nanoseconds)) }
     session.stop(why.isEmpty ? "somebody asked for it" : why)
-    return session.summary(context.now.nanoseconds)
   }
 
   public func goOn(_ id: String, _ rounds: Int) throws -> JSON {

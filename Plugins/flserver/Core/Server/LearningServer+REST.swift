@@ -7,7 +7,7 @@ extension LearningServer {
   func addRoutes() throws {
     try route("POST", "/sessions") { [unowned self] request in
       try readDocument(request) { [self] document in
-        try request.answer(201, json: start(document))
+        try start(document) { Self.answer(request, 201, $0) }
       }
     }
     try route("GET", "/sessions") { [unowned self] in try $0.answer(json: list()) }
@@ -18,7 +18,9 @@ extension LearningServer {
     try one("GET", "/history") { [unowned self] in try sendHistory($0, $1) }
     try one("GET", "/events") { [unowned self] in try session($1).history.watch($0) }
     try one("GET", "/model") { [unowned self] in try sendModel($0, $1) }
-    try one("POST", "/stop") { [unowned self] in try $0.answer(json: stop($1, $0.queryValue("why") ?? "")) }
+    try one("POST", "/stop") { [unowned self] request, id in
+      try stop(id, request.queryValue("why") ?? "") { try? request.answer(json: $0) }
+    }
     try one("POST", "/resume") { [unowned self] request, id in
       let rounds = try Self.number(request, "rounds", 0)
       try request.answer(json: goOn(id, rounds))
@@ -40,6 +42,13 @@ extension LearningServer {
     var answer = JSONObject([("error", .string(error.message))])
     if !error.place.isEmpty { answer["place"] = .string(error.place) }
     try request.answer(error.httpStatus, json: .object(answer))
+  }
+
+  private static func answer(_ request: HTTPRequest, _ status: Int, _ result: Result<JSON, RoleError>) {
+    switch result {
+    case .success(let json): try? request.answer(status, json: json)
+    case .failure(let error): try? refuse(request, error)
+    }
   }
 
   private static func number(_ request: HTTPRequest, _ name: String, _ usual: Int) throws -> Int {
@@ -64,31 +73,36 @@ extension LearningServer {
           400, json: ["message": "Invalid request", "error": "federated_learning_config is missing"])
       }
       let wanted = command["session_id"]?.string ?? document["session_config"]?["session_id"]?.string ?? ""
-      let goesOn = command["restore"]?.bool == true || command["revive"]?.bool == true
-      let session: LearningSession
       do {
-        session = goesOn ? try resume(wanted, rounds: nil) : try begin(document.named(wanted))
+        if command["restore"]?.bool == true || command["revive"]?.bool == true {
+          return try answerAtItsEnd(request, resume(wanted, rounds: nil))
+        }
+        try begin(document.named(wanted)) { [self] begun in
+          switch begun {
+          case .success(let session): try? answerAtItsEnd(request, session)
+          case .failure(let error): try? Self.refuse(request, error)
+          }
+        }
       } catch let error as RoleError where error.status == .alreadyExists {
-        return try request.answer(
+        try request.answer(
           400, json: ["message": "A session is already running", "error": .string(error.message)])
       }
-      guard !trainers.candidates(for: session.document).isEmpty else {
-        session.stop("no trainer is there")
-        return try request.answer(
-          400,
-          json: [
-            "message": "No active clients",
-            "error": .string("nobody has the data `\(session.document.clientTrainingConfig.dataset)`"),
-          ])
-      }
-      var hasGone = false
-      request.whenFailed { _ in hasGone = true }
-      session.whenOver.append { words in
-        guard !hasGone else { return }
-        let message = words.hasPrefix("failed") ? "Session \(session.id) \(words)" : "Session \(session.id) finished"
-        try? request.answer(
-          words.hasPrefix("failed") ? 500 : 200, json: ["message": .string(message), "how": .string(words)])
-      }
+    }
+  }
+
+  private func answerAtItsEnd(_ request: HTTPRequest, _ session: LearningSession) throws {
+    guard !trainers.candidates(for: session.document).isEmpty else {
+      session.stop("no trainer is there")
+      let words = "nobody has the data `\(session.document.clientTrainingConfig.dataset)`"
+      return try request.answer(400, json: ["message": "No active clients", "error": .string(words)])
+    }
+    var hasGone = false
+    request.whenFailed { _ in hasGone = true }
+    session.whenOver.append { words in
+      guard !hasGone else { return }
+      let failed = words.hasPrefix("failed")
+      let message = "Session \(session.id) \(failed ? words : "finished")"
+      try? request.answer(failed ? 500 : 200, json: ["message": .string(message), "how": .string(words)])
     }
   }
 

@@ -14,6 +14,7 @@ public final class LearningServer {
   private var measures: ServerMeasures?
   private(set) var sessions: [String: LearningSession] = [:]
   private(set) var isLoaded = false
+  private var whenLoaded: [() -> Void] = []
   /// Sessions of the build before this one that were under way: they go on whatever the settings say.
   private var handedOver: Set<String> = []
 
@@ -33,11 +34,24 @@ public final class LearningServer {
     try addRoutes()
     try load()
     try finder.start()
+    sayWhere()
     // Deadlines of rounds pass whether or not anybody comes.
     try context.timer.every(Self.lookEvery) { [unowned self] in lookAtSessions() }
     try context.timer.every(Self.pingEvery) { [unowned self] in
       for session in sessions.values { session.history.ping() }
     }
+  }
+
+  /// What somebody at another machine has to type.
+  private func sayWhere() {
+    guard let own = try? context.peers.nodes().first(where: \.isSelf), !own.address.isEmpty else { return }
+    let listener = settings.listener.isEmpty ? "data" : settings.listener
+    if let port = own.ports[listener] {
+      context.log.info("sessions are begun here by hostctl fl, and by REST at http://\(own.address):\(port)")
+    }
+    guard settings.trainersFrom == "gateway" else { return }
+    context.log.info(
+      "trainers on other machines: nodehost manifests/flotilla/client.yaml --peer \(own.id)=\(own.address)")
   }
 
   private func lookAtSessions() {
@@ -57,19 +71,20 @@ public final class LearningServer {
   // MARK: The disk
 
   private func load() throws {
-    var found: [(String, JSON)] = []
+    var found: [(String, JSON)] = [], updates: Set<String> = []
     try context.store.scan(prefix: "session/") { (stored: Stored<JSON>) in
       let parts = stored.name.split(separator: "/")
       if parts.count == 3, parts[2] == "record" { found.append((String(parts[1]), stored.value)) }
+      if parts.count == 4, parts[2] == "update" { updates.insert(try Update(stored.value).object) }
     } then: { [self] scanned in
       switch scanned {
-      case .success: loadHistories(found)
+      case .success: loadHistories(found, updates)
       case .failure(let error): context.fail(error.status, "the sessions cannot be read: \(error.message)")
       }
     }
   }
 
-  private func loadHistories(_ records: [(String, JSON)]) {
+  private func loadHistories(_ records: [(String, JSON)], _ updates: Set<String>) {
     var last: [String: (number: Int64, validated: JSON?)] = [:]
     do {
       try context.store.scan(prefix: "history/") { (stored: Stored<JSON>) in
@@ -81,10 +96,28 @@ public final class LearningServer {
         if case .failure(let error) = scanned {
           return context.fail(error.status, "the sessions' histories cannot be read: \(error.message)")
         }
-        for (id, record) in records { revive(id, record, last[id]) }
-        isLoaded = true
+        sweep(records.compactMap { try? SessionRecord($0.1) }, updates) { [self] in
+          for (id, record) in records { revive(id, record, last[id]) }
+          isLoaded = true
+          let waiting = whenLoaded
+          whenLoaded = []
+          for ask in waiting { ask() }
+        }
       }
     } catch { context.fail(.internal, "the sessions' histories cannot be read: \(error)") }
+  }
+
+  /// What a kill has left on the disk that nothing speaks of.
+  private func sweep(_ records: [SessionRecord], _ updates: Set<String>, then done: @escaping () -> Void) {
+    do {
+      try context.blobs.list { [self] listed in
+        for blob in (try? listed.get()) ?? [] where blob.mediaType != ModelIntake.mediaType {
+          let isUsed = updates.contains(blob.sha256) || records.contains { $0.uses(blob.sha256) }
+          if !isUsed { try? context.blobs.remove(blob.sha256) { _ in } }
+        }
+        done()
+      }
+    } catch { done() }
   }
 
   private func revive(_ id: String, _ json: JSON, _ last: (number: Int64, validated: JSON?)?) {
@@ -101,7 +134,8 @@ public final class LearningServer {
   private func make(
     _ id: String, _ document: SessionDocument, _ next: Int64, _ validated: JSON?, _ record: SessionRecord?
   ) throws -> LearningSession {
-    let history = SessionHistory(context, session: id, next: next, last: validated) { [measures] in measures?.count($0) }
+    let history = SessionHistory(context, session: id, next: next, last: validated) { [measures] in measures?.count($0)
+    }
     return try LearningSession(
       context, id, document, history, trainers, tester, modelLimit: settings.modelBytes, record: record)
   }
@@ -138,7 +172,7 @@ public final class LearningServer {
   }
 
   /// Begins a session that nobody has begun before.
-  func begin(_ json: JSON) throws -> LearningSession {
+  func begin(_ json: JSON, then done: @escaping (Result<LearningSession, RoleError>) -> Void) throws {
     guard isLoaded else { throw RoleError(.unavailable, "the server still reads its sessions; ask again in a moment") }
     let document = try SessionDocument(reading: json), id = document.sessionConfig.sessionId
     try Self.check(id)
@@ -152,8 +186,11 @@ public final class LearningServer {
     try requireRoom()
     let session = try make(id, document, 1, nil, nil)
     sessions[id] = session
-    session.begin()
-    return session
+    session.begin { [self] failure in
+      guard let failure else { return done(.success(session)) }
+      sessions[id] = nil
+      done(.failure(failure))
+    }
   }
 
   /// Goes on with a session that has ended, or that was under way when the node was killed.
@@ -190,6 +227,14 @@ public final class LearningServer {
       session.goOn()
     }
     return session
+  }
+
+  /// Answers as soon as it is known which sessions there are.
+  public func answer<Answer>(
+    _ reply: @escaping (Result<Answer, RoleError>) -> Void, _ body: @escaping () throws -> Answer
+  ) {
+    let ask = { reply(Result { try body() }.mapError { RoleError($0) }) }
+    if isLoaded { ask() } else { whenLoaded.append(ask) }
   }
 
   // MARK: Another build

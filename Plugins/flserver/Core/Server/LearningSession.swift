@@ -73,8 +73,11 @@ final class LearningSession {
 
   // MARK: Beginning
 
-  /// Begins it anew.
-  func begin() {
+  /// Begins it anew. `done` comes when the disk has it, or with why it never will.
+  func begin(then done: @escaping (RoleError?) -> Void) {
+    func attempt(_ body: () throws -> Void) {
+      do { try body() } catch { done(RoleError(error)) }
+    }
     attempt {
       try FirstModel.make(
         context, choice, document, name: SessionRecord.prefix(id) + "model-0", limit: modelLimit
@@ -83,16 +86,17 @@ final class LearningSession {
           let (model, layout) = try made.get()
           let began = context.timeSince1970.nanoseconds / 1_000_000
           let record = SessionRecord(document: document.setting ?? .null, model: model, began: began)
-          self.record = record
           try context.store.commit { [self] in
             $0.put(SessionRecord.prefix(id) + "record", record.json)
           } then: { [self] written in
             attempt {
               _ = try written.get()
+              self.record = record
               history.add([
                 "event": "started", "model": .string(model.object), "parameters": .int(Int64(model.count)),
                 "rounds": .int(Int64(rounds)),
               ])
+              done(nil)
               time(record, layout)
             }
           }

@@ -30,4 +30,6 @@ struct Plan: Equatable {
   var targetAccuracy: Double?
   /// Rounds in a row that may bring nothing before the session ends with an error.
   var emptyLimit = 5
+  /// An update is masked for its round, and of no use in any other.
+  var isSecure = false
 }

@@ -100,6 +100,7 @@ struct Session {
     stepping = nil
     let used = Set(step.updates.map(\.ticket))
     waiting.removeAll { used.contains($0.ticket) }
+    effects.append(.discard(step.updates))
     wasEmpty("no model could be made of the updates: \(reason)")
   }
 
@@ -213,13 +214,20 @@ struct Session {
     rounds[group] = nil
     for ticket in tickets.sorted(by: { $0.number < $1.number }) { cancel(ticket, "enough others were faster") }
     guard updates.count >= max(1, plan.leastUpdates) else {
+      if plan.isSecure { discard(updates) }
       wasEmpty("\(updates.count) of \(round.goal) trainers brought an update, and \(plan.leastUpdates) are needed")
       return nil
     }
     return updates
   }
 
-  /// The updates stay, and count in the next round, which begins after a while: what was wrong may pass.
+  private mutating func discard(_ updates: [Update]) {
+    guard !updates.isEmpty else { return }
+    waiting.removeAll { update in updates.contains { $0.ticket == update.ticket } }
+    effects.append(.discard(updates))
+  }
+
+  /// The updates stay unless they are masked, and count in the next round, which begins after a while: what was wrong may pass.
   private mutating func wasEmpty(_ reason: String) {
     emptyRounds += 1
     pauseEnds = now + min(30, 1 << min(emptyRounds - 1, 5)) * 1_000_000_000

@@ -52,6 +52,8 @@ enum SessionEffect: Equatable {
   /// Make the model of the next version of these, in the order of their tickets.
   case step(Step)
   case validate(version: Int)
+  /// They are in no model, and will be in none.
+  case discard([Update])
   case end(SessionEnd)
 }
 

@@ -4,6 +4,9 @@ internal import Tensors
 /// Takes a model's file from whoever sends it by HTTP, as fast as the disk does; its header is looked at before
 /// anything is kept.
 final class ModelIntake {
+  /// Such objects stay until somebody removes them.
+  static let mediaType = "application/x-safetensors"
+
   private let request: HTTPRequest
   private let size: Int
   private let done: (Result<String, RoleError>) throws -> Void
@@ -21,7 +24,7 @@ final class ModelIntake {
     then done: @escaping (Result<String, RoleError>) throws -> Void
   ) throws {
     (self.request, self.size, self.done) = (request, size, done)
-    makeUpload = { intake in try blobs.upload(name, size: size) { try intake.told($0, $1) } }
+    makeUpload = { intake in try blobs.upload(name, size: size, mediaType: Self.mediaType) { try intake.told($0, $1) } }
   }
 
   func begin() {

@@ -20,6 +20,8 @@ final class TrainerCall {
     var form: UpdateForm
     /// For forms with differences.
     var base: Weights?
+    /// The bytes of masked numbers, which come instead of an update in the form.
+    var masked: Int?
     /// Of the update's upload.
     var name: String
     var timeout: Duration
@@ -31,7 +33,7 @@ final class TrainerCall {
   private var done: ((Result<Arrival, RoleError>) -> Void)?
   private var call: RpcClientCall?
   private var sender: ModelSender?
-  private var receiver: UpdateReceiver?
+  private var receiver: (any UpdateTaking)?
   private var head: (quality: ModelQuality, size: Int, seconds: Double)?
 
   init(
@@ -99,12 +101,21 @@ final class TrainerCall {
     guard receiver == nil else { throw RoleError(.invalidArgument, "two updates came for one piece of work") }
     guard quality.samples > 0 else { throw RoleError(.invalidArgument, "an update of no samples") }
     head = (quality, size, seconds)
-    receiver = try UpdateReceiver(
-      context, work.layout, work.form, base: work.base, name: work.name, size: size,
-      wantMore: { [unowned self] in call?.wantMore() }
-    ) { [self] result in
+    receiver = try receiver(of: size) { [self] result in
       end(result.map { Arrival(file: $0, quality: quality, seconds: seconds, bytes: size) })
     }
     call?.wantMore()
+  }
+
+  private func receiver(
+    of size: Int, then done: @escaping (Result<ModelFile, RoleError>) -> Void
+  ) throws -> any UpdateTaking {
+    let wantMore = { [unowned self] in call?.wantMore() ?? () }
+    if let masked = work.masked {
+      return try MaskedReceiver(
+        context, name: work.name, announced: size, size: masked, wantMore: wantMore, then: done)
+    }
+    return try UpdateReceiver(
+      context, work.layout, work.form, base: work.base, name: work.name, size: size, wantMore: wantMore, then: done)
   }
 }

@@ -65,15 +65,14 @@ final class TrainerFinder {
     ask()
   }
 
-  /// A gateway answers with a list, other roles with an object that has one.
+  /// A gateway answers with a list, other roles with an object that has one. A trainer is called by its place: names
+  /// and numbers may be given twice, on machines that know nothing of one another.
   static func places(_ answer: JSON) -> [(id: String, target: String)] {
     (answer.array ?? answer["nodes"]?.array ?? []).compactMap { node in
-      guard let address = node["address"]?.string, let port = node["port"]?.int, (1...65_535).contains(port) else {
-        return nil
-      }
+      guard let address = node["address"]?.string else { return nil }
+      guard let port = node["port"]?.int else { return (address, "http://\(address)") }
       let host = address.utf8.contains(UInt8(ascii: ":")) ? "[\(address)]" : address
-      let id = node["name"]?.string ?? node["labels"]?["name"]?.string ?? node["id"]?.int.map { "trainer-\($0)" }
-      return id.map { ($0, "http://\(host):\(port)") }
+      return ("\(host):\(port)", "http://\(host):\(port)")
     }
   }
 

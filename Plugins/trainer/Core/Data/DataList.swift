@@ -45,8 +45,11 @@ package struct DataList: SettingValue, Sendable {
 /// One data set: where it comes from, and which part of that is this trainer's.
 package struct DataEntry: Sendable {
   package let id: String
-  private let source: DataSource
+  private let source: DataSource?
   private let share: DataShare?
+  /// Of one that only a program can read.
+  private let program: ProgramData?
+  private let json: JSON
 
   init(_ id: String, _ json: JSON, at place: String) throws {
     guard !id.isEmpty, id.utf8.count <= 200 else {
@@ -56,19 +59,39 @@ package struct DataEntry: Sendable {
       throw RoleError(
         .invalidArgument, "expected an object such as { format: npz, path: digits.npz }, got \(json.kind)", at: place)
     }
+    self.id = id
+    self.json = json
+    guard object["format"] != "program" else {
+      object["format"] = nil
+      program = try ProgramData(setting: .object(object), at: place)
+      (source, share) = (nil, nil)
+      return
+    }
+    program = nil
     share = try object["part"].map { try DataShare(setting: $0, at: "\(place)/part") }
     try share?.check(at: "\(place)/part")
     object["part"] = nil
     source = try DataSource(json: .object(object), at: place)
-    self.id = id
   }
 
   /// Takes its time: for threads of the pool.
-  func load(heldOut: Double) throws -> LoadedData {
+  func load(heldOut: Double, isProgram: Bool) throws -> TrainerData {
+    guard let source else {
+      return .outside(samples: program?.samples ?? 0, labels: program?.labels.map { UInt64($0) } ?? [], json)
+    }
     let all = try source.load()
     let own = try share.map { try $0.cut(all) } ?? all
-    return try LoadedData(own, heldOut: heldOut)
+    let loaded = try LoadedData(own, heldOut: heldOut)
+    return isProgram ? .outside(samples: loaded.training.count, labels: loaded.labels, json) : .here(loaded)
   }
+}
+
+/// A data set that only a program can read: how much it is, and whatever the program has to know of it.
+struct ProgramData: RoleConfig, @unchecked Sendable {
+  @Setting("How many samples are trained on.", in: 1...1_000_000_000_000) var samples: Int
+  @Setting("How often each label occurs, if that may be known.", count: 0...10_000) var labels: [UInt32] = []
+  @Setting("For the program.") var settings: JSON = .null
+  init() {}
 }
 
 /// Which part of a data set a trainer has, where several share one file: `{ number: 2, of: 4 }`. The same seed cuts the

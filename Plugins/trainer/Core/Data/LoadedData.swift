@@ -32,11 +32,48 @@ struct LoadedData: Sendable {
   var tried: DataSet { held ?? training }
 }
 
+/// A data set of a trainer.
+enum TrainerData: Sendable {
+  case here(LoadedData)
+  /// Known to a program, which reads it by itself: how much it is, and what the configuration says of it.
+  case outside(samples: Int, labels: [UInt64], JSON)
+
+  var samples: Int {
+    switch self {
+    case .here(let data): data.training.count
+    case .outside(let samples, _, _): samples
+    }
+  }
+
+  var labels: [UInt64] {
+    switch self {
+    case .here(let data): data.labels
+    case .outside(_, let labels, _): labels
+    }
+  }
+
+  var configuration: JSON {
+    switch self {
+    case .here: .null
+    case .outside(_, _, let json): json
+    }
+  }
+
+  var json: JSONObject {
+    var object = JSONObject([("samples", JSON(samples)), ("labels", .array(labels.map { JSON($0) }))])
+    if case .here(let data) = self {
+      object["held_out"] = JSON(data.held?.count ?? 0)
+      object["shape"] = .string(data.training.shape.description)
+    }
+    return object
+  }
+}
+
 /// All data sets of a trainer, which are read when it starts.
 final class DataShelf {
   enum Entry {
     case reading
-    case there(LoadedData)
+    case there(TrainerData)
     case failed(RoleError)
   }
 
@@ -48,18 +85,17 @@ final class DataShelf {
     entries.contains { if case .reading = $0.entry { true } else { false } }
   }
 
-  func read(_ list: DataList, heldOut: Double, _ context: RoleContext) throws {
+  /// - Parameter isProgram: a program reads them itself, and here they are only counted.
+  func read(_ list: DataList, heldOut: Double, isProgram: Bool, _ context: RoleContext) throws {
     entries = list.entries.map { ($0.id, .reading) }
     for (place, source) in list.entries.enumerated() {
       try context.work.run { _ in
-        try source.load(heldOut: heldOut)
+        try source.load(heldOut: heldOut, isProgram: isProgram)
       } then: { [self] result in
         switch result {
         case .success(let data):
           entries[place].entry = .there(data)
-          context.log.info(
-            "data set \(source.id): \(data.training.count) samples of \(data.training.shape) to learn, "
-              + "\(data.held?.count ?? 0) held out")
+          context.log.info("data set \(source.id): \(data.samples) samples", .object(data.json))
         case .failure(let error):
           entries[place].entry = .failed(error)
           context.log.error("data set \(source.id) cannot be used: \(error)")
@@ -85,7 +121,7 @@ final class DataShelf {
     for body in told { body() }
   }
 
-  func data(_ id: String) throws -> LoadedData {
+  func data(_ id: String) throws -> TrainerData {
     guard let found = entries.first(where: { $0.id == id }) else {
       let known = entries.map { "`\($0.id)`" }.joined(separator: ", ")
       throw RoleError(
@@ -111,11 +147,7 @@ final class DataShelf {
         case .reading: ["id": .string(id), "state": "reading"]
         case .failed(let error): ["id": .string(id), "state": "failed", "error": .string(error.description)]
         case .there(let data):
-          [
-            "id": .string(id), "state": "ready", "samples": JSON(data.training.count),
-            "held_out": JSON(data.held?.count ?? 0), "shape": .string(data.training.shape.description),
-            "labels": .array(data.labels.map { JSON($0) }),
-          ]
+          .object(JSONObject([("id", .string(id)), ("state", "ready")] + data.json.members.map { ($0.key, $0.value) }))
         }
       })
   }

@@ -34,6 +34,7 @@ final class TaskCall {
   private let call: RpcServerCall
   private let desk: Desk
   private var timer: Timer?
+  private var deadline: Timer?
   private var told = JobProgress.State()
   private var began: Moment?
 
@@ -65,6 +66,7 @@ final class TaskCall {
     if case .over = stage { return }
     stage = .over
     timer?.cancel()
+    deadline?.cancel()
     desk.ended(self, error)
   }
 
@@ -135,6 +137,11 @@ final class TaskCall {
       done($0)
     }
     stage = .working(submitted, job.progress)
+    let asked = Duration.nanoseconds(Int64((order?.settings.trainTimeoutDurationS ?? 86_400) * 1e9))
+    deadline = try desk.context.timer.once(after: min(asked, desk.settings.longest)) { [unowned self] in
+      submitted.cancel()
+      fail(RoleError(.deadlineExceeded, "it was not done in \(min(asked, desk.settings.longest))"))
+    }
     guard purpose == .train else { return }
     timer = try desk.context.timer.every(desk.settings.progress) { [unowned self] in tellProgress(job.progress.now) }
   }

@@ -7,9 +7,14 @@ internal import Training
 struct TrainingOrder: Sendable {
   let task: TrainingTask
   let settings: LocalSettings
-  let model: ModelDescription
   let form: UpdateForm
-  let plan: NetworkPlan
+  /// Nil: a program of the user's knows what the model is.
+  let network: Network?
+
+  struct Network: Sendable {
+    let model: ModelDescription
+    let plan: NetworkPlan
+  }
 
   /// Of the file, beside its numbers.
   private static let headerLimit = SafetensorsHeader.limit + 8
@@ -18,19 +23,24 @@ struct TrainingOrder: Sendable {
   /// Of a parameter: it, its gradient, two moments, and where the round began.
   private static let bytesOfParameter = 20
 
-  init(_ task: TrainingTask, modelLimit: Int, memoryLimit: Int) throws {
+  /// - Parameter memoryLimit: of the engine; nil: a program trains, and what it takes is its own affair.
+  init(_ task: TrainingTask, modelLimit: Int, memoryLimit: Int?) throws {
     self.task = task
     guard task.size <= UInt64(modelLimit) else {
       throw RoleError(
         .resourceExhausted, "a model of \(task.size) bytes; this trainer takes \(modelLimit), see its `model_bytes`")
     }
     settings = try LocalSettings(text: task.training)
-    model = try Self.model(task, settings)
-    plan = try NetworkPlan(model, at: "/model_config/description")
+    if memoryLimit == nil {
+      network = nil
+    } else {
+      let model = try Self.model(task, settings)
+      network = Network(model: model, plan: try NetworkPlan(model, at: "/model_config/description"))
+    }
     do { form = try task.form.isEmpty ? .plain : UpdateForm(task.form) } catch {
       throw RoleError(.invalidArgument, error.description, at: "/session_config/update_form")
     }
-    try checkSizes(memoryLimit)
+    if let network, let memoryLimit { try checkSizes(network.plan, memoryLimit) }
   }
 
   private static func model(_ task: TrainingTask, _ settings: LocalSettings) throws -> ModelDescription {
@@ -51,7 +61,7 @@ struct TrainingOrder: Sendable {
   }
 
   /// What the engine would need, before it is made: a few words can describe a network larger than any machine.
-  private func checkSizes(_ limit: Int) throws {
+  private func checkSizes(_ plan: NetworkPlan, _ limit: Int) throws {
     let parameters = plan.weightCount
     guard parameters <= Int(clamping: task.size) / 2 + 1 else {
       throw RoleError(
@@ -85,6 +95,9 @@ struct LocalSettings: RoleConfig, @unchecked Sendable {
   @Setting("Of sgd.", in: 0...0.9999) var momentum = 0.0
   @Setting("Pulls weights towards zero.", in: 0...10) var weightDecay = 0.0
   @Setting("FedProx: pulls weights towards the model of the round.", in: 0...100) var proximal = 0.0
+  @Setting("Differential privacy: the greatest length of an update; 0: none is shortened.", in: 0...1e6)
+  var clip = 0.0
+  @Setting("Noise that is added to an update, in clips.", in: 0...1000) var noiseMultiplier = 0.0
   @Setting("crossentropy or mse.", length: 1...100) var lossFunction = "crossentropy"
   @Setting("For all of it.", in: 0.001...86_400) var trainTimeoutDurationS = 86_400.0
   init() {}
@@ -92,7 +105,7 @@ struct LocalSettings: RoleConfig, @unchecked Sendable {
   private static let place = "/client_training_config"
   private static let known: Set<String> = [
     "model_id", "dataset", "epochs", "batch_size", "max_batches", "learning_rate", "optimizer", "momentum",
-    "weight_decay", "proximal", "loss_function", "train_timeout_duration_s",
+    "weight_decay", "proximal", "loss_function", "train_timeout_duration_s", "clip", "noise_multiplier",
   ]
 
   init(text: String) throws {
@@ -109,6 +122,11 @@ struct LocalSettings: RoleConfig, @unchecked Sendable {
     }
     try self.init(setting: .object(settings), at: Self.place)
     _ = try optimiser
+    guard noiseMultiplier == 0 || clip > 0 else {
+      throw RoleError(
+        .invalidArgument, "noise hides only what has a length that is known; set clip",
+        at: "\(Self.place)/noise_multiplier")
+    }
     _ = try isLossKnown
   }
 
@@ -154,6 +172,7 @@ package func fuzzTrainingOrder(_ bytes: [UInt8]) {
   guard case .task(let task) = request,
     let order = try? TrainingOrder(task, modelLimit: 1 << 20, memoryLimit: 1 << 24)
   else { return }
-  precondition(order.plan.weightCount <= 1 << 20, "a model that does not fit its file")
-  precondition(order.settings.batchSize * order.plan.output.features <= 1 << 24, "more memory than there may be")
+  guard let plan = order.network?.plan else { preconditionFailure("no network to train") }
+  precondition(plan.weightCount <= 1 << 20, "a model that does not fit its file")
+  precondition(order.settings.batchSize * plan.output.features <= 1 << 24, "more memory than there may be")
 }

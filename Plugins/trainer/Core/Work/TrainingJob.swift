@@ -1,5 +1,7 @@
 internal import CTrainer
 internal import NodeKit
+internal import Privacy
+internal import SecureSum
 internal import Synchronization
 internal import Tensors
 internal import TrainerWire
@@ -35,25 +37,61 @@ struct TrainingJob: Sendable {
   var purpose: Purpose
   var order: TrainingOrder
   var model: [UInt8]
-  var data: LoadedData
+  var data: TrainerData
   var threads: Int
+  /// Trains instead of the engine.
+  var program: TrainingProgram?
   var residual: FloatBuffer?
   /// Nobody has yet compared the model with the digest that was announced.
   var isNew: Bool
+  /// Of a secure sum.
+  var masking: SecureMasking?
+  /// Of the noise, if there is to be any.
+  var noiseSeed: [UInt8]?
   let progress = JobProgress()
 
   /// Whatever does the work, it gets weights as they came and gives weights back.
   func run(_ thread: PoolThread) throws -> Outcome {
     if isNew { try checkDigest() }
-    let engine = try TrainingEngine(
-      order.model, batch: order.settings.batchSize, threads: threads, seed: order.task.seed)
+    if let program { return try run(program, thread) }
+    guard let model = order.network?.model, case .here(let data) = data else {
+      throw RoleError(
+        .failedPrecondition, "the data set `\(order.settings.dataset)` is one of a program; set `engine: process`")
+    }
+    let engine = try TrainingEngine(model, batch: order.settings.batchSize, threads: threads, seed: order.task.seed)
     let layout = try engine.layout
-    let given = try tensorWords { () throws(TensorError) in try Weights(Safetensors(model), as: layout) }
+    let given = try tensorWords { () throws(TensorError) in try Weights(Safetensors(self.model), as: layout) }
     engine.withParameters { $0.baseAddress!.update(from: given.buffer.base, count: layout.count) }
     switch purpose {
-    case .validate: return Outcome(quality: try validate(engine, thread))
-    case .train: return try train(engine, given, thread)
+    case .validate: return Outcome(quality: try validate(engine, data.tried.shaped(model.input), thread))
+    case .train: return try train(engine, data.training.shaped(model.input), given, thread)
     }
+  }
+
+  // MARK: By a program
+
+  private func run(_ program: TrainingProgram, _ thread: PoolThread) throws -> Outcome {
+    let given = try tensorWords { () throws(TensorError) in try Weights(Safetensors(model)) }
+    // The widest that it may write are doubles.
+    let room = given.layout.count * 8 + SafetensorsHeader.limit
+    let result = try program.run(taskJSON, model: model, room: room, thread) { progress.set($0) }
+    guard purpose == .train else { return Outcome(quality: result.quality) }
+    let trained: Weights
+    do { trained = try Weights(Safetensors(result.weights), as: given.layout) } catch {
+      throw RoleError(.failedPrecondition, "the program's weights: \(error)")
+    }
+    return try encoded(trained, given, result.quality)
+  }
+
+  /// What a program is told; see SDK/python/README.md.
+  private var taskJSON: JSON {
+    let task = order.task
+    return [
+      "purpose": purpose == .train ? "train" : "validate", "session": .string(task.session),
+      "ticket": JSON(task.ticket), "version": JSON(task.version), "seed": JSON(task.seed), "threads": JSON(threads),
+      "settings": (try? JSON(parsing: task.training)) ?? [:], "model": (try? JSON(parsing: task.model)) ?? .null,
+      "data": data.configuration,
+    ]
   }
 
   private func checkDigest() throws {
@@ -64,8 +102,7 @@ struct TrainingJob: Sendable {
     }
   }
 
-  private func validate(_ engine: TrainingEngine, _ thread: PoolThread) throws -> ModelQuality {
-    let data = try data.tried.shaped(order.model.input)
+  private func validate(_ engine: TrainingEngine, _ data: DataSet, _ thread: PoolThread) throws -> ModelQuality {
     let score = try engine.evaluate(data) { _ in try thread.checkCancellation() }
     guard score.loss.isFinite else {
       throw RoleError(.failedPrecondition, "the model's loss on `\(order.settings.dataset)` is \(score.loss)")
@@ -73,8 +110,10 @@ struct TrainingJob: Sendable {
     return ModelQuality(samples: data.count, loss: score.loss, accuracy: score.accuracy)
   }
 
-  private func train(_ engine: TrainingEngine, _ given: Weights, _ thread: PoolThread) throws -> Outcome {
-    let settings = order.settings, data = try data.training.shaped(order.model.input)
+  private func train(
+    _ engine: TrainingEngine, _ data: DataSet, _ given: Weights, _ thread: PoolThread
+  ) throws -> Outcome {
+    let settings = order.settings
     try engine.optimise(settings.optimiser)
     engine.anchor()
     let plan = LocalTraining(
@@ -96,11 +135,41 @@ struct TrainingJob: Sendable {
         .failedPrecondition,
         "a weight has become \(trained.largest); take a smaller learning_rate, or look at the data")
     }
+    let told = keepPrivate(trained, given, quality)
+    if let masking { return try masked(trained, given, told, masking) }
     let encoder = UpdateEncoder(given.layout, order.form, residual: residual)
     let file = try tensorWords { () throws(TensorError) in
       try encoder.encode(trained, base: given, seed: order.task.seed)
     }
-    return Outcome(quality: quality, file: file, left: encoder.residual)
+    return Outcome(quality: told, file: file, left: encoder.residual)
+  }
+
+  /// Shortens what was learned, and hides it in noise, if the settings ask for that; then all trainers count the same,
+  /// and nothing else is told.
+  private func keepPrivate(_ trained: Weights, _ given: Weights, _ quality: ModelQuality) -> ModelQuality {
+    let clip = order.settings.clip, count = trained.layout.count
+    guard clip > 0 else { return quality }
+    return withExtendedLifetime((trained, given)) {
+      Clipping.clip(trained.buffer.base, base: given.buffer.base, to: clip, count: count)
+      guard let noiseSeed else { return ModelQuality(samples: 1, loss: quality.loss, accuracy: quality.accuracy) }
+      GaussianNoise(seed: noiseSeed, deviation: order.settings.noiseMultiplier * clip)
+        .add(to: trained.buffer.base, count: count)
+      return ModelQuality(samples: 1)
+    }
+  }
+
+  private func masked(
+    _ trained: Weights, _ given: Weights, _ quality: ModelQuality, _ masking: SecureMasking
+  ) throws -> Outcome {
+    guard masking.plan.count == trained.layout.count else {
+      throw RoleError(
+        .invalidArgument, "the round sums \(masking.plan.count) numbers, and the model has \(trained.layout.count)")
+    }
+    let weight = min(quality.samples, masking.plan.weightLimit)
+    let masked = try withExtendedLifetime((trained, given)) {
+      try masking.mask(trained.buffer.base, base: given.buffer.base, weight: weight)
+    }
+    return Outcome(quality: ModelQuality(samples: weight), file: masked.bytes)
   }
 }
 
