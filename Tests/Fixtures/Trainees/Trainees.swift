@@ -7,7 +7,8 @@ import TrainerWire
 final class Trainees: Role {
   struct Config: RoleConfig {
     @Setting("Where trainers are, HOST:PORT, for whoever asks this role.") var addresses: [String] = []
-    @Setting("At each of these places, so many trainers.", in: 0...1_000) var each = 1
+    @Setting("So many trainers at each of these, at one port after the other.", in: 0...1_000) var each = 1
+    @Setting("The listeners of this node: at each is a trainer.") var listeners: [String] = []
     @Setting("The share of trainers that are away at a time.", in: 0...1) var away = 0.0
     @Setting("The share of tasks that fail.", in: 0...1) var errors = 0.0
     @Setting("The share of tasks that are never answered.", in: 0...1) var silent = 0.0
@@ -43,8 +44,12 @@ final class Trainees: Role {
 
   func start() throws {
     try context.bus.publish("trainees.verdict", ["run": 1, "broken": "nothing"] as JSON)
-    try context.rpc.unary(TrainerMethod.describe) { [unowned self] call, _ in try call.answer(description) }
-    try context.rpc.stream(TrainerMethod.train) { [unowned self] in Lesson(self, $0).begin() }
+    for listener in config.listeners {
+      try context.rpc.unary(TrainerMethod.describe, listener: listener) { [unowned self] call, _ in
+        try call.answer(description)
+      }
+      try context.rpc.stream(TrainerMethod.train, listener: listener) { [unowned self] in Lesson(self, $0).begin() }
+    }
     guard !config.teaches.isEmpty else { return }
     try context.timer.every(.seconds(1), after: .milliseconds(50)) { [self] in try teach() }
   }
@@ -65,9 +70,8 @@ final class Trainees: Role {
       let parts = address.split(separator: ":")
       guard parts.count == 2, let port = Int(parts[1]) else { continue }
       for number in 0..<config.each {
-        let name = "\(parts[0])-\(number)"
-        guard !isAway(name, shift) else { continue }
-        nodes.append(["name": .string(name), "address": .string(String(parts[0])), "port": JSON(port)])
+        guard !isAway("\(parts[0])-\(number)", shift) else { continue }
+        nodes.append(["address": .string(String(parts[0])), "port": JSON(port + number)])
       }
     }
     return ["nodes": .array(nodes)]

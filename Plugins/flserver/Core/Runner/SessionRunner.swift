@@ -49,6 +49,9 @@ final class SessionRunner {
     form = try document.form()
     bases = BaseModels(context.blobs, layout)
     let plan = try document.plan()
+    #if BROKEN_RESUMES_OLDER
+      self.record.recent[record.version] = record.recent[record.version - 1] ?? record.model
+    #endif
     session = Session(
       plan, version: record.version, waiting: plan.isSecure ? [] : waiting, lastTicket: record.lastTicket)
     ledger = PrivacyLedger(document)
