@@ -1,3 +1,4 @@
+import Glibc
 import SimulatedRoles
 import Testing
 
@@ -5,9 +6,11 @@ import Testing
 
 /// Worlds in which trainers learn together; the broken builds are among the planted faults.
 @Suite struct LearningWorldTests {
+  private static let seeds: UInt64 = getenv("NODEHOST_LONG_TESTS") == nil ? 1 : 50
+
   @Test func everyUpdateCountsOnceWhateverHappens() throws {
     let simulation = try Learning.everything.simulation()
-    for seed in 1...2 as ClosedRange<UInt64> {
+    for seed in 1...Self.seeds {
       let watcher = LedgerBalances()
       let outcome = simulation.run(seed, watchers: [watcher])
       #expect(outcome.failure == nil, "seed \(seed): \(outcome.failure!)")

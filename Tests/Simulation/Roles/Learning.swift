@@ -2,8 +2,11 @@
 package enum Learning {
   package static let build = RoleBuild(
     "flserver", modules: [.init("LearningCore", "Plugins/flserver/Core")], entry: "Plugins/flserver/Entry",
-    links: ["TrainerWire", "ProtoFields", "Tensors", "CTensors", "Training", "CTraining"],
-    headers: ["SDK/CTensors/include", "SDK/CTraining/include", "SDK/CZstd"], libraries: ["zstd", "z"])
+    links: [
+      "TrainerWire", "ProtoFields", "Tensors", "CTensors", "Training", "CTraining", "Privacy", "CPrivacy", "SecureSum",
+      "CSecureSum",
+    ],
+    headers: ["SDK/CTensors/include", "SDK/CTraining/include", "SDK/CZstd"], libraries: ["zstd", "z", "crypto"])
 
   package static let everything = RoleTrial(build, "Tests/Simulation/learning.sim") { [LedgerBalances()] }
   /// The server loses its power again and again.
