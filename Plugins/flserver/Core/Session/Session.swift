@@ -83,7 +83,8 @@ struct Session {
     waiting.append(update)
   }
 
-  /// Whoever has just failed would fail again: it is asked after a pause, from one second on and twice as long each time.
+  /// Whoever has just failed would fail again: it is asked after a pause, of a second at first and then twice as long
+  /// each time.
   private mutating func failed(_ number: UInt64) {
     guard let ticket = open.removeValue(forKey: number), case .asynchronous = plan.pace else { return }
     let times = min(5, resting[ticket.trainer]?.times ?? 0)
