@@ -124,6 +124,8 @@ let plugins = [
   Plugin(name: "crowd", path: "Tests/Fixtures/Crowd", language: .swift, libraries: ["ProtoFields"]),
   // Users of a service's versions, for simulated worlds.
   Plugin(name: "users", path: "Tests/Fixtures/Users", language: .swift),
+  // Trainers whose updates can be told apart in a model, for simulated worlds.
+  Plugin(name: "trainees", path: "Tests/Fixtures/Trainees", language: .swift, libraries: ["TrainerWire"]),
   // Proposes transactions, for simulated worlds.
   Plugin(name: "teller", path: "Tests/Fixtures/Teller", language: .swift),
   // A user's own strategy of federated learning, for tests.

@@ -1,5 +1,5 @@
-"""An original client of Flotilla's, played by this script, trains with a server of nodehost's, played by it too: between
-them is SDK/python/nodehost_flotilla_bridge.
+"""An original client of Flotilla's, played by this script, trains with a server of nodehost's, played by it too: what
+is between them is SDK/python/nodehost_flotilla_bridge.
 
 usage: flotilla_bridge.py REPOSITORY
 """

@@ -298,3 +298,23 @@ private struct World {
     #expect(dice.draw(9, weights: [0, 0]).sorted() == [0, 1])
   }
 }
+
+/// Where there are no rounds nobody waits for others, and nobody is asked again and again who fails at once.
+@Suite struct RestingTests {
+  @Test func whoFailsIsAskedAgainAfterAPause() throws {
+    var plan = Plan()
+    (plan.pace, plan.rounds) = (.asynchronous(buffer: 4), 10)
+    var session = Session(plan)
+    var asked = 0
+    for millisecond in 0..<Int64(8_000) {
+      let effects = session.handle(.candidates([Candidate(id: "a", samples: 1)]), at: millisecond * 1_000_000)
+      for case .train(let ticket) in effects {
+        asked += 1
+        let again = session.handle(.failed(ticket: ticket.number, reason: "no"), at: millisecond * 1_000_000)
+        #expect(again.isEmpty)
+      }
+    }
+    // At 0, 1, 3 and 7 s.
+    #expect(asked == 4)
+  }
+}

@@ -14,6 +14,7 @@ import numpy
 STORAGES = {"DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "BFloat16Storage": "bfloat16",
             "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "<i1",
             "ByteStorage": "<u1", "BoolStorage": "<u1"}
+NUMBERS = ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "b1")
 MAGIC = 0x1950A86A20F9469CFC6C
 
 
@@ -112,7 +113,7 @@ class _Type:
     """A numpy.dtype; its byte order comes in its state."""
 
     def __init__(self, code, *_):
-        if not isinstance(code, str) or code.lstrip("<=|") not in ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "b1"):
+        if not isinstance(code, str) or code.lstrip("<=|") not in NUMBERS:
             raise Refused("an array of type %r" % (code,))
         self.code = code.lstrip("<=|")
 
@@ -205,7 +206,8 @@ def _tensor(storage, offset, size, stride, *_):
     width = storage.numbers.itemsize
     rest = storage.numbers[offset:] if count else storage.numbers[:0]
     # A view: many tensors may share a storage, and what they take together is looked at before one is copied.
-    return numpy.lib.stride_tricks.as_strided(rest, tuple(size), tuple(step * width for step in stride), writeable=False)
+    strides = tuple(step * width for step in stride)
+    return numpy.lib.stride_tricks.as_strided(rest, tuple(size), strides, writeable=False)
 
 
 def _parameter(data, *_):

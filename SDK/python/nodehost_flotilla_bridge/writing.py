@@ -88,7 +88,7 @@ def loss(name):
 
 
 def optimizer(training):
-    """Of one parameter; the client puts its model's in its place. Arguments by position are the same in all versions."""
+    """Of one parameter; the client puts its model's in its place. By position these are the same in all versions."""
     name, rate = training.get("optimizer", ""), float(training.get("learning_rate", 0.01))
     decay, one = float(training.get("weight_decay", 0)), [tensor(numpy.zeros(1, "<f4"))]
     if name == "sgd":

@@ -23,7 +23,7 @@ package struct PlantedFault: Sendable, CustomStringConvertible {
   /// All that there are, of all roles.
   package static let all =
     Register.planted + Counter.planted + ReplicatedMap.planted + Elector.planted + Gateway.planted + Member.planted
-    + Images.planted + Coordinator.planted + Canary.planted
+    + Images.planted + Coordinator.planted + Canary.planted + Learning.planted
 
   /// Two of each role: enough for a run of all tests to see that it is still looked for.
   package static let slice = Dictionary(grouping: all.filter { !$0.isRare }, by: \.trial.build.name)

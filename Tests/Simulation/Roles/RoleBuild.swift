@@ -74,19 +74,23 @@ package struct RoleBuild: Sendable {
   private static let sdk = ["NodeKit", "NodeValues", "CNodeABI"]
 
   /// As the package builds it.
-  private func flags(_ fault: String?, scratch: String, headers: [String]) -> [String] {
+  private func flags(_ fault: String?, scratch: String, headers: [String], links: [String]) -> [String] {
     let package = TestPlaces.repository.split(separator: "/").last!.lowercased()
     let isRelease = TestPlaces.products.hasSuffix("/release")
+    // Those that `swift build` has made of targets in C that have none of their own.
+    let maps = links.map { "\(TestPlaces.products)/\($0).build/module.modulemap" }.filter { Self.time($0) != nil }
+    let modules = maps.flatMap { ["-Xcc", "-fmodule-map-file=\($0)"] }
+    let own = (["SDK/CNodeABI/include"] + headers).flatMap { ["-Xcc", "-I\(TestPlaces.repository)/\($0)"] }
+    let broken: [String] = fault.map { ["-D", "BROKEN_\($0)"] } ?? []
+    let places = broken + ["-I", scratch, "-I", "\(TestPlaces.products)/Modules"] + own + modules
     return ["swiftc", "-swift-version", "6", "-parse-as-library", "-wmo", isRelease ? "-O" : "-Onone"]
       + ["-enable-upcoming-feature", "ExistentialAny", "-enable-upcoming-feature", "MemberImportVisibility"]
-      + ["-enable-upcoming-feature", "InternalImportsByDefault", "-package-name", package]
-      + (fault.map { ["-D", "BROKEN_\($0)"] } ?? []) + ["-I", scratch, "-I", "\(TestPlaces.products)/Modules"]
-      + (["SDK/CNodeABI/include"] + headers).flatMap { ["-Xcc", "-I\(TestPlaces.repository)/\($0)"] }
+      + ["-enable-upcoming-feature", "InternalImportsByDefault", "-package-name", package] + places
   }
 
   private func compileSwift(_ fault: String?, scratch: String, into library: String) throws {
     guard case .swift(let modules, let entry, let links, let headers, let libraries) = source else { return }
-    let flags = flags(fault, scratch: scratch, headers: headers)
+    let flags = flags(fault, scratch: scratch, headers: headers, links: links)
     for module in modules {
       let outputs = ["-emit-module-path", "\(scratch)/\(module.name).swiftmodule", "-o", "\(scratch)/\(module.name).o"]
       let words = flags + ["-module-name", module.name, "-emit-module", "-c"] + outputs

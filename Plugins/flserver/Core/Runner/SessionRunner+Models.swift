@@ -94,7 +94,12 @@ extension SessionRunner {
     spendPrivacy(step)
     write { [self] commit in
       putRecord(&commit)
-      for update in step.updates { commit.delete(updateKey(update.ticket)) }
+      #if !BROKEN_COUNTS_TWICE
+        for update in step.updates { commit.delete(updateKey(update.ticket)) }
+      #endif
+      #if BROKEN_LOSES_UPDATES
+        for update in session.waiting { commit.delete(updateKey(update.ticket)) }
+      #endif
     } then: { [self] in
       tellModel(step, took)
       happened(.stepped(version: step.version))

@@ -31,6 +31,7 @@ final class SessionRunner {
   /// Updates of rounds that were cut off; masked, they are of no use.
   private var stale: [Update] = []
   private var isWriting = false
+  private var isGoingOn = false
   private var todo: [SessionEffect] = []
   /// Told what happens, for the history.
   var tell: (JSON) -> Void = { _ in }
@@ -48,6 +49,9 @@ final class SessionRunner {
     form = try document.form()
     bases = BaseModels(context.blobs, layout)
     let plan = try document.plan()
+    #if BROKEN_RESUMES_OLDER
+      self.record.recent[record.version] = record.recent[record.version - 1] ?? record.model
+    #endif
     session = Session(
       plan, version: record.version, waiting: plan.isSecure ? [] : waiting, lastTicket: record.lastTicket)
     ledger = PrivacyLedger(document)
@@ -82,6 +86,10 @@ final class SessionRunner {
 
   /// One after the other, and nothing while the disk is waited for: what is done next may rest on it.
   private func goOn() {
+    // What is done may fail at once, and then happens within: many calls that do must not go deeper and deeper.
+    guard !isGoingOn else { return }
+    isGoingOn = true
+    defer { isGoingOn = false }
     while !isWriting, !todo.isEmpty {
       switch todo.removeFirst() {
       case .choose(let group, let candidates, let round): choose(group, candidates, round)

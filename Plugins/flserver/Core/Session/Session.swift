@@ -22,6 +22,8 @@ struct Session {
   /// Groups for which a role chooses at present.
   private var choosing: Set<Int> = []
   private var candidates: [Candidate] = []
+  /// Where there are no rounds: trainers that have failed, how often in a row, and until when nobody asks them.
+  private var resting: [String: (times: Int, until: Int64)] = [:]
   /// After a round that brought nothing.
   private var pauseEnds: Int64 = .min
   private var now: Int64 = 0
@@ -50,7 +52,7 @@ struct Session {
     switch event {
     case .candidates(let candidates): self.candidates = candidates
     case .stored(let update): take(update)
-    case .failed(let ticket, _): open[ticket] = nil
+    case .failed(let ticket, _): failed(ticket)
     case .stepped(let version): stepped(version)
     case .stepFailed(let reason): stepFailed(reason)
     case .validated(let version, let accuracy, _): validated(version, accuracy)
@@ -74,10 +76,19 @@ struct Session {
 
   private mutating func take(_ update: Update) {
     guard let ticket = open.removeValue(forKey: update.ticket) else { return }
+    resting[ticket.trainer] = nil
     guard version - ticket.version <= plan.stalenessLimit else { return }
     var update = update
     (update.trainer, update.version, update.group) = (ticket.trainer, ticket.version, ticket.group)
     waiting.append(update)
+  }
+
+  /// Whoever has just failed would fail again: it is asked after a pause, of a second at first and then twice as long
+  /// each time.
+  private mutating func failed(_ number: UInt64) {
+    guard let ticket = open.removeValue(forKey: number), case .asynchronous = plan.pace else { return }
+    let times = min(5, resting[ticket.trainer]?.times ?? 0)
+    resting[ticket.trainer] = (times + 1, now + min(30, 1 << times) * 1_000_000_000)
   }
 
   private mutating func stepped(_ version: Int) {
@@ -247,7 +258,7 @@ struct Session {
 
   private mutating func askTheIdle() {
     let busy = Set(open.values.map(\.trainer))
-    let idle = candidates.filter { !busy.contains($0.id) }
+    let idle = candidates.filter { !busy.contains($0.id) && resting[$0.id]?.until ?? 0 <= now }
     let room = plan.concurrency - open.count
     lack = candidates.isEmpty ? "no trainer is there" : nil
     guard room > 0, !idle.isEmpty else { return }
