@@ -281,8 +281,8 @@ let package = Package(
       ],
       path: "Tests/Benchmarks",
       exclude: [
-        "run", "canary.py", "failover.py", "gateway.py", "images.py", "learning.py", "servers.py", "tensors.py", "training.py",
-        "training_peer.py", "transactions.py",
+        "run", "canary.py", "failover.py", "gateway.py", "images.py", "learning.py", "servers.py", "tensors.py",
+        "training.py", "training_peer.py", "transactions.py",
         "Ballast", "Flower", "Gateway", "Greeter", "Router", "Receiver", "Peers", "Rpc", "Transactions",
       ],
       swiftSettings: strict),

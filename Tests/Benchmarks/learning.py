@@ -169,8 +169,8 @@ class Flower:
         time.sleep(5)
         for number, other in enumerate(others):
             self.processes.start("supernode-%d" % number, [
-                os.path.join(self.bin, "flower-supernode"), "--insecure", "--superlink", "127.0.0.1:%d" % port, "--port",
-                str(other)], **self.variables)
+                os.path.join(self.bin, "flower-supernode"), "--insecure", "--superlink", "127.0.0.1:%d" % port,
+                "--port", str(other)], **self.variables)
         shutil.copytree(APP, os.path.join(folder, "app"))
 
     def rounds(self, size, count, limit):

@@ -22,7 +22,8 @@ def write(state, path):
     header, content = {}, b""
     for name, tensor in state.items():
         raw = tensor.numpy().astype("<f4").tobytes()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [len(content), len(content) + len(raw)]}
+        place = [len(content), len(content) + len(raw)]
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": place}
         content += raw
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)

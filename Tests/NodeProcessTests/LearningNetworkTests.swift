@@ -4,19 +4,17 @@ import HostRuntime
 import NodeValues
 import Testing
 
-/// The shipped manifests on three machines, each a network namespace of its own: a server, and two trainers that are told
-/// no more than where it is.
+/// The shipped manifests on three machines, each a network namespace of its own: a server, and two trainers that are
+/// told no more than where it is.
 @Suite struct LearningNetworkTests {
   let machine = Machine()
 
   private func start(_ manifest: String, _ words: [String], in wires: Wires, _ place: Int) throws -> Child {
     let name = place == 1 ? "server" : "trainer-\(place)"
     let settings = ["--set", "plugins.folders=[\(Place.products)]", "--set", "node.state=\(machine.folder)/\(name)"]
-    let inside = wires.inside(place)
+    let inside = wires.inside(place), path = "\(Place.repository)/manifests/flotilla/\(manifest)"
     let node = machine.child(
-      inside[0],
-      inside.dropFirst() + ["\(Place.products)/nodehost", "\(Place.repository)/manifests/flotilla/\(manifest)"] + settings
-        + words)
+      inside[0], inside.dropFirst() + ["\(Place.products)/nodehost", path] + settings + words)
     try node.waits(for: "node: ready after")
     return node
   }
@@ -32,9 +30,9 @@ import Testing
   @Test(.enabled(if: Wires.canBeMade, "network namespaces are for root"))
   func aServerAndItsTrainersOnThreeMachines() throws {
     let wires = try Wires(machine)
-    let quick = ["node_timeout_seconds=2", "heartbeat_interval_seconds=1"]
+    let gateway = ["node_timeout_seconds=2", "heartbeat_interval_seconds=1"]
     let server = try start(
-      "server.yaml", quick.flatMap { ["--set", "roles.gateway.config.\($0)"] }, in: wires, 1)
+      "server.yaml", gateway.flatMap { ["--set", "roles.gateway.config.\($0)"] }, in: wires, 1)
     #expect(server.errors.contains("trainers on other machines: nodehost manifests/flotilla/client.yaml --peer 1="))
     var trainers: [String] = []
     for place in 2...3 {
@@ -49,8 +47,8 @@ import Testing
     #expect(try there() == trainers)
     let text = readFile("\(Place.repository)/manifests/flotilla/sessions/shapes.yaml", limit: 1 << 16) ?? []
     let document = machine.path("session.yaml")
-    machine.write(
-      "session.yaml", String(decoding: text, as: UTF8.self).replacing("timeout_duration_s: 60", with: "timeout_duration_s: 2"))
+    let quick = String(decoding: text, as: UTF8.self)
+    machine.write("session.yaml", quick.replacing("timeout_duration_s: 60", with: "timeout_duration_s: 2"))
     let whole = fl("start", document, "--session", "whole", "--rounds", "3", "--watch")
     #expect(whole.code == 0, "\(whole.all)")
 

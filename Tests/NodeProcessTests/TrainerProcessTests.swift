@@ -79,7 +79,7 @@ import Testing
     kill(processes[4], SIGKILL)
   }
 
-  /// From the shipped manifests: a server with its gateway, a trainer with the engine, and one with a program in Python.
+  /// From the shipped manifests: a server with its gateway, a trainer with the engine, one with a program in Python.
   @Test func theEngineAndAProgramLearnOneModel() throws {
     // Three kinds of points, each around a place of its own.
     let rows = (0..<300).map { row in

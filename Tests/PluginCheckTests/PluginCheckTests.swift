@@ -15,7 +15,7 @@ private let why: Comment = "A sanitizer reports the crashes that are asked for, 
   /// without end never rests.
   private static let others = [
     "libballast.so", "libcrowd.so", "libgateway-load.so", "libreplicated-map.so", "libteller.so",
-    "libtransaction-load.so",
+    "libtrainees.so", "libtransaction-load.so",
   ]
 
   /// Whatever else the build has put beside the tests: each shipped role, each template.
@@ -26,6 +26,7 @@ private let why: Comment = "A sanitizer reports the crashes that are asked for, 
   /// For roles whose settings have no defaults.
   static let configurations = [
     "libimage-frames.so": #"{"images": "http://127.0.0.1:7101", "listen": "127.0.0.1:0"}"#,
+    "libtrainer.so": #"{"data": {"shapes": {"format": "synthetic", "count": 2}}}"#,
     "libmember.so": #"{"gateways": ["127.0.0.1:8090", "127.0.0.1:8091"], "address": "127.0.0.1", "port": 7001}"#,
   ]
 

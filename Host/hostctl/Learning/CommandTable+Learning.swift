@@ -4,9 +4,9 @@ extension CommandTable {
   static let learning = Command(
     name: "fl", summary: "Let trainers learn together, and look at how that goes",
     discussion: """
-      start reads a session's document, YAML or JSON, with the sections of Flotilla's training_config; the README of the \
-      role flserver has them all. watch shows a session until it is over: a bar for each trainer, and how good the \
-      model is. plot draws accuracy and loss of the sessions; with -o FILE as SVG or PNG. export writes a model: \
+      start reads a session's document, YAML or JSON, with the sections of Flotilla's training_config; the README of \
+      the role flserver has them all. watch shows a session until it is over: a bar for each trainer, and how good \
+      the model is. plot draws accuracy and loss of the sessions; with -o FILE as SVG or PNG. export writes a model: \
       the newest one, or that of a checkpoint.
 
       \(PartitionCommand.words)
@@ -17,7 +17,9 @@ extension CommandTable {
       Argument(
         "ACTION", help: "start, list, status, watch, trainers, stop, resume, export, plot, history or partition",
         completion: .words(LearningCommand.Action.allCases.map(\.rawValue))),
-      Argument("WORD", .any, help: "For start and partition a file, for the others sessions; the newest if not given", completion: .file),
+      Argument(
+        "WORD", .any, help: "For start and partition a file, for the others sessions; the newest if not given",
+        completion: .file),
     ],
     options: [
       Option(long: "session", value: "ID", help: "start: its name instead of the document's"),

@@ -18,7 +18,11 @@ final class Strategy: Role {
   }
 
   func combine(_ about: JSON, _ updates: [UInt8], _ model: [UInt8]) throws -> [UInt8] {
-    let count = model.count / 4, rows = updates.count / model.count
+    let count = model.count / 4
+    guard count > 0, model.count % 4 == 0, !updates.isEmpty, updates.count % model.count == 0 else {
+      throw RoleError(.invalidArgument, "updates of \(updates.count) bytes of a model of \(model.count)", at: "updates")
+    }
+    let rows = updates.count / model.count
     var made = model
     updates.withUnsafeBytes { updates in
       made.withUnsafeMutableBytes { made in

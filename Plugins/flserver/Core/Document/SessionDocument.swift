@@ -20,12 +20,14 @@ public struct SessionSection: RoleConfig {
   public var sessionId = "session"
   @Setting("Not used: trainers know what they have.") public var useGpu = false
   @Setting(
-    "How updates become a model: fedavg, fedavgm, fedadagrad, fedadam, fedyogi, fedasync, fedbuff, fedat, trimmed_mean, median, krum, multi_krum, or role:NAME.",
+    "How updates become a model: fedavg, fedavgm, fedadagrad, fedadam, fedyogi, fedasync, fedbuff, fedat, "
+      + "trimmed_mean, median, krum, multi_krum, or role:NAME.",
     length: 1...100)
   public var aggregator = "fedavg"
   @Setting("Of the aggregator.") public var aggregatorArgs = AggregatorArguments()
   @Setting(
-    "Who trains: all, random_subset, fedavg, fedasync, fedat, haccs, high_loss, low_loss, odd_even, probabilistic_high_loss, reliable_fedavg, tiered_roundrobin, tifl, or role:NAME.",
+    "Who trains: all, random_subset, fedavg, fedasync, fedat, haccs, high_loss, low_loss, odd_even, "
+      + "probabilistic_high_loss, reliable_fedavg, tiered_roundrobin, tifl, or role:NAME.",
     length: 1...100)
   public var clientSelection = "all"
   @Setting("Of the selection.") public var clientSelectionArgs = SelectionArguments()
@@ -36,7 +38,8 @@ public struct SessionSection: RoleConfig {
   @Setting("What chance begins with: the same seed draws the same.", in: 0...Int.max) public var seed = 1
   @Setting("Ends early at this accuracy of the validation.", in: 0...1) public var targetAccuracy: Double?
   @Setting(
-    "How updates are sent: f32, f16, bf16, int8 or qsgd, and after a + each: delta, top0.01 (the share that is sent), zstd3 (a level).",
+    "How updates are sent: f32, f16, bf16, int8 or qsgd, and after a + each: delta, top0.01 (the share that is "
+      + "sent), zstd3 (a level).",
     length: 1...64)
   public var updateForm = "f32"
   @Setting("The server sees no trainer's update, but only the sum of all (Bonawitz and others, 2017).")

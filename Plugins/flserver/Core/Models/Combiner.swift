@@ -2,8 +2,8 @@ internal import NodeKit
 internal import Tensors
 
 /// Makes the next model of a step's updates, a block of numbers at a time: the same block of all updates comes from the
-/// disk, is combined on the CPU pool, and goes back to the disk. So the memory that it takes depends neither on the size
-/// of the model nor on how many updates there are.
+/// disk, is combined on the CPU pool, and goes back to the disk. So the memory that it takes depends neither on the
+/// size of the model nor on how many updates there are.
 final class Combiner {
   struct Source: Equatable {
     var file: ModelFile

@@ -23,8 +23,8 @@ struct ModelChoice {
         let names = ModelDescription.shipped.map(\.name).joined(separator: ", ")
         throw RoleError(
           .invalidArgument,
-          "there is no model `\(name)`; shipped are \(names); describe its layers in model_config.description, or begin "
-            + "with a file of its tensors in model_config.initial", at: "/client_training_config/model_id")
+          "there is no model `\(name)`; shipped are \(names); describe its layers in model_config.description, or "
+            + "begin with a file of its tensors in model_config.initial", at: "/client_training_config/model_id")
       }
     }
   }
