@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import gateway as gateway_bench
 import servers
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -209,7 +210,73 @@ def side(kind, folder, size, *limits):
         shutil.rmtree(part, ignore_errors=True)
 
 
+HELD, HEARTBEAT_S, WATCHED_S = 10_000, 30, 30
+
+
+def held(folder):
+    """Ten thousand trainers that are registered, send heartbeats and do nothing; one answers for all, at as many
+    addresses of the loopback network."""
+    import grpc
+    processes = Processes(folder)
+    port, gateway = servers.free_port(), servers.free_port()
+
+    def node(name, listen, roles):
+        path = os.path.join(folder, name + ".yaml")
+        with open(path, "w") as file:
+            file.write("nodehost: 1\nnode: { id: %d, name: %s, address: 127.0.0.1, state: ./%s }\nlisten: %s\n"
+                       "plugins: { folders: [%s] }\nroles:%s\n"
+                       % (1 + len(processes.all), name, name, listen, PRODUCTS, roles))
+        return processes.start(name, [os.path.join(PRODUCTS, "nodehost"), path])
+
+    try:
+        node("trainer", '{ data: { address: "0.0.0.0:%d" } }' % port, """
+  - role: trainer
+    config: { data: { none: { format: synthetic, count: 2, classes: 2 } } }""")
+        server = node("server", '{ data: { address: "127.0.0.1:%d" }, rest: { address: "127.0.0.1:0" } }' % gateway, """
+  - role: gateway
+    limits: { calls: 16384 }
+    config: { node_timeout_seconds: %d, heartbeat_interval_seconds: %d }
+  - role: flserver
+    needs: [gateway]
+    limits: { message_bytes: 16777216, calls: 16384 }
+    config: { listener: rest }""" % (3 * HEARTBEAT_S, HEARTBEAT_S))
+        time.sleep(2)
+        channel = grpc.insecure_channel("127.0.0.1:%d" % gateway)
+        register, beat = (channel.unary_unary("/GatewayService/" + name) for name in ("RegisterNode", "Heartbeat"))
+
+        def all_of(call, message):
+            begun = time.monotonic()
+            for start in range(0, HELD, 100):
+                calls = [call.future(message(number), timeout=30) for number in range(start + 1, start + 101)]
+                for one in calls:
+                    one.result()
+                time.sleep(max(0, begun + HEARTBEAT_S * 0.8 * start / HELD - time.monotonic()))
+
+        all_of(register, lambda number: gateway_bench.number(1, number) + gateway_bench.text(
+            2, "127.1.%d.%d" % (number // 250, number % 250 + 1)) + gateway_bench.number(3, port)
+            + gateway_bench.text(4, "trainer"))
+        deadline, there = time.monotonic() + 120, 0
+        while there < HELD and time.monotonic() < deadline:
+            listed = subprocess.run(
+                [os.path.join(PRODUCTS, "hostctl"), "--node", "server", "fl", "trainers", "--json"],
+                capture_output=True, text=True, env=dict(os.environ, NODEHOST_RUNTIME_DIR=folder + "/run"))
+            if listed.returncode == 0:
+                there = sum(1 for one in json.loads(listed.stdout) if one["there"] and one.get("data_sets"))
+            time.sleep(1)
+        before, begun = servers.cpu_ticks(server.pid), time.monotonic()
+        all_of(beat, lambda number: gateway_bench.number(1, number))
+        time.sleep(max(0, begun + WATCHED_S - time.monotonic()))
+        share = (servers.cpu_ticks(server.pid) - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - begun)
+        print("%d trainers held by one server, of %d: %.0f MB, %.1f %% of a core with a heartbeat each %d s"
+              % (there, HELD, resident([server.pid]), 100 * share, HEARTBEAT_S), flush=True)
+    finally:
+        processes.end()
+
+
 def figures(folder, row):
+    part = os.path.join(folder, "held")
+    os.makedirs(part)
+    held(part)
     print("a round of %d clients whose training takes no time; medians, and the server's greatest memory" % CLIENTS)
     for size, (ours, theirs, limit) in SIZES.items():
         mine, memory = side(Ours, folder, size, ours)

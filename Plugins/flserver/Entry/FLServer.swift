@@ -6,7 +6,10 @@ import NodeKit
 final class FLServer: Role, HealthReporting, Stateful {
   static let about = About(
     "flserver", version: "1.0.0", "Lets trainers learn together, without seeing their data.")
-  static let needs: [Need] = [.http, .rpc, .store, .blob, .work, .timer, .random, .roles, .metrics, .optional(.peers)]
+  static let needs: [Need] = [
+    .http, .rpc, .store, .blob, .work, .timer, .random, .roles, .metrics, .bus, .optional(.client),
+    .optional(.peers),
+  ]
   static let methods = [
     Method("start(document)", "Begins a session: the sections of its document, as JSON.", begin),
     Method("sessions()", "All sessions, the oldest first.", idempotent: true, sessions),

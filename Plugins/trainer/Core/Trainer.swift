@@ -39,9 +39,9 @@ package final class Trainer: Role {
     models = ModelShelf(limit: config.keptBytes)
     feedback = ErrorFeedback(limit: config.sessions)
     rounds = SecureRounds(context)
-    gossip =
-      config.gossip.rounds > 0
-      ? try GossipLearner(context, config.gossip, data, threads: config.threads) : nil
+    // Its settings are read even if there is nothing to do, so that what is wrong in them is said.
+    let learner = try GossipLearner(context, config.gossip, data, threads: config.threads)
+    gossip = config.gossip.rounds > 0 ? learner : nil
   }
 
   package func start() throws {

@@ -12,6 +12,9 @@ struct SessionRecord: Equatable {
   var end = ""
   /// In milliseconds since 1970.
   var began: Int64 = 0
+  /// Of the leader who wrote it, and a number that grows with each writing, where servers succeed one another.
+  var term: Int64 = 0
+  var number: Int64 = 0
   /// The models of the last versions, as far as updates may still rest on them.
   var recent: [Int: ModelFile]
   /// Models of versions that are kept.
@@ -28,11 +31,15 @@ struct SessionRecord: Equatable {
 
   static func prefix(_ id: String) -> String { "session/\(id)/" }
 
-  func uses(_ object: String) -> Bool {
-    model.object == object || moments?.object == object || recent.values.contains { $0.object == object }
-      || checkpoints.values.contains { $0.object == object }
-      || tiers.values.contains { $0.model.object == object }
+  private var files: [ModelFile] {
+    [model] + [moments].compactMap { $0 } + recent.values + checkpoints.values + tiers.values.map(\.model)
   }
+
+  var objects: [String] { Set(files.map(\.object)).sorted() }
+
+  func uses(_ object: String) -> Bool { files.contains { $0.object == object } }
+
+  func isOlder(than other: SessionRecord) -> Bool { (term, number) < (other.term, other.number) }
 
   var json: JSON {
     var object = JSONObject([
@@ -40,6 +47,7 @@ struct SessionRecord: Equatable {
       ("last_ticket", JSON(lastTicket)), ("end", .string(end)), ("began", .int(began)),
     ])
     object["moments"] = moments?.json
+    if term > 0 { (object["term"], object["number"]) = (.int(term), .int(number)) }
     object["recent"] = Self.json(recent)
     object["checkpoints"] = Self.json(checkpoints)
     object["tiers"] = .array(
@@ -74,6 +82,7 @@ struct SessionRecord: Equatable {
     (self.document, self.version, self.model) = (document, Int(version), model)
     privacy = json["privacy"]
     (lastTicket, self.end, self.began, moments) = (last, end, began, ModelFile(json["moments"]))
+    (term, number) = (json["term"]?.int ?? 0, json["number"]?.int ?? 0)
     (recent, checkpoints) = (Self.models(json["recent"]), Self.models(json["checkpoints"]))
     for item in json["tiers"]?.array ?? [] {
       guard let tier = item["tier"]?.int, let steps = item["steps"]?.int, let model = ModelFile(item["model"]) else {

@@ -92,8 +92,7 @@ extension SessionRunner {
     forgetOldModels()
     outdated += step.updates.map(\.object)
     spendPrivacy(step)
-    write { [self] commit in
-      putRecord(&commit)
+    writeRecord { [self] commit in
       #if !BROKEN_COUNTS_TWICE
         for update in step.updates { commit.delete(updateKey(update.ticket)) }
       #endif

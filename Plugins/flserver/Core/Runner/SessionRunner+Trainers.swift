@@ -11,9 +11,7 @@ extension SessionRunner {
   func ask(_ ticket: Ticket) {
     guard ticket.number > record.lastTicket else { return numbered(ticket) }
     record.lastTicket = ticket.number + Self.ticketsAtOnce
-    write { [self] in
-      putRecord(&$0)
-    } then: { [self] in
+    writeRecord { [self] in
       numbered(ticket)
     }
   }

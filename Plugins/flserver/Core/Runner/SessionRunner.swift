@@ -33,6 +33,11 @@ final class SessionRunner {
   private var isWriting = false
   private var isGoingOn = false
   private var todo: [SessionEffect] = []
+  /// Another goes on with the session.
+  private var isGone = false
+  /// Where servers succeed one another.
+  var stamp: (inout SessionRecord) -> Void = { _ in }
+  var keep: (SessionRecord, _ then: @escaping () -> Void) -> Void = { $1() }
   /// Told what happens, for the history.
   var tell: (JSON) -> Void = { _ in }
   var validate: (ModelFile, _ then: @escaping (ModelQuality?) -> Void) -> Void = { _, done in done(nil) }
@@ -79,7 +84,15 @@ final class SessionRunner {
 
   func stop(_ why: String) { happened(.stop(why)) }
 
+  /// Without an end.
+  func letGo() {
+    isGone = true
+    for call in calls.values { call.cancel() }
+    calls = [:]
+  }
+
   func happened(_ event: SessionEvent) {
+    guard !isGone else { return }
     todo += session.handle(event, at: now)
     goOn()
   }
@@ -122,7 +135,23 @@ final class SessionRunner {
     } catch { failed(RoleError(error)) }
   }
 
-  func putRecord(_ commit: inout StoreCommit) { commit.put(prefix + "record", record.json) }
+  /// The record, with what belongs to it; `then` comes when those who may succeed this server have it, too.
+  func writeRecord(_ more: @escaping (inout StoreCommit) -> Void = { _ in }, then: @escaping () -> Void) {
+    stamp(&record)
+    let written = record
+    write { [self] in
+      $0.put(prefix + "record", written.json)
+      more(&$0)
+    } then: { [self] in
+      isWriting = true
+      keep(written) { [self] in
+        guard !isGone else { return }
+        isWriting = false
+        then()
+        goOn()
+      }
+    }
+  }
 
   /// Objects have the name of what is in them, so two updates, or an update and a model, can be the same one.
   func remove(_ object: String) {
@@ -153,9 +182,7 @@ final class SessionRunner {
 
   private func finish(_ end: SessionEnd) {
     record.end = end.words
-    write { [self] in
-      putRecord(&$0)
-    } then: { [self] in
+    writeRecord { [self] in
       tell(["event": "ended", "how": .string(end.words)])
       whenEnded(end)
     }

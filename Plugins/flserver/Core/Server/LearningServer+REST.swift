@@ -13,6 +13,12 @@ extension LearningServer {
     try route("GET", "/sessions") { [unowned self] in try $0.answer(json: list()) }
     try route("GET", "/trainers") { [unowned self] in try $0.answer(json: trainerList()) }
     try route("POST", "/execute_command") { [unowned self] in try executeCommand($0) }
+    // For the other servers, where they succeed one another.
+    if !settings.elector.isEmpty {
+      try route("GET", "/objects/{id}") { [unowned self] in
+        try ModelDownload(context.blobs, $0["id"] ?? "", $0).begin()
+      }
+    }
     try route("POST", "/models") { [unowned self] in try takeModel($0) }
     try one("GET", "") { [unowned self] in try $0.answer(json: status($1)) }
     try one("GET", "/history") { [unowned self] in try sendHistory($0, $1) }
@@ -140,7 +146,7 @@ extension LearningServer {
       "content-length": "\(model.bytes)", "x-round": "\(version)", "etag": "\"\(model.object)\"",
       "content-disposition": "attachment; filename=\"\(id)-\(version).safetensors\"",
     ]
-    try ModelDownload(context.blobs, model, request, headers).begin()
+    try ModelDownload(context.blobs, model.object, request, headers).begin()
   }
 
   /// JSON Lines, page by page.

@@ -12,6 +12,7 @@ public final class LearningServer {
   let exporter: ModelExporter
   private var finder: TrainerFinder?
   private var measures: ServerMeasures?
+  private let succession: Succession?
   private(set) var sessions: [String: LearningSession] = [:]
   private(set) var isLoaded = false
   private var whenLoaded: [() -> Void] = []
@@ -22,6 +23,7 @@ public final class LearningServer {
     (self.context, self.settings) = (context, settings)
     tester = try ModelTester(context, settings)
     exporter = ModelExporter(context)
+    succession = settings.elector.isEmpty ? nil : Succession(context, settings)
     for target in settings.trainers where !target.hasPrefix("http://") && !target.hasPrefix("https://") {
       throw RoleError(.invalidArgument, "`\(target)` is no http://HOST:PORT", at: "/trainers")
     }
@@ -32,7 +34,7 @@ public final class LearningServer {
     self.finder = finder
     measures = ServerMeasures(context.metrics)
     try addRoutes()
-    try load()
+    if let succession { try follow(succession) } else { try load() }
     try finder.start()
     sayWhere()
     // Deadlines of rounds pass whether or not anybody comes.
@@ -54,6 +56,46 @@ public final class LearningServer {
       "trainers on other machines: nodehost manifests/flotilla/client.yaml --peer \(own.id)=\(own.address)")
   }
 
+  /// One of several servers: it has no sessions until it leads.
+  private func follow(_ succession: Succession) throws {
+    succession.own = { [unowned self] in readRecords($0) }
+    succession.lead = { [unowned self] in
+      do { try load() } catch { context.fail(.internal, "the sessions cannot be read: \(error)") }
+    }
+    succession.follow = { [unowned self] in
+      for session in sessions.values { session.letGo() }
+      (sessions, isLoaded) = ([:], false)
+    }
+    succession.keepEvent = { [unowned self] session, event in
+      guard let number = event["n"]?.int else { return }
+      let key = SessionHistory.key(SessionHistory.prefix(session), number)
+      try? context.store.commit {
+        $0.put(key, event)
+      } then: { _ in
+      }
+    }
+    try succession.start()
+  }
+
+  private func readRecords(_ done: @escaping (Result<[(String, SessionRecord)], RoleError>) -> Void) {
+    var found: [(String, SessionRecord)] = []
+    do {
+      try context.store.scan(prefix: "session/") { (stored: Stored<JSON>) in
+        let parts = stored.name.split(separator: "/")
+        if parts.count == 3, parts[2] == "record" { found.append((String(parts[1]), try SessionRecord(stored.value))) }
+      } then: {
+        done($0.map { _ in found })
+      }
+    } catch { done(.failure(RoleError(error))) }
+  }
+
+  /// Why nothing can be asked here, if nothing can.
+  private var absence: RoleError? {
+    guard let succession, !succession.leads else { return nil }
+    let words = succession.leader.map { "node \($0) leads; ask there" } ?? "nobody leads at present; ask again"
+    return RoleError(.unavailable, words)
+  }
+
   private func lookAtSessions() {
     for session in sessions.values where !session.isOver { session.look() }
     measures?.show(
@@ -61,6 +103,7 @@ public final class LearningServer {
   }
 
   public func health() -> Health {
+    if let succession, !succession.leads { return .ok }
     if !isLoaded { return .degraded("it still reads its sessions") }
     if let trouble = finder?.trouble {
       return .degraded("`\(settings.trainersFrom)` does not say who is there: \(trouble)")
@@ -125,7 +168,8 @@ public final class LearningServer {
       let record = try SessionRecord(json), document = try SessionDocument(reading: record.document)
       let session = try make(id, document, (last?.number ?? 0) + 1, last?.validated, record)
       sessions[id] = session
-      if record.end.isEmpty, settings.resumes || handedOver.contains(id) { session.goOn() }
+      // Whoever succeeds another server goes on as if it were that one.
+      if record.end.isEmpty, settings.resumes || handedOver.contains(id) || succession != nil { session.goOn() }
     } catch {
       context.log.error("session \(id) cannot be taken up again: \(error)")
     }
@@ -134,10 +178,13 @@ public final class LearningServer {
   private func make(
     _ id: String, _ document: SessionDocument, _ next: Int64, _ validated: JSON?, _ record: SessionRecord?
   ) throws -> LearningSession {
-    let history = SessionHistory(context, session: id, next: next, last: validated) { [measures] in measures?.count($0)
+    let history = SessionHistory(context, session: id, next: next, last: validated) { [measures, succession] in
+      measures?.count($0)
+      succession?.tell(id, $0)
     }
     return try LearningSession(
-      context, id, document, history, trainers, tester, modelLimit: settings.modelBytes, record: record)
+      context, id, document, history, trainers, tester, modelLimit: settings.modelBytes,
+      succession: succession, record: record)
   }
 
   // MARK: Sessions
@@ -155,6 +202,7 @@ public final class LearningServer {
   }
 
   func session(_ id: String) throws -> LearningSession {
+    if let absence { throw absence }
     guard isLoaded else { throw RoleError(.unavailable, "the server still reads its sessions; ask again in a moment") }
     guard let session = sessions[id] else {
       let known = sessions.keys.sorted().prefix(20).joined(separator: ", ")
@@ -173,6 +221,7 @@ public final class LearningServer {
 
   /// Begins a session that nobody has begun before.
   func begin(_ json: JSON, then done: @escaping (Result<LearningSession, RoleError>) -> Void) throws {
+    if let absence { throw absence }
     guard isLoaded else { throw RoleError(.unavailable, "the server still reads its sessions; ask again in a moment") }
     let document = try SessionDocument(reading: json), id = document.sessionConfig.sessionId
     try Self.check(id)
@@ -214,17 +263,18 @@ public final class LearningServer {
     try requireRoom()
     record.end = ""
     record.document = document.setting ?? .null
-    let session = try make(id, document, old.history.next, old.history.last, record)
+    succession?.stamp(&record)
+    let written = record
+    let session = try make(id, document, old.history.next, old.history.last, written)
     old.history.end()
     sessions[id] = session
-    let written = record
     try context.store.commit {
       $0.put(SessionRecord.prefix(id) + "record", written.json)
     } then: { [context] result in
       if case .failure(let error) = result {
         return context.fail(error.status, "session \(id) cannot be written down: \(error.message)")
       }
-      session.goOn()
+      session.keep(written) { session.goOn() }
     }
     return session
   }
@@ -233,6 +283,7 @@ public final class LearningServer {
   public func answer<Answer>(
     _ reply: @escaping (Result<Answer, RoleError>) -> Void, _ body: @escaping () throws -> Answer
   ) {
+    if let absence { return reply(.failure(absence)) }
     let ask = { reply(Result { try body() }.mapError { RoleError($0) }) }
     if isLoaded { ask() } else { whenLoaded.append(ask) }
   }

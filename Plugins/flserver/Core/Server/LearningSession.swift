@@ -27,6 +27,7 @@ final class LearningSession {
   private let trainers: TrainerTable
   private let tester: ModelTester
   private let modelLimit: Int
+  private let succession: Succession?
   private var timing: SpeedTrial?
   private var timeout: Timer?
   /// Told once, when it is over.
@@ -34,8 +35,10 @@ final class LearningSession {
 
   init(
     _ context: RoleContext, _ id: String, _ document: SessionDocument, _ history: SessionHistory,
-    _ trainers: TrainerTable, _ tester: ModelTester, modelLimit: Int, record: SessionRecord? = nil
+    _ trainers: TrainerTable, _ tester: ModelTester, modelLimit: Int,
+    succession: Succession? = nil, record: SessionRecord? = nil
   ) throws {
+    self.succession = succession
     (self.context, self.id, self.document, self.history) = (context, id, document, history)
     (self.trainers, self.tester, self.modelLimit, self.record) = (trainers, tester, modelLimit, record)
     choice = try ModelChoice(document)
@@ -85,24 +88,32 @@ final class LearningSession {
         attempt {
           let (model, layout) = try made.get()
           let began = context.timeSince1970.nanoseconds / 1_000_000
-          let record = SessionRecord(document: document.setting ?? .null, model: model, began: began)
+          var record = SessionRecord(document: document.setting ?? .null, model: model, began: began)
+          succession?.stamp(&record)
+          let first = record
           try context.store.commit { [self] in
-            $0.put(SessionRecord.prefix(id) + "record", record.json)
+            $0.put(SessionRecord.prefix(id) + "record", first.json)
           } then: { [self] written in
             attempt {
               _ = try written.get()
-              self.record = record
-              history.add([
-                "event": "started", "model": .string(model.object), "parameters": .int(Int64(model.count)),
-                "rounds": .int(Int64(rounds)),
-              ])
-              done(nil)
-              time(record, layout)
+              keep(first) { [self] in
+                self.record = first
+                history.add([
+                  "event": "started", "model": .string(model.object), "parameters": .int(Int64(model.count)),
+                  "rounds": .int(Int64(rounds)),
+                ])
+                done(nil)
+                time(first, layout)
+              }
             }
           }
         }
       }
     }
+  }
+
+  func keep(_ record: SessionRecord, then done: @escaping () -> Void) {
+    if let succession { succession.keep(id, record, then: done) } else { done() }
   }
 
   /// Goes on from what the disk has.
@@ -156,6 +167,10 @@ final class LearningSession {
       context, id, document, record, layout, trainers, modelText: choice.text, waiting: waiting)
     runner.tell = { [history] in history.add($0) }
     runner.validate = { [unowned self] model, done in validate(model, layout, done) }
+    if let succession {
+      runner.stamp = { succession.stamp(&$0) }
+      runner.keep = { [id] in succession.keep(id, $0, then: $1) }
+    }
     runner.whenEnded = { [unowned self] end in over(end.words, isWritten: true) }
     self.runner = runner
     stage = .running
@@ -196,6 +211,14 @@ final class LearningSession {
     if let runner, stage == .running { return runner.stop(why) }
     timing?.stop()
     over("stopped: \(why)", isWritten: false)
+  }
+
+  /// Without an end: another server goes on.
+  func letGo() {
+    timing?.stop()
+    timeout?.cancel()
+    runner?.letGo()
+    history.end()
   }
 
   private func over(_ words: String, isWritten: Bool) {

@@ -11,6 +11,8 @@ public struct ServerSettings: RoleConfig {
   @Setting("Between two looks at who is there.", in: 0.05...3_600) public var lookSeconds = 2.0
   @Setting("Whether sessions that were under way when the node ended go on by themselves when it starts.")
   public var resumes = true
+  @Setting("The role of this node that elects which of several servers leads; empty: it is the only one.")
+  public var elector = ""
   @Setting("Data sets for trying models, by name: { format: npz, path: digits.npz }, as trainers have theirs.")
   public var data: [String: JSON] = [:]
   @Setting("Threads of a validation.", in: 1...64) public var threads = 1

@@ -91,22 +91,22 @@ final class ModelIntake {
 /// Gives a model's file to whoever asks for it by HTTP, as fast as it is read.
 final class ModelDownload {
   private let blobs: Blobs
-  private let model: ModelFile
+  private let object: String
   private let request: HTTPRequest
   private let headers: HTTPHeaders
   private var read: BlobRead?
   private var waiting: [[UInt8]] = []
   private var hasAll = false
 
-  init(_ blobs: Blobs, _ model: ModelFile, _ request: HTTPRequest, _ headers: HTTPHeaders) {
-    (self.blobs, self.model, self.request, self.headers) = (blobs, model, request, headers)
+  init(_ blobs: Blobs, _ object: String, _ request: HTTPRequest, _ headers: HTTPHeaders = []) {
+    (self.blobs, self.object, self.request, self.headers) = (blobs, object, request, headers)
   }
 
   func begin() throws {
     request.whenFailed { [self] _ in read?.cancel() }
     request.whenWritable { [self] in try goOn() }
     try request.begin(200, headers, type: "application/octet-stream")
-    read = try blobs.read(model.object, asksItself: false) { [self] piece in
+    read = try blobs.read(object, asksItself: false) { [self] piece in
       waiting.append(piece.bytes)
       try goOn()
     } then: { [self] result in
