@@ -145,6 +145,7 @@ let fuzzers: [Target] =
       dependencies: [
         "ProtoFields", "HostCore", "HostRuntime", "ReplicatedLog", "Tensors", "ElectorCore", "ImagesCore",
         "CoordinatorCore", "CanaryCore", "Training", "FlotillaCore", "TrainerCore", "SecureSum",
+        "TrainerWire",
       ],
       path: "Tests/Fuzz",
       exclude: ["corpus", "make-plugin-seeds", "run"],
@@ -294,7 +295,7 @@ let package = Package(
       exclude: ["Data", "make-data.py"], swiftSettings: strict),
     tests(
       "LearningTests",
-      ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "TrainerWire", "LearningCore", "TrainerCore"]),
+      ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "TrainerWire", "LearningCore", "TrainerCore", "FuzzSupport"]),
     tests(
       "TrainerTests",
       ["NodeKit", "NodeTesting", "SecureSum", "Tensors", "Training", "TrainerWire", "TrainerCore", "FuzzSupport"]),

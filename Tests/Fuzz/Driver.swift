@@ -10,6 +10,7 @@ import ReplicatedLog
 import SecureSum
 import Tensors
 import TrainerCore
+import TrainerWire
 import Training
 
 /// What there is to fuzz, by name. Tests/Fuzz/run asks for the names.
@@ -20,7 +21,7 @@ private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
   "rpc": fuzzRpc, "log": fuzzReplicatedLog, "proto": fuzzProtoFields, "tensors": fuzzTensors, "elector": fuzzElector,
   "images": fuzzImages, "transactions": fuzzTransactions, "routing": fuzzRouting,
   "data": fuzzDataSets, "flotilla": fuzzFlotilla, "training": fuzzTrainingOrder,
-  "secure-sum": fuzzSecureSum, "gossip": fuzzGossip,
+  "secure-sum": fuzzSecureSum, "gossip": fuzzGossip, "trainers": fuzzTrainerWire,
 ]
 
 /// What libFuzzer's `main` tries. Set once, before the first input.

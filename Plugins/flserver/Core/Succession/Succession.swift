@@ -2,9 +2,9 @@ internal import NodeKit
 
 /// Servers of which one leads, as the role `elector` says, and the others could at any moment.
 ///
-/// What the leader's disk has of its sessions, a majority of the disks has before anything is built on it. Whoever leads
-/// next asks a majority first, and so hears of it. Each message carries the term of who leads, and a server that has
-/// heard of a later one, which its disk remembers, hears no more of an earlier.
+/// What the leader's disk has of its sessions, a majority of the disks has before anything is built on it. Whoever
+/// leads next asks a majority first, and so hears of it. Each message carries the term of who leads, and a server that
+/// has heard of a later one, which its disk remembers, hears no more of an earlier.
 final class Succession {
   private static let again = Duration.seconds(1)
   private static let termKey = "term"

@@ -50,7 +50,8 @@ final class GossipLearner {
   init(_ context: RoleContext, _ settings: GossipSettings, _ data: DataShelf, threads: Int) throws {
     (self.context, self.settings, self.data, self.threads) = (context, settings, data, threads)
     description = try ModelDescription(json: settings.model, at: "/gossip/model")
-    local = try LocalSettings(text: settings.training.description)
+    local = settings.training
+    try local.check()
   }
 
   func start() throws {

@@ -12,7 +12,7 @@ package struct GossipSettings: RoleConfig {
   @Setting("The model: a name, or its layers. The same for all of the network.") package var model: JSON = "mlp"
   @Setting("Of the model's first numbers. The same for all of the network.", in: 0...Int.max) package var seed = 1
   @Setting("How a round trains: dataset, epochs, batch_size, learning_rate and so on, as servers say it.")
-  package var training: JSON = .object(JSONObject())
+  package var training = LocalSettings()
   @Setting("The share of the numbers that each of the two offers in an exchange.", in: 0.0001...1)
   package var share = 0.05
   @Setting("Who waits longer for the other goes on alone.", in: 0.1...3600) package var waitS = 20.0

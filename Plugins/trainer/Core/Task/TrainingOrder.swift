@@ -93,7 +93,7 @@ struct TrainingOrder: Sendable {
 
 /// How a trainer trains: what `client_training_config` of a session says. Settings that this build does not know are a
 /// newer server's, which has checked them.
-struct LocalSettings: RoleConfig, @unchecked Sendable {
+package struct LocalSettings: RoleConfig, @unchecked Sendable {
   @Setting("A shipped model.", length: 1...100) var modelId = "mlp"
   @Setting("Of the trainer's data sets.", length: 1...200) var dataset = "digits"
   @Setting("Times that it goes through its data.", in: 1...10_000) var epochs = 1
@@ -109,7 +109,7 @@ struct LocalSettings: RoleConfig, @unchecked Sendable {
   @Setting("Noise that is added to an update, in clips.", in: 0...1000) var noiseMultiplier = 0.0
   @Setting("crossentropy or mse.", length: 1...100) var lossFunction = "crossentropy"
   @Setting("For all of it.", in: 0.001...86_400) var trainTimeoutDurationS = 86_400.0
-  init() {}
+  package init() {}
 
   private static let place = "/client_training_config"
   private static let known: Set<String> = [
@@ -130,6 +130,11 @@ struct LocalSettings: RoleConfig, @unchecked Sendable {
       for member in object.members where Self.known.contains(member.key) { settings[member.key] = member.value }
     }
     try self.init(setting: .object(settings), at: Self.place)
+    try check()
+  }
+
+  /// What the settings' own ranges do not say.
+  func check() throws {
     _ = try optimiser
     guard noiseMultiplier == 0 || clip > 0 else {
       throw RoleError(
