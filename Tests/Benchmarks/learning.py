@@ -216,7 +216,6 @@ HELD, HEARTBEAT_S, WATCHED_S = 10_000, 30, 30
 def held(folder):
     """Ten thousand trainers that are registered, send heartbeats and do nothing; one answers for all, at as many
     addresses of the loopback network."""
-    import grpc
     processes = Processes(folder)
     port, gateway = servers.free_port(), servers.free_port()
 
@@ -241,20 +240,10 @@ def held(folder):
     limits: { message_bytes: 16777216, calls: 16384 }
     config: { listener: rest }""" % (3 * HEARTBEAT_S, HEARTBEAT_S))
         time.sleep(2)
-        channel = grpc.insecure_channel("127.0.0.1:%d" % gateway)
-        register, beat = (channel.unary_unary("/GatewayService/" + name) for name in ("RegisterNode", "Heartbeat"))
-
-        def all_of(call, message):
-            begun = time.monotonic()
-            for start in range(0, HELD, 100):
-                calls = [call.future(message(number), timeout=30) for number in range(start + 1, start + 101)]
-                for one in calls:
-                    one.result()
-                time.sleep(max(0, begun + HEARTBEAT_S * 0.8 * start / HELD - time.monotonic()))
-
-        all_of(register, lambda number: gateway_bench.number(1, number) + gateway_bench.text(
-            2, "127.1.%d.%d" % (number // 250, number % 250 + 1)) + gateway_bench.number(3, port)
-            + gateway_bench.text(4, "trainer"))
+        # grpcio is Debian's Python's.
+        crowd = subprocess.Popen(["/usr/bin/python3", __file__, str(gateway), str(port)], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True)
+        crowd.stdout.readline()
         deadline, there = time.monotonic() + 120, 0
         while there < HELD and time.monotonic() < deadline:
             listed = subprocess.run(
@@ -264,13 +253,34 @@ def held(folder):
                 there = sum(1 for one in json.loads(listed.stdout) if one["there"] and one.get("data_sets"))
             time.sleep(1)
         before, begun = servers.cpu_ticks(server.pid), time.monotonic()
-        all_of(beat, lambda number: gateway_bench.number(1, number))
+        crowd.communicate("\n")
         time.sleep(max(0, begun + WATCHED_S - time.monotonic()))
         share = (servers.cpu_ticks(server.pid) - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - begun)
         print("%d trainers held by one server, of %d: %.0f MB, %.1f %% of a core with a heartbeat each %d s"
               % (there, HELD, resident([server.pid]), 100 * share, HEARTBEAT_S), flush=True)
     finally:
         processes.end()
+
+
+def be_crowd(gateway, port):
+    """Registers them all, and sends a heartbeat for each when told to."""
+    import grpc
+    channel = grpc.insecure_channel("127.0.0.1:%s" % gateway)
+    register, beat = (channel.unary_unary("/GatewayService/" + name) for name in ("RegisterNode", "Heartbeat"))
+
+    def all_of(call, message):
+        begun = time.monotonic()
+        for start in range(0, HELD, 100):
+            for one in [call.future(message(number), timeout=30) for number in range(start + 1, start + 101)]:
+                one.result()
+            time.sleep(max(0, begun + HEARTBEAT_S * 0.8 * start / HELD - time.monotonic()))
+
+    fields = gateway_bench
+    all_of(register, lambda number: fields.number(1, number) + fields.text(
+        2, "127.1.%d.%d" % (number // 250, number % 250 + 1)) + fields.number(3, int(port)) + fields.text(4, "trainer"))
+    print("registered", flush=True)
+    sys.stdin.readline()
+    all_of(beat, lambda number: fields.number(1, number))
 
 
 def figures(folder, row):
@@ -286,3 +296,7 @@ def figures(folder, row):
         row("%.1f MB model, a round" % (size / 1e6), a, "Flower", b, "s", "0.1")
         row("%.1f MB model, the server's memory" % (size / 1e6), memory, "Flower", other, "MB", "0.1")
     print("  what limits: at 100 MB the sockets, each update's way to the disk, and its SHA-256")
+
+
+if __name__ == "__main__":
+    be_crowd(*sys.argv[1:])

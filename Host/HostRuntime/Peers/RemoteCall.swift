@@ -40,24 +40,17 @@ final class RemoteCall: TimerTarget, CancellableCall, @unchecked Sendable {
     }
   }
 
-  func cancel() {
-    tellOtherSide()
-    giveUp(NH_CANCELLED, "the caller gave up")
-  }
+  func cancel() { giveUp(NH_CANCELLED, "the caller gave up", tells: true) }
 
   func timerFired(_ timer: UInt64, token: UInt64) {
     deadlineTimer = nil
-    tellOtherSide()
-    giveUp(NH_DEADLINE_EXCEEDED, "node \(line.id) did not answer in time")
+    giveUp(NH_DEADLINE_EXCEEDED, "node \(line.id) did not answer in time", tells: true)
   }
 
-  private func tellOtherSide() {
-    guard !hasEnded.load(ordering: .relaxed) else { return }
-    _ = line.send(.cancel, .normal, withUnsafeBytes(of: id.littleEndian, [UInt8].init))
-  }
-
-  private func giveUp(_ status: nh_status, _ message: String) {
-    _ = peers.close(id)
+  /// - Parameter tells: whether the other side learns of it. It answers that, so by then nobody may wait.
+  private func giveUp(_ status: nh_status, _ message: String, tells: Bool = false) {
+    guard peers.close(id) != nil else { return }
+    if tells { _ = line.send(.cancel, .normal, withUnsafeBytes(of: id.littleEndian, [UInt8].init)) }
     ended(.failure(status, message))
   }
 

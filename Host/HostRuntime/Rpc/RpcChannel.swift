@@ -2,7 +2,7 @@ import HostCore
 
 /// Where calls of a role go: the connections there, and for how long after a failure nobody tries again.
 final class RpcChannel {
-  static let limit = 1_024
+  static let limit = 16_384
   private static let firstBackoff: Int64 = 200_000_000
   private static let lastBackoff: Int64 = 30_000_000_000
 
@@ -48,11 +48,18 @@ extension RoleInstance {
         throw GrpcFault(GrpcStatus.unavailable, error.words)
       }
     }
+    if rpcChannels.count >= RpcChannel.limit { forgetUnusedChannels() }
     guard rpcChannels.count < RpcChannel.limit, let origin = node.clients.pool(on: loop).origin(address) else {
       throw GrpcFault(GrpcStatus.resourceExhausted, "\(name) calls more than \(RpcChannel.limit) addresses")
     }
     let channel = RpcChannel(origin, isSecure: isSecure)
     rpcChannels[target] = channel
     return channel
+  }
+
+  /// Those to which nothing is open, and that need not be remembered as failing.
+  private func forgetUnusedChannels() {
+    let now = EventLoop.now()
+    rpcChannels = rpcChannels.filter { !$0.value.origin.isUnused || $0.value.notBefore > now }
   }
 }

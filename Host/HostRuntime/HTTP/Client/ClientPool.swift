@@ -6,7 +6,7 @@ import Synchronization
 final class ClientPool: TimerTarget {
   private static let tickNanoseconds: Int64 = 1_000_000_000
   /// Addresses at once; more are refused, as something makes them up.
-  static let originLimit = 4_096
+  static let originLimit = 16_384
 
   let loop: EventLoop
   let connections: any Connections
