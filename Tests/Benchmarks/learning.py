@@ -175,19 +175,16 @@ class Flower:
         shutil.copytree(APP, os.path.join(folder, "app"))
 
     def rounds(self, size, count, limit):
-        run = subprocess.Popen(
-            [os.path.join(self.bin, "flwr"), "run", "app", "local", "--stream", "--run-config",
-             "clients=%d bytes=%d rounds=%d" % (CLIENTS, size, count)], cwd=self.processes.folder, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, **self.variables))
-        os.set_blocking(run.stdout.fileno(), False)
+        words = "clients=%d bytes=%d rounds=%d" % (CLIENTS, size, count)
+        run = self.processes.start("run", [os.path.join(self.bin, "flwr"), "run", "app", "local", "--stream",
+                                           "--run-config", words], **self.variables)
         found, most, text, deadline = [], 0, "", time.monotonic() + limit
         while len(found) < count and time.monotonic() < deadline and run.poll() is None:
-            text += run.stdout.read() or ""
+            with open(os.path.join(self.processes.folder, "run.log")) as file:
+                text = file.read()
             found = [float(seconds) for seconds in re.findall(r"ROUND \d+ ([\d.]+)", text)]
             most = max(most, resident(children(self.link.pid)))
-            time.sleep(0.05)
-        run.terminate()
-        run.wait()
+            time.sleep(0.1)
         if not found:
             sys.exit("Flower made no round of %d bytes:\n%s" % (size, text[-2000:]))
         return found, most
