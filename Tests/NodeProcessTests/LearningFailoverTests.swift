@@ -93,6 +93,10 @@ import Testing
     let calm = try ends("calm")
     #expect(calm["end"] == "finished", "\(calm)")
 
+    for id in 1...3 where id != begun.node {
+      let other = machine.hostctl("--node", "server-\(id)", "fl", "list")
+      #expect(other.code == 1 && other.errors.contains("node \(begun.node) leads; ask there"), "\(other.all)")
+    }
     _ = try #require(fl("start", "session.json", "--session", "killed"))
     var leader = begun.node, seen: Int64 = 0
     for _ in 0..<2 {

@@ -231,6 +231,13 @@ import Testing
     #expect(fl("history", "flo").text.contains("\"timed\""))
     let nobody = post(command("flo-2", data: "faces"))
     #expect(nobody.status == "400" && nobody.text.contains("\"No active clients\""), "\(nobody.text)")
+    #expect(fl("status", "flo-2").text.contains("there is no session `flo-2`"), "its name is free")
+    document()
+    #expect(fl("start", "session.yaml", "--session", "rest", "--rounds", "100000").code == 0)
+    let stopped = run([
+      "curl", "-s", "-m", "30", "-X", "POST", "http://127.0.0.1:\(ports[0])/sessions/rest/stop?why=enough",
+    ])
+    #expect(stopped.1.contains("\"end\":\"stopped: enough\""), "\(stopped.1)")
     let wrong = post("{}")
     #expect(wrong.status == "400" && wrong.text.contains("\"Invalid request\""), "\(wrong.text)")
   }

@@ -33,7 +33,7 @@ final class FLServer: Role, HealthReporting, Stateful {
   func begin(_ document: JSON, _ reply: Reply<JSON>) {
     server.answer(reply.refuse) { [server] in try server.start(document, then: reply.settle) }
   }
-  func sessions(_ reply: Reply<JSON>) { server.answer(reply.settle) { [server] in server.list() } }
+  func sessions(_ reply: Reply<JSON>) { server.answer(reply.settle) { [server] in try server.list() } }
   func status(_ session: String, _ reply: Reply<JSON>) {
     server.answer(reply.settle) { [server] in try server.status(session) }
   }

@@ -28,7 +28,7 @@ final class SessionRunner {
   var ledger: PrivacyLedger?
   /// How many trainers were asked for the version that is made now.
   var asked = 0
-  /// Updates of rounds that were cut off; masked, they are of no use.
+  /// Updates on the disk that are of no use: too old, or masked in a round that was cut off.
   private var stale: [Update] = []
   private var isWriting = false
   private var isGoingOn = false
@@ -61,8 +61,8 @@ final class SessionRunner {
       plan, version: record.version, waiting: plan.isSecure ? [] : waiting, lastTicket: record.lastTicket)
     ledger = PrivacyLedger(document)
     try ledger?.restore(record.privacy)
+    stale = waiting.filter { update in !session.waiting.contains { $0.ticket == update.ticket } }
     if plan.isSecure {
-      stale = waiting
       secure = SecureSession(context, id, document, trainers, count: layout.count)
       secure?.train = { [weak self] in self?.begin($0) }
       secure?.failed = { [weak self] in self?.answered($0, .failure($1)) }

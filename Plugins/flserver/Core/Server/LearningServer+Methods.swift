@@ -9,8 +9,9 @@ extension LearningServer {
     try begin(document) { [self] begun in done(begun.map { $0.summary(context.now.nanoseconds) }) }
   }
 
-  public func list() -> JSON {
-    .array(
+  public func list() throws -> JSON {
+    try requireReady()
+    return .array(
       sessions.values.sorted { ($0.record?.began ?? .max, $0.id) < ($1.record?.began ?? .max, $1.id) }
         .map { $0.summary(context.now.nanoseconds) })
   }

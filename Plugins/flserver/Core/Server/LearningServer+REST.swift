@@ -80,12 +80,18 @@ extension LearningServer {
       }
       let wanted = command["session_id"]?.string ?? document["session_config"]?["session_id"]?.string ?? ""
       do {
-        if command["restore"]?.bool == true || command["revive"]?.bool == true {
-          return try answerAtItsEnd(request, resume(wanted, rounds: nil))
+        let goesOn = command["restore"]?.bool == true || command["revive"]?.bool == true
+        let named = document.named(wanted)
+        let meant = goesOn ? try session(wanted).document : try SessionDocument(reading: named)
+        // So that the same session can be begun when somebody has come.
+        guard !trainers.candidates(for: meant).isEmpty else {
+          let words = "nobody has the data `\(meant.clientTrainingConfig.dataset)`"
+          return try request.answer(400, json: ["message": "No active clients", "error": .string(words)])
         }
-        try begin(document.named(wanted)) { [self] begun in
+        if goesOn { return answerAtItsEnd(request, try resume(wanted, rounds: nil)) }
+        try begin(named) { [self] begun in
           switch begun {
-          case .success(let session): try? answerAtItsEnd(request, session)
+          case .success(let session): answerAtItsEnd(request, session)
           case .failure(let error): try? Self.refuse(request, error)
           }
         }
@@ -96,12 +102,7 @@ extension LearningServer {
     }
   }
 
-  private func answerAtItsEnd(_ request: HTTPRequest, _ session: LearningSession) throws {
-    guard !trainers.candidates(for: session.document).isEmpty else {
-      session.stop("no trainer is there")
-      let words = "nobody has the data `\(session.document.clientTrainingConfig.dataset)`"
-      return try request.answer(400, json: ["message": "No active clients", "error": .string(words)])
-    }
+  private func answerAtItsEnd(_ request: HTTPRequest, _ session: LearningSession) {
     var hasGone = false
     request.whenFailed { _ in hasGone = true }
     session.whenOver.append { words in

@@ -65,6 +65,7 @@ public final class LearningServer {
     succession.follow = { [unowned self] in
       for session in sessions.values { session.letGo() }
       (sessions, isLoaded) = ([:], false)
+      askWaiting()
     }
     succession.keepEvent = { [unowned self] session, event in
       guard let number = event["n"]?.int else { return }
@@ -96,6 +97,11 @@ public final class LearningServer {
     return RoleError(.unavailable, words)
   }
 
+  func requireReady() throws {
+    if let absence { throw absence }
+    guard isLoaded else { throw RoleError(.unavailable, "the server still reads its sessions; ask again in a moment") }
+  }
+
   private func lookAtSessions() {
     for session in sessions.values where !session.isOver { session.look() }
     measures?.show(
@@ -114,11 +120,12 @@ public final class LearningServer {
   // MARK: The disk
 
   private func load() throws {
-    var found: [(String, JSON)] = [], updates: Set<String> = []
+    var found: [(String, JSON)] = [], updates: Set<String>? = []
     try context.store.scan(prefix: "session/") { (stored: Stored<JSON>) in
       let parts = stored.name.split(separator: "/")
       if parts.count == 3, parts[2] == "record" { found.append((String(parts[1]), stored.value)) }
-      if parts.count == 4, parts[2] == "update" { updates.insert(try Update(stored.value).object) }
+      guard parts.count == 4, parts[2] == "update" else { return }
+      if let update = try? Update(stored.value) { updates?.insert(update.object) } else { updates = nil }
     } then: { [self] scanned in
       switch scanned {
       case .success: loadHistories(found, updates)
@@ -127,7 +134,7 @@ public final class LearningServer {
     }
   }
 
-  private func loadHistories(_ records: [(String, JSON)], _ updates: Set<String>) {
+  private func loadHistories(_ records: [(String, JSON)], _ updates: Set<String>?) {
     var last: [String: (number: Int64, validated: JSON?)] = [:]
     do {
       try context.store.scan(prefix: "history/") { (stored: Stored<JSON>) in
@@ -139,19 +146,19 @@ public final class LearningServer {
         if case .failure(let error) = scanned {
           return context.fail(error.status, "the sessions' histories cannot be read: \(error.message)")
         }
-        sweep(records.compactMap { try? SessionRecord($0.1) }, updates) { [self] in
+        sweep(try? records.map { try SessionRecord($0.1) }, updates) { [self] in
           for (id, record) in records { revive(id, record, last[id]) }
           isLoaded = true
-          let waiting = whenLoaded
-          whenLoaded = []
-          for ask in waiting { ask() }
+          askWaiting()
         }
       }
     } catch { context.fail(.internal, "the sessions' histories cannot be read: \(error)") }
   }
 
-  /// What a kill has left on the disk that nothing speaks of.
-  private func sweep(_ records: [SessionRecord], _ updates: Set<String>, then done: @escaping () -> Void) {
+  /// What a kill has left on the disk that nothing speaks of; nothing if there is a record that this build cannot read,
+  /// which may speak of it.
+  private func sweep(_ records: [SessionRecord]?, _ updates: Set<String>?, then done: @escaping () -> Void) {
+    guard let records, let updates else { return done() }
     do {
       try context.blobs.list { [self] listed in
         for blob in (try? listed.get()) ?? [] where blob.mediaType != ModelIntake.mediaType {
@@ -202,8 +209,7 @@ public final class LearningServer {
   }
 
   func session(_ id: String) throws -> LearningSession {
-    if let absence { throw absence }
-    guard isLoaded else { throw RoleError(.unavailable, "the server still reads its sessions; ask again in a moment") }
+    try requireReady()
     guard let session = sessions[id] else {
       let known = sessions.keys.sorted().prefix(20).joined(separator: ", ")
       throw RoleError(
@@ -221,8 +227,7 @@ public final class LearningServer {
 
   /// Begins a session that nobody has begun before.
   func begin(_ json: JSON, then done: @escaping (Result<LearningSession, RoleError>) -> Void) throws {
-    if let absence { throw absence }
-    guard isLoaded else { throw RoleError(.unavailable, "the server still reads its sessions; ask again in a moment") }
+    try requireReady()
     let document = try SessionDocument(reading: json), id = document.sessionConfig.sessionId
     try Self.check(id)
     if let known = sessions[id] {
@@ -284,8 +289,17 @@ public final class LearningServer {
     _ reply: @escaping (Result<Answer, RoleError>) -> Void, _ body: @escaping () throws -> Answer
   ) {
     if let absence { return reply(.failure(absence)) }
-    let ask = { reply(Result { try body() }.mapError { RoleError($0) }) }
+    let ask = { [self] in
+      if let absence { return reply(.failure(absence)) }
+      reply(Result { try body() }.mapError { RoleError($0) })
+    }
     if isLoaded { ask() } else { whenLoaded.append(ask) }
+  }
+
+  private func askWaiting() {
+    let waiting = whenLoaded
+    whenLoaded = []
+    for ask in waiting { ask() }
   }
 
   // MARK: Another build

@@ -228,16 +228,26 @@ final class LearningSession {
     record = runner?.record ?? record
     record?.end = words
     runner = nil
-    if !isWritten {
-      history.add(["event": "ended", "how": .string(words)])
-      if let record {
-        try? context.store.commit {
-          $0.put(SessionRecord.prefix(id) + "record", record.json)
-        } then: { _ in
-        }
-      }
-    }
     context.log.info("session \(id): \(words), after \(version) of \(rounds) rounds")
+    if isWritten { return tellEnd(words) }
+    history.add(["event": "ended", "how": .string(words)])
+    guard var ended = record else { return tellEnd(words) }
+    succession?.stamp(&ended)
+    let written = ended
+    record = written
+    do {
+      try context.store.commit {
+        $0.put(SessionRecord.prefix(id) + "record", written.json)
+      } then: { [self] result in
+        if case .failure(let error) = result {
+          return context.fail(error.status, "the end of session \(id) cannot be written down: \(error.message)")
+        }
+        keep(written) { [self] in tellEnd(words) }
+      }
+    } catch { context.fail(.internal, "the end of session \(id) cannot be written down: \(error)") }
+  }
+
+  private func tellEnd(_ words: String) {
     let told = whenOver
     whenOver = []
     for tell in told { tell(words) }

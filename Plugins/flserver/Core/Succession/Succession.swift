@@ -227,26 +227,42 @@ final class Succession {
   /// Brings records that are newer than this server's to its disk, with their objects first.
   private func adopt(_ testaments: [SuccessionMessage.Testament], then done: @escaping (RoleError?) -> Void) {
     guard let next = testaments.first else { return done(nil) }
-    own { [self] own in
-      do {
-        let known = try own.get().first { $0.0 == next.session }?.1
-        let goOn = { [self] in adopt(Array(testaments.dropFirst()), then: done) }
-        if let known, !known.isOlder(than: next.record) { return goOn() }
-        fetcher.fetch(next.record.objects, from: next.place) { [self] error in
-          if let error { return done(error) }
-          write(next, instead: known, then: { $0.map { done($0) } ?? goOn() })
-        }
-      } catch { done(RoleError(error)) }
+    let goOn = { [self] (error: RoleError?) in
+      if let error { done(error) } else { adopt(Array(testaments.dropFirst()), then: done) }
+    }
+    ifOlder(next, then: goOn) { [self] _, _ in
+      fetcher.fetch(next.record.objects, from: next.place) { [self] error in
+        if let error { return done(error) }
+        // While its objects came, a newer one may have been written.
+        ifOlder(next, then: goOn) { [self] in write(next, instead: $0, revision: $1, then: goOn) }
+      }
     }
   }
 
-  private func write(
-    _ testament: SuccessionMessage.Testament, instead known: SessionRecord?, then done: @escaping (RoleError?) -> Void
+  /// Goes on with what the disk has if that is older, and with nothing else.
+  private func ifOlder(
+    _ testament: SuccessionMessage.Testament, then done: @escaping (RoleError?) -> Void,
+    _ body: @escaping (SessionRecord?, UInt64) -> Void
   ) {
-    let key = SessionRecord.prefix(testament.session) + "record"
+    do {
+      try context.store.get(Self.key(testament)) { (stored: Result<Stored<JSON>?, RoleError>) in
+        do {
+          let stored = try stored.get(), known = try stored.map { try SessionRecord($0.value) }
+          if let known, !known.isOlder(than: testament.record) { return done(nil) }
+          body(known, stored?.revision ?? 0)
+        } catch { done(RoleError(error)) }
+      }
+    } catch { done(RoleError(error)) }
+  }
+
+  private func write(
+    _ testament: SuccessionMessage.Testament, instead known: SessionRecord?, revision: UInt64,
+    then done: @escaping (RoleError?) -> Void
+  ) {
     do {
       try context.store.commit {
-        $0.put(key, testament.record.json)
+        $0.expect(Self.key(testament), revision: revision)
+        $0.put(Self.key(testament), testament.record.json)
       } then: { [context] result in
         if case .failure(let error) = result { return done(error) }
         let used = Set(testament.record.objects)
@@ -254,5 +270,9 @@ final class Succession {
         done(nil)
       }
     } catch { done(RoleError(error)) }
+  }
+
+  private static func key(_ testament: SuccessionMessage.Testament) -> String {
+    SessionRecord.prefix(testament.session) + "record"
   }
 }
