@@ -1,3 +1,5 @@
+internal import NodeKit
+
 /// Tests that may be looked at after every request, for as long as one likes, without more false alarms: an *e-process*
 /// is a number that is at most 1 on average while the version is good, whenever one stops; so it ever reaches 1 / alpha
 /// with a chance of at most alpha (Ville 1939; Ramdas, Grünwald, Vovk and Shafer, "Game-Theoretic Statistics and Safe

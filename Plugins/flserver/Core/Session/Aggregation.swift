@@ -33,34 +33,7 @@ enum Aggregation: Equatable {
 
   /// What an update counts that began so many steps ago (Xie and others, 2019: the polynomial).
   static func weight(ofAge age: Int, staleness: Double) -> Double {
-    power(1 + Double(max(0, age)), -staleness)
-  }
-
-  /// Without a library of mathematics, by exponents and logarithms of two.
-  private static func power(_ base: Double, _ exponent: Double) -> Double {
-    guard exponent != 0, base > 1 else { return 1 }
-    return exp2(exponent * log2(base))
-  }
-
-  private static func log2(_ number: Double) -> Double {
-    // The significand's logarithm by its series in (s - 1) / (s + 1).
-    let ratio = (number.significand - 1) / (number.significand + 1), square = ratio * ratio
-    var term = ratio, sum = 0.0
-    for step in 0..<30 {
-      sum += term / Double(2 * step + 1)
-      term *= square
-    }
-    return Double(number.exponent) + 2 * sum * 1.442695040888963407
-  }
-
-  private static func exp2(_ number: Double) -> Double {
-    let whole = number.rounded(.down), rest = (number - whole) * 0.693147180559945309
-    var term = 1.0, sum = 1.0
-    for step in 1..<25 {
-      term *= rest / Double(step)
-      sum += term
-    }
-    return Double(sign: .plus, exponent: Int(whole), significand: 1) * sum
+    Logarithm.power(-staleness * Logarithm.of(1 + Double(max(0, age))))
   }
 }
 

@@ -1,10 +1,10 @@
 /// Logarithms and powers from additions, multiplications and divisions alone: every machine computes the same, and a
 /// simulated run repeats.
-enum Logarithm {
+package enum Logarithm {
   private static let ln2 = 0.693_147_180_559_945_3
 
   /// Of a number above 0.
-  static func of(_ number: Double) -> Double {
+  package static func of(_ number: Double) -> Double {
     guard number > 0, number.isFinite else { return number == 0 ? -.infinity : number }
     var significand = number.significand, exponent = Double(number.exponent)
     if significand > 1.414_213_562_373_095_1 { (significand, exponent) = (significand / 2, exponent + 1) }
@@ -25,7 +25,7 @@ enum Logarithm {
     return exponent * ln2 + 2 * t * series
   }
 
-  static func power(_ exponent: Double) -> Double {
+  package static func power(_ exponent: Double) -> Double {
     // Below lies nothing that a sum would notice.
     if exponent < -700 { return 0 }
     if exponent > 709 { return .infinity }
@@ -48,7 +48,7 @@ enum Logarithm {
   }
 
   /// ln of the sum of what these are logarithms of.
-  static func ofSum(_ logarithms: [Double]) -> Double {
+  package static func ofSum(_ logarithms: [Double]) -> Double {
     var largest = -Double.infinity
     for logarithm in logarithms where logarithm > largest { largest = logarithm }
     guard largest.isFinite else { return largest }
