@@ -3,6 +3,9 @@
 
 #include "network.h"
 
+static int has_second(const update_rule *r) { return r->kind == TRAINING_ADAM || r->kind == TRAINING_ADAMW; }
+static int has_first(const update_rule *r) { return has_second(r) || r->momentum != 0; }
+
 int32_t training_optimise(training_network *n, const training_rule *r, training_error *error) {
   if (r->kind < TRAINING_SGD || r->kind > TRAINING_ADAMW)
     return training_fail(error, "there is no optimiser %u", r->kind);
@@ -10,11 +13,12 @@ int32_t training_optimise(training_network *n, const training_rule *r, training_
     return training_fail(error, "rate, decay and proximal are finite numbers");
   if (r->kind != TRAINING_SGD && !(r->beta1 >= 0 && r->beta1 < 1 && r->beta2 >= 0 && r->beta2 < 1 && r->epsilon > 0))
     return training_fail(error, "betas from 0 up to but not 1, and epsilon above 0");
+  /* The memory begins as zeroes, and as long as nobody touches it the machine has no need to have it. */
+  if (has_first(&n->rule)) memset(n->first, 0, n->trained_count * sizeof(float));
+  if (has_second(&n->rule)) memset(n->second, 0, n->trained_count * sizeof(float));
   n->rule = (update_rule){.kind = r->kind, .rate = r->rate, .momentum = r->momentum, .decay = r->decay,
                           .beta1 = r->beta1, .beta2 = r->beta2, .epsilon = r->epsilon, .proximal = r->proximal,
                           .nesterov = r->nesterov};
-  memset(n->first, 0, n->trained_count * sizeof(float));
-  memset(n->second, 0, n->trained_count * sizeof(float));
   n->steps = 0;
   n->power1 = n->power2 = 1;
   training_anchor(n);
@@ -42,10 +46,9 @@ void training_next_step(training_network *n) {
 }
 
 void training_apply(training_network *n, const float *gradient, uint64_t offset, uint64_t count) {
-  const uint32_t adapts = n->rule.kind != TRAINING_SGD;
   const update_range range = {.parameters = n->parameters + offset, .gradient = gradient,
-                              .first = adapts || n->rule.momentum != 0 ? n->first + offset : NULL,
-                              .second = adapts ? n->second + offset : NULL,
+                              .first = has_first(&n->rule) ? n->first + offset : NULL,
+                              .second = has_second(&n->rule) ? n->second + offset : NULL,
                               .anchor = n->anchored ? n->anchor + offset : NULL,
                               .correction = n->corrected ? n->correction + offset : NULL};
   n->kernels->update(&n->rule, &range, (uint32_t)count);

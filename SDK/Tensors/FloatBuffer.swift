@@ -4,12 +4,20 @@ public final class FloatBuffer: @unchecked Sendable {
   public let count: Int
   /// There as long as somebody holds the buffer: whose last use of it this is, wraps that in `withExtendedLifetime`.
   public let base: UnsafeMutablePointer<Float>
+  /// Whose memory it is; nil: its own.
+  private let owner: AnyObject?
 
   /// Zeroes.
   public init(count: Int) {
     self.count = count
+    owner = nil
     base = .allocate(aligned: max(1, count))
     base.initialize(repeating: 0, count: count)
+  }
+
+  /// Memory that is there as long as its owner is.
+  public init(_ memory: UnsafeMutableBufferPointer<Float>, of owner: AnyObject) {
+    (count, base, self.owner) = (memory.count, memory.baseAddress!, owner)
   }
 
   public convenience init(_ values: some Collection<Float>) {
@@ -22,7 +30,7 @@ public final class FloatBuffer: @unchecked Sendable {
     base.update(from: other.base, count: count)
   }
 
-  deinit { UnsafeMutableRawPointer(base).deallocate() }
+  deinit { if owner == nil { UnsafeMutableRawPointer(base).deallocate() } }
 
   public subscript(place: Int) -> Float {
     get {

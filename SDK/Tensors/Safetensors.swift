@@ -146,38 +146,34 @@ public enum NumberType: String, Sendable {
   }
 }
 
-/// Writes such a file: tensors one after the other, then ``bytes``.
+/// Writes such a file: which tensors it has is said first, and then come their bytes, one after the other.
 public struct SafetensorsWriter {
-  private var members: [(String, JSON)] = []
-  private var content: [UInt8] = []
+  public typealias Tensor = (name: String, type: NumberType, shape: [Int])
 
-  public init(metadata: [String: String] = [:]) {
-    guard !metadata.isEmpty else { return }
-    let texts = metadata.sorted { $0.key < $1.key }.map { ($0.key, JSON.string($0.value)) }
-    members = [("__metadata__", .object(JSONObject(texts)))]
-  }
+  /// The file, as far as it is written.
+  public private(set) var bytes: [UInt8] = []
 
-  public mutating func reserve(_ bytes: Int) { content.reserveCapacity(content.count + bytes) }
-
-  /// - Parameter name: not one that was added before.
-  public mutating func add(_ name: String, _ type: NumberType, _ shape: [Int], _ bytes: UnsafeRawBufferPointer) {
-    precondition(shape.reduce(1, *) * type.size == bytes.count, "the shape of \(name) is not that of its bytes")
-    let start = content.count
-    content.append(contentsOf: bytes)
-    let place: JSON = [.int(Int64(start)), .int(Int64(content.count))]
-    let lengths = JSON.array(shape.map { .int(Int64($0)) })
-    members.append((name, ["dtype": .string(type.rawValue), "shape": lengths, "data_offsets": place]))
-  }
-
-  public var bytes: [UInt8] {
+  public init(_ tensors: [Tensor], metadata: [String: String] = [:]) {
+    var members: [(String, JSON)] = [], size = 0
+    if !metadata.isEmpty {
+      let texts = metadata.sorted { $0.key < $1.key }.map { ($0.key, JSON.string($0.value)) }
+      members = [("__metadata__", .object(JSONObject(texts)))]
+    }
+    for tensor in tensors {
+      let start = size
+      size += tensor.shape.reduce(1, *) * tensor.type.size
+      let place: JSON = [.int(Int64(start)), .int(Int64(size))]
+      let lengths = JSON.array(tensor.shape.map { .int(Int64($0)) })
+      members.append(
+        (tensor.name, ["dtype": .string(tensor.type.rawValue), "shape": lengths, "data_offsets": place]))
+    }
     var text = Array(JSON.object(JSONObject(members)).description.utf8)
     // So that the tensors begin where every kind of number may.
     while (8 + text.count) % 64 != 0 { text.append(UInt8(ascii: " ")) }
-    var whole: [UInt8] = []
-    whole.reserveCapacity(8 + text.count + content.count)
-    withUnsafeBytes(of: UInt64(text.count).littleEndian) { whole.append(contentsOf: $0) }
-    whole.append(contentsOf: text)
-    whole.append(contentsOf: content)
-    return whole
+    bytes.reserveCapacity(8 + text.count + size)
+    withUnsafeBytes(of: UInt64(text.count).littleEndian) { bytes.append(contentsOf: $0) }
+    bytes.append(contentsOf: text)
   }
+
+  public mutating func append(_ tensor: UnsafeRawBufferPointer) { bytes.append(contentsOf: tensor) }
 }

@@ -51,30 +51,35 @@ public final class UpdateEncoder {
     var metadata = metadata
     metadata["form"] = form.text
     if form.top == nil, let type = form.numbers.type { return values.file(type, metadata: metadata) }
-    var writer = SafetensorsWriter(metadata: metadata)
     guard let top = form.top else {
-      add(UnsafePointer(values.buffer.base), layout.count, seed, to: &writer)
-      return writer.bytes
+      return pack(UnsafePointer(values.buffer.base), layout.count, places: nil, seed, metadata)
     }
     let count = layout.count == 0 ? 0 : max(1, Int((Double(layout.count) * top).rounded()))
     var places = [UInt32](repeating: 0, count: count), kept = [Float](repeating: 0, count: count)
     let room = UnsafeMutableRawPointer.allocate(byteCount: ct_top_room(count), alignment: 64)
     ct_top(values.buffer.base, layout.count, count, &places, &kept, room)
     room.deallocate()
-    places.withUnsafeBytes { writer.add("places", .u32, [count], $0) }
-    add(&kept, count, seed, to: &writer)
-    return writer.bytes
+    return pack(&kept, count, places: places, seed, metadata)
   }
 
-  private func add(_ values: UnsafePointer<Float>, _ count: Int, _ seed: UInt64, to writer: inout SafetensorsWriter) {
-    if let type = form.numbers.type {
-      return withHalves(of: values, count, type) { writer.add("values", type, [count], $0) }
+  private func pack(
+    _ values: UnsafePointer<Float>, _ count: Int, places: [UInt32]?, _ seed: UInt64, _ metadata: [String: String]
+  ) -> [UInt8] {
+    let type = form.numbers.type, blocks = type == nil ? ct_blocks(count) : 0
+    var tensors: [SafetensorsWriter.Tensor] = places == nil ? [] : [("places", .u32, [count])]
+    tensors.append(("values", type ?? .i8, [count]))
+    if type == nil { tensors.append(("scales", .f32, [blocks])) }
+    var writer = SafetensorsWriter(tensors, metadata: metadata)
+    places?.withUnsafeBytes { writer.append($0) }
+    if let type {
+      withHalves(of: values, count, type) { writer.append($0) }
+    } else {
+      var levels = [Int8](repeating: 0, count: count), scales = [Float](repeating: 0, count: blocks)
+      ct_to_i8(values, &levels, &scales, 127, form.numbers == .qsgd ? max(1, seed) : 0, count)
+      levels.withUnsafeBytes { writer.append($0) }
+      scales.withUnsafeBytes { writer.append($0) }
     }
-    let blocks = ct_blocks(count)
-    var levels = [Int8](repeating: 0, count: count), scales = [Float](repeating: 0, count: blocks)
-    ct_to_i8(values, &levels, &scales, 127, form.numbers == .qsgd ? max(1, seed) : 0, count)
-    levels.withUnsafeBytes { writer.add("values", .i8, [count], $0) }
-    scales.withUnsafeBytes { writer.add("scales", .f32, [blocks], $0) }
+    return writer.bytes
   }
 }
 

@@ -15,9 +15,7 @@ public struct Weights: Sendable {
   /// Of a file with tensors of floats, doubles, or either kind of half floats.
   public init(_ file: Safetensors) throws(TensorError) {
     self.init(try TensorLayout(file.header))
-    for (entry, tensor) in zip(file.entries, layout.tensors) {
-      try file.read(entry, into: buffer.base + tensor.offset)
-    }
+    try file.read(into: buffer.base)
   }
 
   /// Throws unless the file has just the tensors of `layout`.
@@ -28,11 +26,9 @@ public struct Weights: Sendable {
 
   /// - Parameter type: `.f32`, `.f16` or `.bf16`.
   public func file(_ type: NumberType = .f32, metadata: [String: String] = [:]) -> [UInt8] {
-    var writer = SafetensorsWriter(metadata: metadata)
-    writer.reserve(layout.count * type.size)
+    var writer = SafetensorsWriter(layout.tensors.map { ($0.name, type, $0.shape) }, metadata: metadata)
     for tensor in layout.tensors {
-      let values = UnsafePointer(buffer.base + tensor.offset)
-      withHalves(of: values, tensor.count, type) { writer.add(tensor.name, type, tensor.shape, $0) }
+      withHalves(of: UnsafePointer(buffer.base + tensor.offset), tensor.count, type) { writer.append($0) }
     }
     return writer.bytes
   }
@@ -59,6 +55,20 @@ func withHalves(
 }
 
 extension Safetensors {
+  /// The numbers of all tensors, one after the other. Throws unless they are just those of `layout`.
+  public func read(as layout: TensorLayout, into values: UnsafeMutablePointer<Float>) throws(TensorError) {
+    if let difference = layout.difference(to: try TensorLayout(header)) { throw TensorError(difference) }
+    try read(into: values)
+  }
+
+  func read(into values: UnsafeMutablePointer<Float>) throws(TensorError) {
+    var next = values
+    for entry in entries {
+      try read(entry, into: next)
+      next += entry.count
+    }
+  }
+
   /// The numbers of a tensor as floats.
   func read(_ entry: Entry, into values: UnsafeMutablePointer<Float>) throws(TensorError) {
     guard [.f32, .f64, .f16, .bf16].contains(entry.type) else {

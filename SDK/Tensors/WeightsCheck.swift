@@ -41,9 +41,14 @@ public struct WeightsCheck {
   }
 
   private mutating func look(_ piece: ArraySlice<UInt8>) throws(TensorError) {
-    let bytes = rest + piece
-    let largest = bytes.withUnsafeBytes { raw in
-      raw.withMemoryRebound(to: Float.self) { $0.baseAddress.map { ct_largest($0, raw.count / 4) } ?? 0 }
+    // Most pieces are whole numbers and are looked at where they lie.
+    let bytes = rest.isEmpty ? piece : (rest + piece)[...], numbers = bytes.count / 4
+    let largest = bytes.withUnsafeBytes { raw -> Float in
+      guard let start = raw.baseAddress else { return 0 }
+      guard UInt(bitPattern: start) % 4 != 0 else {
+        return ct_largest(start.assumingMemoryBound(to: Float.self), numbers)
+      }
+      return Array(bytes).withUnsafeBytes { ct_largest($0.baseAddress!.assumingMemoryBound(to: Float.self), numbers) }
     }
     guard largest <= most else {
       throw TensorError(

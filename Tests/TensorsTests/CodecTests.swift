@@ -102,9 +102,9 @@ func ctToBF16(_ x: inout Float, _ y: inout UInt16) { ct_to_bf16(&x, &y, 1) }
       #expect(throws: TensorError.self) { try UpdateEncoder(Self.layout, form).encode(weights, base: base) }
     }
     #expect(throws: TensorError.self) { try decoder.decode(weights.file(), .plain, base: nil) }
-    var places = SafetensorsWriter()
-    [UInt32](arrayLiteral: 3570).withUnsafeBytes { places.add("places", .u32, [1], $0) }
-    [Float](arrayLiteral: 1).withUnsafeBytes { places.add("values", .f32, [1], $0) }
+    var places = SafetensorsWriter([("places", .u32, [1]), ("values", .f32, [1])])
+    [UInt32](arrayLiteral: 3570).withUnsafeBytes { places.append($0) }
+    [Float](arrayLiteral: 1).withUnsafeBytes { places.append($0) }
     #expect(throws: TensorError("there is no place 3570: the model has 3570 numbers")) {
       try decoder.decode(places.bytes, UpdateForm("f32+top0.1"), base: base)
     }

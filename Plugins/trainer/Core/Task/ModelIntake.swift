@@ -5,12 +5,10 @@ final class ModelIntake {
   private(set) var bytes: [UInt8] = []
   private let size: Int
 
-  /// What was announced is believed as far as it has come.
-  private static let roomAtFirst = 1 << 20
-
   init(size: Int) {
     self.size = size
-    bytes.reserveCapacity(min(size, Self.roomAtFirst))
+    // Addresses only: the machine has no need of memory before bytes come.
+    bytes.reserveCapacity(size)
   }
 
   /// The whole, once it is there.

@@ -60,27 +60,29 @@ struct TrainingJob: Sendable {
     }
     let engine = try TrainingEngine(model, batch: order.settings.batchSize, threads: threads, seed: order.task.seed)
     let layout = try engine.layout
-    let given = try tensorWords { () throws(TensorError) in try Weights(Safetensors(self.model), as: layout) }
-    engine.withParameters { $0.baseAddress!.update(from: given.buffer.base, count: layout.count) }
+    let parameters = engine.withParameters { FloatBuffer($0, of: engine) }
+    try tensorWords { () throws(TensorError) in try Safetensors(self.model).read(as: layout, into: parameters.base) }
     switch purpose {
     case .validate: return Outcome(quality: try validate(engine, data.tried.shaped(model.input), thread))
-    case .train: return try train(engine, data.training.shaped(model.input), given, thread)
+    case .train:
+      let quality = try train(engine, data.training.shaped(model.input), thread)
+      return try encoded(Weights(layout, parameters), quality)
     }
   }
 
   // MARK: By a program
 
   private func run(_ program: TrainingProgram, _ thread: PoolThread) throws -> Outcome {
-    let given = try tensorWords { () throws(TensorError) in try Weights(Safetensors(model)) }
+    let layout = try tensorWords { () throws(TensorError) in try TensorLayout(Safetensors(model).header) }
     // The widest that it may write are doubles.
-    let room = given.layout.count * 8 + SafetensorsHeader.limit
+    let room = layout.count * 8 + SafetensorsHeader.limit
     let result = try program.run(taskJSON, model: model, room: room, thread) { tell($0) }
     guard purpose == .train else { return Outcome(quality: result.quality) }
     let trained: Weights
-    do { trained = try Weights(Safetensors(result.weights), as: given.layout) } catch {
+    do { trained = try Weights(Safetensors(result.weights), as: layout) } catch {
       throw RoleError(.failedPrecondition, "the program's weights: \(error)")
     }
-    return try encoded(trained, given, result.quality)
+    return try encoded(trained, result.quality)
   }
 
   /// What a program is told; see SDK/python/README.md.
@@ -110,9 +112,7 @@ struct TrainingJob: Sendable {
     return ModelQuality(samples: data.count, loss: score.loss, accuracy: score.accuracy)
   }
 
-  private func train(
-    _ engine: TrainingEngine, _ data: DataSet, _ given: Weights, _ thread: PoolThread
-  ) throws -> Outcome {
+  private func train(_ engine: TrainingEngine, _ data: DataSet, _ thread: PoolThread) throws -> ModelQuality {
     let settings = order.settings
     try engine.optimise(settings.optimiser)
     engine.anchor()
@@ -123,10 +123,7 @@ struct TrainingJob: Sendable {
       try thread.checkCancellation()
       tell(.init(batches: state.steps, of: state.of, loss: state.loss))
     }
-    let trained = Weights(given.layout)
-    engine.withParameters { trained.buffer.base.update(from: $0.baseAddress!, count: given.layout.count) }
-    let quality = ModelQuality(samples: data.count, loss: report.score.loss, accuracy: report.score.accuracy)
-    return try encoded(trained, given, quality)
+    return ModelQuality(samples: data.count, loss: report.score.loss, accuracy: report.score.accuracy)
   }
 
   /// What goes into a sum or is hidden in noise has no loss that anybody is told.
@@ -136,26 +133,33 @@ struct TrainingJob: Sendable {
     progress.set(state)
   }
 
-  func encoded(_ trained: Weights, _ given: Weights, _ quality: ModelQuality) throws -> Outcome {
+  /// The trained weights may change with it.
+  func encoded(_ trained: Weights, _ quality: ModelQuality) throws -> Outcome {
     guard trained.largest <= WeightedSum.valueLimit else {
       throw RoleError(
         .failedPrecondition,
         "a weight has become \(trained.largest); take a smaller learning_rate, or look at the data")
     }
-    let told = keepPrivate(trained, given, quality)
-    if let masking { return try masked(trained, given, told, masking) }
-    let encoder = UpdateEncoder(given.layout, order.form, residual: residual)
+    let given = try given(as: trained.layout), told = keepPrivate(trained, given, quality)
+    if let masking, let given { return try masked(trained, given, told, masking) }
+    let encoder = UpdateEncoder(trained.layout, order.form, residual: residual)
     let file = try tensorWords { () throws(TensorError) in
       try encoder.encode(trained, base: given, seed: order.task.seed)
     }
     return Outcome(quality: told, file: file, left: encoder.residual)
   }
 
+  /// What the trained weights are compared with, if they are.
+  private func given(as layout: TensorLayout) throws -> Weights? {
+    guard order.form.isDelta || order.settings.clip > 0 || masking != nil else { return nil }
+    return try tensorWords { () throws(TensorError) in try Weights(Safetensors(model), as: layout) }
+  }
+
   /// Shortens what was learned, and hides it in noise, if the settings ask for that; then all trainers count the same,
   /// and nothing else is told.
-  private func keepPrivate(_ trained: Weights, _ given: Weights, _ quality: ModelQuality) -> ModelQuality {
+  private func keepPrivate(_ trained: Weights, _ given: Weights?, _ quality: ModelQuality) -> ModelQuality {
     let clip = order.settings.clip, count = trained.layout.count
-    guard clip > 0 else { return quality }
+    guard clip > 0, let given else { return quality }
     return withExtendedLifetime((trained, given)) {
       Clipping.clip(trained.buffer.base, base: given.buffer.base, to: clip, count: count)
       guard let noiseSeed else { return ModelQuality(samples: 1, loss: quality.loss, accuracy: quality.accuracy) }
