@@ -170,7 +170,8 @@ public final class BlobUpload {
   public static let pieceLimit = 512 << 10
 
   private let link: HostLink
-  private let body: (BlobUpload, Blobs.UploadEvent) throws -> Void
+  /// Nil when the upload is over: most closures hold whoever holds the upload.
+  private var body: ((BlobUpload, Blobs.UploadEvent) throws -> Void)?
   fileprivate(set) var handle: nh_handle = 0
   fileprivate(set) var token: UInt64 = 0
   /// Where the next piece goes; what is before it has been taken. Right from the first `ready` on.
@@ -224,6 +225,7 @@ public final class BlobUpload {
 
   /// Gives it up and frees its room; no event comes any more.
   public func abandon() {
+    body = nil
     guard link.calls.remove(token) != nil, let service = try? link.blobService else { return }
     _ = service.pointee.abandon(service.pointee.ctx, handle)
   }
@@ -238,16 +240,22 @@ public final class BlobUpload {
     if reply.flags & NH_REPLY_MORE != 0 {
       if !isReady { offset = Int(reply.revision_number) }
       isReady = true
-      do { return try body(self, .ready(durable: Int(reply.revision_number))) } catch {
+      do { return try body?(self, .ready(durable: Int(reply.revision_number))) ?? () } catch {
         link.calls.remove(token)
         if let service = try? link.blobService { _ = service.pointee.cancel(service.pointee.ctx, handle) }
-        return try body(self, .failed(RoleError(error)))
+        return try last(.failed(RoleError(error)))
       }
     }
     switch reply.outcome {
-    case .success: try body(self, .finished(StoredBlob(reply.json)))
-    case .failure(let error): try body(self, .failed(error))
+    case .success: try last(.finished(StoredBlob(reply.json)))
+    case .failure(let error): try last(.failed(error))
     }
+  }
+
+  private func last(_ event: Blobs.UploadEvent) throws {
+    let body = body
+    self.body = nil
+    try body?(self, event)
   }
 }
 

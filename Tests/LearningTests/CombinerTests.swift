@@ -41,11 +41,15 @@ private final class Bench: Role {
   ) throws -> Combiner.Made {
     let context = try #require(host.role(as: Bench.self)).context
     var made: Result<Combiner.Made, RoleError>?
-    Combiner(context, aggregation, base: base, moments: moments, sources: sources, name: "next", room: 1).run {
-      made = $0
+    weak var combiner: Combiner?
+    do {
+      let one = Combiner(context, aggregation, base: base, moments: moments, sources: sources, name: "next", room: 1)
+      combiner = one
+      one.run { made = $0 }
     }
     for _ in 0..<200 where made == nil { host.clock.advance(by: .milliseconds(10)) }
     #expect(host.misuse.isEmpty)
+    #expect(combiner == nil)
     return try #require(made).get()
   }
 

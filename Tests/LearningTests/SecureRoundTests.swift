@@ -116,21 +116,26 @@ private final class SecureBench: Role {
       let ticket = Ticket(number: UInt64(index + 1), trainer: "t\(index)", version: 0, deadline: .max)
       return SecureRound.Member(ticket: ticket, target: "http://t\(index)")
     }
-    final class Box { var course = Course() }
+    final class Box {
+      var course = Course()
+      var calls: [() -> TrainerCall?] = []
+    }
     let box = Box(), round = SecureRound(context, plan, members, timeout: .seconds(5))
     round.failed = { box.course.failed[$0.trainer] = $1 }
-    round.train = { ticket in
+    round.train = { [unowned round] ticket in
       var task = TrainingTask()
       (task.ticket, task.secureRound) = (ticket.number, plan.round)
       let work = TrainerCall.Work(
         task: task, model: base, layout: Self.layout, form: .plain, masked: plan.bytes, name: "u\(ticket.number)",
         timeout: .seconds(60))
-      TrainerCall(context, work) { result in
+      let call = TrainerCall(context, work) { result in
         do {
           box.course.stored[ticket.trainer] = try result.get().file
           try round.stored(ticket.trainer)
         } catch { box.course.failed[ticket.trainer] = RoleError(error) }
-      }.begin(at: "http://\(ticket.trainer)")
+      }
+      box.calls.append { [weak call] in call }
+      call.begin(at: "http://\(ticket.trainer)")
     }
     round.begin()
     for _ in 0..<200 {
@@ -140,6 +145,8 @@ private final class SecureBench: Role {
     round.open(box.course.stored, base: base, name: "sum") { box.course.opened = $0 }
     for _ in 0..<200 where box.course.opened == nil { host.clock.advance(by: .milliseconds(100)) }
     #expect(host.misuse.isEmpty)
+    // Nothing of a call that is over stays in memory.
+    #expect(box.calls.allSatisfy { $0() == nil })
     return box.course
   }
 

@@ -80,6 +80,8 @@ final class Combiner {
       model?.abandon()
       newMoments?.abandon()
     }
+    // They hold the combiner, too.
+    (model, newMoments) = (nil, nil)
     let done = done
     self.done = nil
     done?(result)

@@ -55,11 +55,15 @@ final class MaskedMean {
     }
   }
 
-  private func fail(_ error: any Error) {
-    writer?.abandon()
+  private func fail(_ error: any Error) { end(.failure(RoleError(error))) }
+
+  private func end(_ result: Result<Made, RoleError>) {
+    if case .failure = result { writer?.abandon() }
+    // It holds this object, too.
+    writer = nil
     let done = done
     self.done = nil
-    done?(.failure(RoleError(error)))
+    done?(result)
   }
 
   /// Sums a stretch up, and gives it, with the model's same stretch where there is one, to `body` on the pool.
@@ -117,9 +121,7 @@ final class MaskedMean {
 
   private func finish() {
     writer?.finish { [self] object in
-      let done = done
-      self.done = nil
-      done?(.success(Made(file: ModelFile(object: object, start: 0, count: count), weight: Int(weight))))
+      end(.success(Made(file: ModelFile(object: object, start: 0, count: count), weight: Int(weight))))
     }
   }
 }

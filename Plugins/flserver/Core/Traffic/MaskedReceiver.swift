@@ -65,6 +65,7 @@ final class MaskedReceiver: UpdateTaking {
     guard !isOver else { return }
     isOver = true
     if case .failure = result { writer?.abandon() }
+    writer = nil
     done(result)
   }
 }

@@ -76,6 +76,8 @@ final class TrainerCall {
       call?.cancel()
       receiver?.stop()
     }
+    // They hold the call, too.
+    (sender, receiver) = (nil, nil)
     done(result)
   }
 
