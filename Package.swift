@@ -32,6 +32,13 @@ let pluginLink: [LinkerSetting] = [
   .unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release)),
 ]
 
+// C of ours that looks at libraries' headers only.
+let plainC = ["-O2", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-nullability-extension"]
+// GLib has a header of its own for each machine, which pkg-config would find with many that nobody needs.
+let glibHeaders = ["/usr/include", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"].flatMap {
+  ["-I\($0)/glib-2.0", "-I\($0)/glib-2.0/include"]
+}
+
 func module(
   _ name: String, in folder: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = []
 ) -> Target {
@@ -191,8 +198,10 @@ let package = Package(
         .unsafeFlags(["-O2", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])
       ],
       linkerSettings: ["m", "z"].map { .linkedLibrary($0) }),
+    // Picture files as numbers. It knows libvips by its headers and loads it when a picture is read.
+    .target(name: "CPictures", path: "SDK/CPictures", cSettings: [.unsafeFlags(plainC + glibHeaders)]),
     .target(
-      name: "Training", dependencies: ["NodeValues", "ProtoFields", "CTraining"], path: "SDK/Training",
+      name: "Training", dependencies: ["NodeValues", "ProtoFields", "CTraining", "CPictures"], path: "SDK/Training",
       exclude: ["README.md"],
       swiftSettings: strict + fast),
     // Sums of numbers that nobody sees but their owner; OpenSSL behind a few functions of plain C.
@@ -239,14 +248,7 @@ let package = Package(
     // libvips and OpenSSL behind a few functions of plain C, for the role `images`.
     .target(
       name: "CImages", path: "Plugins/images/Codec",
-      cSettings: [
-        .unsafeFlags(
-          ["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-nullability-extension"]
-            // GLib has a header of its own for each machine, which pkg-config would find with many that nobody needs.
-            + ["/usr/include", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"].flatMap {
-              ["-I\($0)/glib-2.0", "-I\($0)/glib-2.0/include"]
-            })
-      ],
+      cSettings: [.unsafeFlags(plainC + glibHeaders)],
       linkerSettings: ["vips", "gobject-2.0", "glib-2.0", "crypto"].map { .linkedLibrary($0) }),
     module("HostCore", in: "Host", ["CNodeABI", "NodeValues", "NodeSchema"], settings: fast),
     // Reads YAML into trees that know their places, with libyaml.

@@ -55,6 +55,23 @@ import Testing
     #expect(done.code != 0 && done.errors.contains(error), "\(done.all)")
   }
 
+  @Test func foldersOfPicturesAreCutToo() throws {
+    let tests = "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
+    let pictures = tests + "/TrainingTests/Data/pictures"
+    let words = [pictures, "--parts", "2", "--size", "3x2", "--colour", "-o", machine.path("out")]
+    let parts = try counts(words)
+    #expect(parts.map { $0.reduce(0, +) }.sorted() == [2, 3], "\(parts)")
+    let script = """
+      import numpy
+      parts = [numpy.load("\(machine.path("out"))/pictures-%d.npz" % part)["x"] for part in (1, 2)]
+      assert all(part.dtype == numpy.uint8 and part.shape[1:] == (3, 2, 3) for part in parts), parts
+      """
+    let read = run(["/usr/bin/python3", "-c", script])
+    #expect(read.code == 0, "\(read.output)")
+    let odd = machine.hostctl("fl", "partition", pictures, "--parts", "2", "--size", "big")
+    #expect(odd.code != 0 && odd.errors.contains("such as 64x48"), "\(odd.all)")
+  }
+
   @Test func tablesAreCutToo() throws {
     machine.write("iris.csv", "a,b,class\n" + (0..<30).map { "\($0),0.5,\($0 % 3)\n" }.joined())
     let parts = try counts([machine.path("iris.csv"), "--labels", "class", "--parts", "3", "-o", machine.path("out")])

@@ -148,35 +148,4 @@ import Training
     let ending = play.failure(Play.task(file: file), file)
     #expect(ending?.message.contains("set `engine: process`") == true, "\(ending as Any)")
   }
-
-  @Test func foldersOfImagesBecomeADataSet() throws {
-    let folder = "/tmp/nodehost-trainer-\(UInt64.random(in: 0...UInt64.max))"
-    let script = """
-      import os, subprocess, sys, shutil
-      from PIL import Image
-      folder = "\(folder)"
-      try:
-          for shade, name in ((0, "dark"), (255, "light")):
-              os.makedirs(folder + "/" + name)
-              for number, ending in enumerate(("png", "jpg", "webp")):
-                  Image.new("RGB", (40, 30 + number), (shade,) * 3).save("%s/%s/%d.%s" % (folder, name, number, ending))
-          open(folder + "/dark/notes.txt", "w").write("no image")
-          for more in ([], ["--colour"]):
-              words = [sys.executable, "-m", "nodehost_trainer.images", folder, folder + "/all.npz", "--size", "8x6"]
-              subprocess.run(words + more, cwd="\(Self.sdk)", check=True, capture_output=True)
-              import numpy
-              with numpy.load(folder + "/all.npz") as file:
-                  assert file["x"].shape == ((6, 3, 6, 8) if more else (6, 6, 8)) and file["x"].dtype == numpy.uint8
-                  assert list(file["y"]) == [0, 0, 0, 1, 1, 1] and list(file["classes"]) == ["dark", "light"]
-                  assert file["x"][:3].max() < 5 and file["x"][3:].min() > 250
-          os.write(5, b'{"samples": 6, "loss": 0, "bytes": 0}\\n')
-      finally:
-          shutil.rmtree(folder)
-      """
-    // It runs as a program that answers, so that what it prints of a mistake is in the failure.
-    let play = try play(["/usr/bin/python3", "-B", "-c", script]), file = try Play.file(Self.model)
-    let tried = play.open(Play.task(file: file, model: Self.model), file, by: TrainerMethod.validate)
-    play.host.clock.advance(by: .seconds(1))
-    #expect(tried.status == .ok, "\(tried.ending as Any)")
-  }
 }

@@ -59,7 +59,7 @@ import Testing
 
   private static let mistakes: [(JSON, String)] = [
     (["format": "npz"], "path is missing"),
-    (["format": "hdf5", "path": "x"], "one of npz, npy, idx, csv, synthetic"),
+    (["format": "hdf5", "path": "x"], "one of npz, npy, idx, csv, folder, synthetic"),
     (["path": "x"], "format is missing"),
     (["format": "npz", "path": "nowhere.npz"], "nowhere.npz: No such file"),
     (["format": "npz", "path": "/"], "not a file"),
@@ -75,7 +75,32 @@ import Testing
     (["format": "idx", "path": "f4.npy", "labels": "labels.idx"], "begin like an IDX"),
     (["format": "csv", "path": "rows.csv", "label": "e"], "there are a, b, c, d, class"),
     (["format": "csv", "path": "labels.idx", "label": "e"], "no row of numbers"),
+    (["format": "folder", "path": "u1.npy"], "u1.npy: Not a directory"),
+    (["format": "folder", "path": "./pictures/first"], "no folders"),
+    (["format": "folder", "path": "./pictures", "width": 5000], "1 to 4096"),
+    (["format": "folder", "path": "./pictures", "classes": ["first", "third"]], "pictures/second: `second` is none"),
+    (["format": "folder", "path": "./pictures", "classes": ["first", "first"]], "each once"),
+    (["format": "folder", "path": "./broken"], "broken/class/cut.png: this picture cannot be read"),
   ]
+
+  @Test func picturesInFolders() throws {
+    let path = JSON.string(Self.path("pictures"))
+    let grey = try load(["format": "folder", "path": path, "width": 4])
+    #expect(grey.shape == SampleShape(1, 4, 4) && grey.labels == [0, 0, 1, 1, 1])
+    let means = (0..<5).map { grey.samples[$0 * 16..<$0 * 16 + 16].reduce(0, +) / 16 }
+    // By name: red, wide; GREY, clear, large. Red and blue as bright as they look.
+    for (mean, wanted) in zip(means, [0.49, 0.5, 0.5, 0, 0.35] as [Float]) { #expect(abs(mean - wanted) < 0.05) }
+    #expect(Array(grey.samples[16..<20]) == [0, 0, 1, 1])
+    let colour = try load([
+      "format": "folder", "path": path, "width": 2, "height": 3, "colour": true,
+      "classes": ["third", "second", "first"],
+    ])
+    #expect(colour.shape == SampleShape(3, 3, 2) && colour.labels == [1, 1, 1, 2, 2])
+    #expect(
+      Array(colour.samples[2 * 18..<3 * 18]) == [Float](repeating: 0, count: 12) + [Float](repeating: 1, count: 6))
+    #expect(
+      Array(colour.samples[3 * 18..<4 * 18]) == [Float](repeating: 1, count: 6) + [Float](repeating: 0, count: 12))
+  }
 
   @Test(arguments: mistakes.indices) func aMistakeIsShown(_ index: Int) throws {
     let words = Self.mistakes[index].1
@@ -103,7 +128,8 @@ import Testing
     mkdir(folder, 0o700)
     defer { _ = system("rm -rf \(folder)") }
     let script = "/\(Self.folder)/make-data.py"
-    guard system("/usr/bin/python3 -c 'import numpy' 2>/dev/null && /usr/bin/python3 \(script) \(folder)") == 0 else {
+    guard system("/usr/bin/python3 -c 'import numpy, PIL' 2>/dev/null && /usr/bin/python3 \(script) \(folder)") == 0
+    else {
       return
     }
     for name in ["stored.npz", "packed.npz", "images.npz"] {

@@ -7,9 +7,9 @@ import Training
 enum PartitionCommand {
   static let words = """
     partition cuts a data set into parts for several trainers: FILE.npz, FILE.npy with --labels FILE, idx files of \
-    images with --labels FILE, or FILE.csv with --labels COLUMN. Parts are of equal size and cut by chance, or, with \
-    --alpha, each class is shared out by a Dirichlet distribution: a small alpha gives each trainer few classes. The \
-    same seed cuts the same parts.
+    images with --labels FILE, FILE.csv with --labels COLUMN, or a folder with a folder of pictures for each class. \
+    Parts are of equal size and cut by chance, or, with --alpha, each class is shared out by a Dirichlet \
+    distribution: a small alpha gives each trainer few classes. The same seed cuts the same parts.
     """
   static let options = [
     Option(long: "parts", value: "N", help: "partition: into so many"),
@@ -21,6 +21,8 @@ enum PartitionCommand {
     Option(
       long: "labels", value: "NAME", help: "partition: the array, column or file of labels; y in an .npz if not given",
       completion: .file),
+    Option(long: "size", value: "WxH", help: "partition: of each picture of a folder; 28x28 if not given"),
+    Option(long: "colour", help: "partition: pictures keep three channels; grey if not given"),
   ]
   static let example = Named(
     "hostctl fl partition digits.npz --parts 4 --alpha 0.5", "digits-1.npz to digits-4.npz, each with other classes")
@@ -67,7 +69,12 @@ enum PartitionCommand {
   private static func source(_ path: String, _ invocation: Invocation) throws(CommandFailure) -> DataSource {
     var settings = JSONObject([("path", .string(path))])
     let labels = invocation.value("labels")
-    if path.hasSuffix(".npz") {
+    if System.isFolder(path) {
+      let (width, height) = try size(invocation)
+      settings["format"] = "folder"
+      settings["colour"] = .bool(invocation.has("colour"))
+      (settings["width"], settings["height"]) = (.int(Int64(width)), .int(Int64(height)))
+    } else if path.hasSuffix(".npz") {
       settings["format"] = "npz"
       if let samples = invocation.value("samples") { settings["samples"] = .string(samples) }
       if let labels { settings["labels"] = .string(labels) }
@@ -80,6 +87,13 @@ enum PartitionCommand {
       settings[isTable ? "label" : "labels"] = .string(labels)
     }
     do { return try DataSource(json: .object(settings)) } catch { throw CommandFailure(error.description) }
+  }
+
+  private static func size(_ invocation: Invocation) throws(CommandFailure) -> (Int, Int) {
+    let text = invocation.value("size") ?? "28x28"
+    let sides = text.split(separator: "x", omittingEmptySubsequences: false).compactMap { Int($0) }
+    guard sides.count == 2 else { throw CommandFailure("--size is such as 64x48, not \"\(text)\"", code: .usage) }
+    return (sides[0], sides[1])
   }
 
   private static func shares(_ labels: [Int32], _ parts: Int, _ invocation: Invocation) throws -> [[UInt32]] {

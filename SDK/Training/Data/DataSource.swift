@@ -1,4 +1,3 @@
-internal import CTraining
 package import NodeValues
 
 /// Where a client's samples come from, as its configuration says:
@@ -7,16 +6,18 @@ package import NodeValues
 ///     { format: npy, path: images.npy, labels: classes.npy }
 ///     { format: idx, path: train-images-idx3-ubyte.gz, labels: train-labels-idx1-ubyte.gz }
 ///     { format: csv, path: flowers.csv, label: species }
+///     { format: folder, path: flowers, width: 64, height: 64, colour: true, classes: [rose, tulip] }
 ///     { format: synthetic, count: 1000, classes: 10, seed: 1 }
 ///
 /// Pixels of one byte are divided by 255; `scale` says by what else numbers are multiplied.
 package struct DataSource: Sendable, Equatable {
-  package enum Format: String, Sendable, CaseIterable { case npz, npy, idx, csv, synthetic }
+  package enum Format: String, Sendable, CaseIterable { case npz, npy, idx, csv, folder, synthetic }
 
   package let format: Format
   private var path = ""
   /// Names of arrays, the labels' path, or the labels' column.
   private var samples = "", labels = ""
+  private var pictures: PictureFolder?
   private var scale: Float?
   private var count = 0, classes = 0, seed = 0, stream = 0
   private var noise: Float = 0
@@ -42,6 +43,11 @@ package struct DataSource: Sendable, Equatable {
         samples = try fields.text("samples", "x")
         labels = try fields.text("labels", "y")
       case .csv: labels = try fields.text("label", nil)
+      case .folder:
+        let width = try fields.number("width", PictureFolder.sides, 28)
+        pictures = PictureFolder(
+          path: path, width: width, height: try fields.number("height", PictureFolder.sides, width),
+          isColour: try fields.truth("colour", false), classes: try fields.texts("classes"))
       default: labels = try fields.text("labels", nil)
       }
       scale = try fields.optionalNumber("scale")
@@ -74,6 +80,7 @@ package struct DataSource: Sendable, Equatable {
       return try pair { bytes throws(RoleError) in try NumberArray(npy: bytes) }
     case .idx:
       return try pair { bytes throws(RoleError) in try NumberArray(idx: bytes) }
+    case .folder: return try pictures!.read()
     case .csv:
       return try read(path) { bytes throws(RoleError) in try CsvReader(bytes).table(label: labels) }
     }
@@ -91,12 +98,7 @@ package struct DataSource: Sendable, Equatable {
   private func read<Answer>(
     _ path: String, _ body: (ArraySlice<UInt8>) throws(RoleError) -> Answer
   ) throws(RoleError) -> Answer {
-    var bytes = training_bytes(), error = training_error()
-    guard training_read_file(path, Self.fileLimit, &bytes, &error) == 0 else {
-      throw RoleError(.notFound, "\(error.words); give the data set's path", at: path)
-    }
-    let content = Array(UnsafeRawBufferPointer(start: bytes.start, count: Int(bytes.count)))
-    training_release(bytes)
+    let content = try TrainingFile.withBytes(of: path, limit: Self.fileLimit) { Array($0) }
     do { return try body(content[...]) } catch {
       throw RoleError(error.status, error.message, at: error.place.isEmpty ? path : "\(path): \(error.place)")
     }

@@ -63,6 +63,15 @@ struct ModelFields {
     return text
   }
 
+  /// Names, each of them once; none if left out.
+  mutating func texts(_ name: String) throws(RoleError) -> [String] {
+    guard let value = take(name) else { return [] }
+    let texts = (value.array ?? []).compactMap(\.string)
+    guard let items = value.array, texts.count == items.count, !texts.contains(""), Set(texts).count == texts.count
+    else { throw wrong("expected a list of names, each once", "\(place)/\(name)") }
+    return texts
+  }
+
   mutating func truth(_ name: String, _ standard: Bool) throws(RoleError) -> Bool {
     guard let value = take(name) else { return standard }
     guard let truth = value.bool else { throw wrong("expected true or false, not \(value.kind)", "\(place)/\(name)") }
