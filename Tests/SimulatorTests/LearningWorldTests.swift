@@ -6,7 +6,8 @@ import Testing
 
 /// Worlds in which trainers learn together; the broken builds are among the planted faults.
 @Suite struct LearningWorldTests {
-  private static let seeds: UInt64 = getenv("NODEHOST_LONG_TESTS") == nil ? 1 : 50
+  private static let isLong = getenv("NODEHOST_LONG_TESTS") != nil
+  private static let seeds: UInt64 = isLong ? 50 : 1
 
   @Test func everyUpdateCountsOnceWhateverHappens() throws {
     let simulation = try Learning.everything.simulation()
@@ -15,6 +16,17 @@ import Testing
       let outcome = simulation.run(seed, watchers: [watcher])
       #expect(outcome.failure == nil, "seed \(seed): \(outcome.failure!)")
       #expect(watcher.versions > 10 && watcher.taken > 40, "\(watcher.versions) versions of \(watcher.taken)")
+    }
+  }
+
+  /// A thousand of them, or thirty where there is less time.
+  @Test func manyTrainersWhateverHappens() throws {
+    let simulation = try Learning.crowd.simulation(nodes: Self.isLong ? 1001 : 31)
+    for seed in 1...max(1, Self.seeds / 5) {
+      let watcher = LedgerBalances(updatesPerStep: 10)
+      let outcome = simulation.run(seed, watchers: [watcher])
+      #expect(outcome.failure == nil, "seed \(seed): \(outcome.failure!)")
+      #expect(watcher.versions > 5 && watcher.taken > 60, "\(watcher.versions) versions of \(watcher.taken)")
     }
   }
 

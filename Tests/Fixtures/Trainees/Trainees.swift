@@ -8,6 +8,7 @@ final class Trainees: Role {
   struct Config: RoleConfig {
     @Setting("Where trainers are, HOST:PORT, for whoever asks this role.") var addresses: [String] = []
     @Setting("So many trainers at each of these, at one port after the other.", in: 0...1_000) var each = 1
+    @Setting("So many hosts from each of these on, one IPv4 address after the other.", in: 1...10_000) var hosts = 1
     @Setting("The listeners of this node: at each is a trainer.") var listeners: [String] = []
     @Setting("The share of trainers that are away at a time.", in: 0...1) var away = 0.0
     @Setting("The share of tasks that fail.", in: 0...1) var errors = 0.0
@@ -69,12 +70,21 @@ final class Trainees: Role {
     for address in config.addresses {
       let parts = address.split(separator: ":")
       guard parts.count == 2, let port = Int(parts[1]) else { continue }
-      for number in 0..<config.each {
-        guard !isAway("\(parts[0])-\(number)", shift) else { continue }
-        nodes.append(["address": .string(String(parts[0])), "port": JSON(port + number)])
+      for host in Self.hosts(String(parts[0]), config.hosts) {
+        for number in 0..<config.each where !isAway("\(host)-\(number)", shift) {
+          nodes.append(["address": .string(host), "port": JSON(port + number)])
+        }
       }
     }
     return ["nodes": .array(nodes)]
+  }
+
+  private static func hosts(_ first: String, _ count: Int) -> [String] {
+    guard count > 1 else { return [first] }
+    let number = first.split(separator: ".").reduce(0) { $0 << 8 | (UInt32($1) ?? 0) }
+    return (0..<UInt32(count)).map { more in
+      [24, 16, 8, 0].map { "\((number + more) >> $0 & 255)" }.joined(separator: ".")
+    }
   }
 
   private func isAway(_ name: String, _ shift: Int64) -> Bool {

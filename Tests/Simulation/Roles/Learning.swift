@@ -9,6 +9,10 @@ package enum Learning {
     headers: ["SDK/CTensors/include", "SDK/CTraining/include", "SDK/CZstd"], libraries: ["zstd", "z", "crypto"])
 
   package static let everything = RoleTrial(build, "Tests/Simulation/learning.sim") { [LedgerBalances()] }
+  /// A thousand of them.
+  package static let crowd = RoleTrial(build, "Tests/Simulation/learning-crowd.sim") {
+    [LedgerBalances(updatesPerStep: 10)]
+  }
   /// The server loses its power again and again.
   package static let crashes = RoleTrial(
     build,

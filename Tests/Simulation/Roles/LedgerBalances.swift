@@ -13,6 +13,8 @@ package final class LedgerBalances: WorldWatcher {
   private var models: [Int64: String] = [:]
   private var waiting: [String: JSON] = [:]
   private var gone: Set<String> = []
+  private var recordBytes: [UInt8] = []
+  private var record = JSON.null
   /// Updates that were on the disk.
   package private(set) var taken = 0
   package private(set) var versions: Int64 = 0
@@ -30,11 +32,18 @@ package final class LedgerBalances: WorldWatcher {
   }
 
   private func look(_ entries: [StoreEntry], _ world: World) {
-    var record = JSON.null, updates: [String: JSON] = [:]
+    var updates: [String: JSON] = [:]
     for entry in entries {
       let key = String(decoding: entry.key, as: UTF8.self)
-      guard key.hasPrefix("session/lesson/"), let json = try? JSON(parsing: entry.value) else { continue }
-      if key.hasSuffix("/record") { record = json } else { updates[key] = json }
+      guard key.hasPrefix("session/lesson/") else { continue }
+      if key.hasSuffix("/record") {
+        // It grows with the models that may still be needed, and most commits leave it as it is.
+        if entry.value != recordBytes {
+          (recordBytes, record) = (entry.value, (try? JSON(parsing: entry.value)) ?? nil)
+        }
+      } else if let json = waiting[key] ?? (try? JSON(parsing: entry.value)) {
+        updates[key] = json
+      }
     }
     guard let now = record["version"]?.int, let model = record["model"]?["object"]?.string else { return }
     let left = waiting.keys.filter { updates[$0] == nil }

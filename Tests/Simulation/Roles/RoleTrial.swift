@@ -20,12 +20,14 @@ package struct RoleTrial: Sendable {
   }
 
   /// `broken` is one of the role's switches, without `BROKEN_`. Other roles of the deployment are as they ship.
-  package func simulation(broken fault: String? = nil) throws -> Simulation {
+  /// - Parameter nodes: nil: as the scenario says.
+  package func simulation(broken fault: String? = nil, nodes: Int? = nil) throws -> Simulation {
     let folders = [try build.folder(broken: fault), TestPlaces.products]
     let catalogue = PluginCatalogue(
       scratch: TestPlaces.newFolder(), executable: "\(TestPlaces.products)/nodehost", folders: folders)
     var scenario = try read()
     if let minutes { scenario.minutes = minutes }
+    if let nodes { scenario.nodes = nodes }
     return try Simulation(scenario, catalogue)
   }
 
