@@ -59,7 +59,7 @@ static void begin(void) {
   /* GLib's types cannot be taken back, so it stays. */
   void *library = dlopen("libvips.so.42", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!library || !find(library) || use_vips_init("nodehost") != 0) {
-    snprintf(why_not, sizeof why_not, "pictures are read by libvips 8.13 or later, which is not there; install libvips42");
+    snprintf(why_not, sizeof why_not, "libvips 8.13 or later, which reads pictures, is not there; install libvips42");
     return;
   }
   use_vips_block_untrusted_set(TRUE);
