@@ -1,8 +1,8 @@
 /*
  * pictures.h: picture files as numbers, and which files a folder has.
  *
- * libvips reads the pictures. It is loaded when the first one is asked for: programs that read none do without it. Every
- * function may be called on any thread and takes as long as it takes.
+ * libvips reads the pictures. It is loaded when the first one is asked for; programs that read none do without it. Any
+ * function may be called on any thread, and takes as long as it takes.
  */
 #ifndef PICTURES_H
 #define PICTURES_H
