@@ -79,18 +79,36 @@ int csystem_listen(const csystem_address *address, int backlog, int shared) {
   return listener;
 }
 
+static int is_this_machine(const csystem_address *address) {
+  if (view(address)->sa_family == AF_INET)
+    return ntohl(((const struct sockaddr_in *)view(address))->sin_addr.s_addr) >> 24 == 127;
+  if (view(address)->sa_family != AF_INET6) return 0;
+  const struct in6_addr *six = &((const struct sockaddr_in6 *)view(address))->sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
+}
+
+static void send_soon(int descriptor, const csystem_address *peer) {
+  const int on = 1;
+  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  /* Between two programs of a machine there is no network to share. Where the system's choice is BBR, it would set a
+   * timer for each packet. */
+  if (is_this_machine(peer)) setsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+}
+
 int csystem_accept_from(int listener, csystem_address *peer) {
   struct sockaddr_storage from;
   socklen_t length = sizeof from;
   int descriptor = accept4(listener, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (descriptor >= 0) take(peer, &from, length);
+  if (descriptor < 0) return -1;
+  take(peer, &from, length);
+  send_soon(descriptor, peer);
   return descriptor;
 }
 
 int csystem_connect(const csystem_address *address) {
   int descriptor = opened(view(address)->sa_family);
   if (descriptor < 0) return -1;
-  csystem_no_delay(descriptor);
+  send_soon(descriptor, address);
   if (connect(descriptor, view(address), address->length) != 0 && errno != EINPROGRESS) return given_up(descriptor);
   return descriptor;
 }
@@ -107,11 +125,6 @@ int csystem_socket_error(int descriptor) {
   int error = 0;
   socklen_t length = sizeof error;
   return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
-}
-
-void csystem_no_delay(int descriptor) {
-  const int on = 1;
-  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 void csystem_unsent_limit(int descriptor, int bytes) {

@@ -35,8 +35,6 @@ ssize_t csystem_send(int descriptor, const void *bytes, size_t count);
 ssize_t csystem_receive(int descriptor, void *room, size_t count);
 /* What went wrong on a socket since it was last asked: an errno, or 0. */
 int csystem_socket_error(int descriptor);
-/* Whether small pieces are sent at once rather than gathered. */
-void csystem_no_delay(int descriptor);
 /* Lets a socket be ready for more only when at most so many bytes of what it took are unsent: what is more urgent
  * can still go before the rest. */
 void csystem_unsent_limit(int descriptor, int bytes);

@@ -41,7 +41,6 @@ final class Acceptor: Accepting, DescriptorWatcher, TimerTarget {
       var from = csystem_address()
       let connection = csystem_accept_from(descriptor, &from)
       guard connection < 0 else {
-        csystem_no_delay(connection)
         accepted(connection, SocketAddress(from))
         continue
       }
