@@ -56,6 +56,27 @@ import Testing
     #expect(answers(3) == ["new", "new", "new"])
   }
 
+  @Test func aTablesPlaceIsKeptForItsRole() throws {
+    let live = LiveNode(
+      folders: [Place.products],
+      [
+        "{ role: router, name: b, restart: { policy: on-failure, backoff_ms: 1000 }, "
+          + "config: { table: '\(Self.closed)' } }"
+      ],
+      listen: ["data: { address: \"127.0.0.1:0\" }"])
+    let port = live.node.services.http.listener("data")!.address.port
+    func status() -> String {
+      run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:\(port)/there"]).output
+    }
+    #expect(status() == "502")
+    live.onControl { node in node.faulted(node.role("b")!.instance!, "it has to") }
+    eventually("it has gone") { status() == "503" }
+    eventually("it is back") { status() == "502" }
+  }
+
+  /// To where nobody listens.
+  private static let closed = #"{"prefix": "/", "upstreams": [{"id": "a", "url": "http://127.0.0.1:1", "weight": 1}]}"#
+
   @Test func aClientStaysWithItsUpstream() throws {
     let servers = ["a", "b", "c"].map { (name: $0, server: Upstream($0), weight: 1) }
     try put(servers, "\"sticky\": {\"cookie\": \"session\"}")

@@ -119,6 +119,36 @@ import Testing
     #expect(web.curl("/metrics").output.contains("nodehost_http_requests_total{"))
   }
 
+  @Test func aPlaceIsKeptForARoleThatComesBack() throws {
+    let web = WebNode(backoff: 1_000)
+    _ = web.status("/fail")
+    eventually("it has gone") { web.curl("/hello/ada").output == "b is not there\n" }
+    let answer = web.curl("/hello/ada", ["-i"]).output
+    #expect(answer.hasPrefix("HTTP/1.1 503") && answer.contains("retry-after: 1\r\n"), "\(answer)")
+    #expect(web.status("/nothing") == "404")
+    eventually("it is back") { web.status("/hello/ada") == "200" }
+    web.live.onControl { node in node.remove(node.role("b")!) }
+    eventually("nobody waits for it") { web.status("/hello/ada") == "404" }
+  }
+
+  /// A client of gRPC takes UNAVAILABLE (14) for what passes, and UNIMPLEMENTED (12) for what stays.
+  @Test func aServicesPlaceIsKeptToo() {
+    let live = LiveNode(
+      folders: [Place.products], ["{ role: gateway, name: b, restart: { policy: on-failure, backoff_ms: 1000 } }"],
+      listen: ["data: { address: \"127.0.0.1:0\" }"])
+    let url = "http://127.0.0.1:\(live.node.services.http.listener("data")!.address.port)/GatewayService/HealthCheck"
+    func answer() -> String {
+      run([
+        "curl", "-si", "--http2-prior-knowledge", "-H", "content-type: application/grpc", "-H", "te: trailers",
+        "--data-binary", "", url,
+      ]).output
+    }
+    live.onControl { node in node.faulted(node.role("b")!.instance!, "it has to") }
+    eventually("it has gone") { answer().contains("grpc-status: 14\r\n") && answer().contains("b is not there") }
+    live.onControl { node in node.remove(node.role("b")!) }
+    eventually("nobody waits for it") { !answer().contains("grpc-status: 14\r\n") }
+  }
+
   @Test func headersThatCouldSplitAnAnswerAreRefused() {
     for kind in ["a%0d%0aset-cookie:%20b", "a%0ab", "a%0db", "a%01"] {
       let answer = web.curl("/bad/\(kind)", ["-i"])

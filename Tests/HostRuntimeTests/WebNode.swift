@@ -8,7 +8,7 @@ final class WebNode {
   private let folder: String
 
   /// `listen` are more members of the listener `data`; `others` are more listeners.
-  init(_ listen: String = "", names: [String] = ["b"], others: [String] = [], waits: Bool = true) {
+  init(_ listen: String = "", names: [String] = ["b"], others: [String] = [], backoff: Int = 50, waits: Bool = true) {
     let folder = Place.temporaryFolder()
     self.folder = folder
     Self.build(1, folder)
@@ -16,7 +16,7 @@ final class WebNode {
     live = LiveNode(
       folders: [folder],
       names.map {
-        "{ role: routes, name: \($0), restart: { policy: on-failure, backoff_ms: 50 }, "
+        "{ role: routes, name: \($0), restart: { policy: on-failure, backoff_ms: \(backoff) }, "
           + "limits: { drain_ms: 500, swap_ms: 500, probation_ms: 200 } }"
       },
       listen: ["data: { address: \"127.0.0.1:0\"\(comma)\(listen) }"] + others, waits: waits)

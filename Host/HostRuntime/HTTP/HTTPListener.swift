@@ -44,6 +44,8 @@ final class HTTPListener: @unchecked Sendable {
     var method: String
     var pattern: RoutePattern
     var target: any RequestTarget
+    /// The role that was here and may come back; nil: it is here.
+    var absent: String?
   }
 
   private struct Entries {
@@ -106,19 +108,36 @@ final class HTTPListener: @unchecked Sendable {
     }
   }
 
-  func remove(_ id: UInt64) {
+  func remove(_ id: UInt64) { change { $0.removeAll { $0.id == id } } }
+
+  /// In the place of what is removed, until the role is back or its name is forgotten: who asks is told to come again,
+  /// and not that there is no such thing.
+  func remove(_ id: UInt64, keptFor role: String, by target: any RequestTarget) {
+    change { entries in
+      for place in entries.indices where entries[place].id == id {
+        (entries[place].target, entries[place].absent) = (target, role)
+      }
+    }
+  }
+
+  func forget(_ role: String) { change { $0.removeAll { $0.absent == role } } }
+
+  private func change(_ body: (inout [Entry]) -> Void) {
     entries.withLock { entries in
-      entries.all.removeAll { $0.id == id }
+      body(&entries.all)
       if let routes = Self.routes(entries.all, number: entries.next) { publish(routes) }
       entries.next += 1
     }
   }
 
-  /// Nil if two are at the same place.
+  /// Nil if two are at the same place; whoever is absent has none there.
   private static func routes(_ entries: [Entry], number: UInt64) -> Routes? {
     var table = RouteTable()
-    for (place, entry) in entries.enumerated() {
+    for (place, entry) in entries.enumerated() where entry.absent == nil {
       guard table.insert(method: entry.method, entry.pattern, place) else { return nil }
+    }
+    for (place, entry) in entries.enumerated() where entry.absent != nil {
+      _ = table.insert(method: entry.method, entry.pattern, place)
     }
     return Routes(number: number, table: table, targets: entries.map(\.target))
   }

@@ -34,6 +34,9 @@ final class HTTPServer: Sendable {
   /// All roles have had their chance to ask for routes.
   func becomeReady() { for listener in all { listener.isReady.store(true, ordering: .relaxed) } }
 
+  /// A role is back, or will not come back: no place is kept for it any more.
+  func forget(_ role: String) { for listener in all { listener.forget(role) } }
+
   /// Takes no new connections; what is under way goes on.
   func drain() { for listener in all { listener.close {} } }
 

@@ -15,7 +15,9 @@ extension Node {
     let directives = role.lifecycle.handle(event, random: HostRandom.number)
     report(role, before)
     for directive in directives { carryOut(directive, role) }
-    if role.state != before { stateChanged(role) }
+    guard role.state != before else { return }
+    if role.state.isSettled { services.http.forget(role.name) }
+    stateChanged(role)
   }
 
   private func report(_ role: ManagedRole, _ before: RoleLifecycle.State) {

@@ -149,6 +149,14 @@ extension RoleSeat {
   }
 
   func releaseForwards(_ owner: RoleInstance, keepingInherited: Bool = false) {
-    for forward in forwards.release(owner, keepingInherited: keepingInherited) { rest(forward) }
+    let mayReturn = !keepingInherited && isLast(owner)
+    for forward in forwards.release(owner, keepingInherited: keepingInherited) {
+      guard mayReturn, let id = forward.id else {
+        rest(forward)
+        continue
+      }
+      node.http.listener(forward.plan.table.listener)?.remove(id, keptFor: name, by: AbsentRole(name))
+      forward.health?.stop()
+    }
   }
 }

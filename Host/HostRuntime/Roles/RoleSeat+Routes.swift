@@ -73,7 +73,35 @@ extension RoleSeat {
   }
 
   func releaseRoutes(_ owner: RoleInstance, keepingInherited: Bool = false) {
-    for route in routes.release(owner, keepingInherited: keepingInherited) { close(route) }
+    let mayReturn = !keepingInherited && isLast(owner)
+    for route in routes.release(owner, keepingInherited: keepingInherited) {
+      guard mayReturn, let id = route.id else {
+        close(route)
+        continue
+      }
+      let absent = AbsentRole(name, isRpc: route.rpcService != nil)
+      node.http.listener(route.listener)?.remove(id, keptFor: name, by: absent)
+    }
+  }
+
+  /// Whether nobody serves the role when this build has gone: until it is known whether one will, its places are kept.
+  func isLast(_ owner: RoleInstance) -> Bool { current == nil || current === owner }
+}
+
+/// Stands where a role was that may come back.
+final class AbsentRole: RequestTarget {
+  private let name: String
+  private let isRpc: Bool
+
+  init(_ name: String, isRpc: Bool = false) { (self.name, self.isRpc) = (name, isRpc) }
+
+  func home(awayFrom loop: EventLoop) -> EventLoop? { nil }
+
+  func begin(_ exchange: ServerExchange) {
+    let words = "\(name) is not there"
+    guard isRpc else { return RoleRoute.refuse(exchange, words) }
+    guard RpcServerCall.understand(exchange) else { return }
+    GrpcHead.refuse(exchange, GrpcStatus.unavailable, words)
   }
 }
 
