@@ -86,7 +86,10 @@ final class PeerIntake {
 
   private func drop(_ name: UnsafeRawBufferPointer, _ count: Int, because: String) {
     link.counts.messagesDropped += UInt64(count)
-    let role = TextLayout.harmless(String(decoding: name, as: UTF8.self))
+    let name = String(decoding: name, as: UTF8.self), roles = link.hub.services.directory
+    // One of the manifest's starts or restarts: that passes, and is told by the role's own lines.
+    if because == Self.isAbsent, roles.isKnown(name), roles.find(name) == nil { return }
+    let role = TextLayout.harmless(name)
     link.complainOnce("messages from node \(node) to the role `\(role)` are dropped: it \(because)")
   }
 
