@@ -5,10 +5,13 @@ final class ModelIntake {
   private(set) var bytes: [UInt8] = []
   private let size: Int
 
+  /// Addresses only, for which a small machine has no memory before bytes come. What is announced beyond that is
+  /// believed as far as it has come.
+  private static let roomAtFirst = 128 << 20
+
   init(size: Int) {
     self.size = size
-    // Addresses only: the machine has no need of memory before bytes come.
-    bytes.reserveCapacity(size)
+    bytes.reserveCapacity(min(size, Self.roomAtFirst))
   }
 
   /// The whole, once it is there.
