@@ -5,8 +5,8 @@ final class ModelIntake {
   private(set) var bytes: [UInt8] = []
   private let size: Int
 
-  /// Addresses only, for which a small machine has no memory before bytes come. What is announced beyond that is
-  /// believed as far as it has come.
+  /// Addresses, which take no memory before bytes come, and of which a small machine may not have more. What is
+  /// announced beyond that is believed as far as it has come.
   private static let roomAtFirst = 128 << 20
 
   init(size: Int) {
