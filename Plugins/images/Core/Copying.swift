@@ -130,8 +130,10 @@ final class Copying {
 
 extension ImagesNode {
   /// Of an upload that has just turned out to be an image; nil if it goes to no other node yet.
-  func copying(_ bytes: BytesAtHand?, _ header: ImageHeader) -> Copying? {
+  func copying(_ bytes: BytesAtHand?, _ header: ImageHeader, _ promised: String?) -> Copying? {
     guard let bytes, isSure, !linked.isEmpty, copyings.count < Copying.limit else { return nil }
+    // The others have one that is there already, but for those that are being repaired.
+    if let known = promised.flatMap({ ImageID($0) }), catalogue.live(known) != nil { return nil }
     let copying = Copying(self, bytes, header.format)
     guard !copying.isOver else { return nil }
     copyings[copying.number] = copying
