@@ -142,7 +142,12 @@ extension ImagesNode {
     else { return say(.refused(number: number, term: fence, reason: .busy), to: node) }
     beginning.touched = now
     beginning.seal = (entry, number)
-    keepIfSealed(beginning)
+    #if BROKEN_SEALED_IS_KEPT
+      say(.kept(number: number), to: node)
+      end(beginning)
+    #else
+      keepIfSealed(beginning)
+    #endif
   }
 
   private func keepIfSealed(_ beginning: Beginning) {
