@@ -184,6 +184,27 @@ import Testing
     #expect(hasNothing(sinks, 1))
   }
 
+  @Test func messagesAreReadAsTheyWereWritten() {
+    let atHand = BytesAtHand(MemoryRoom())
+    for piece in [[1, 2, 3], [4, 5], [6]] as [[UInt8]] { #expect(atHand.add(piece)) }
+    var cursor = BytesCursor(atHand)
+    let chunks = (0..<3).map { ImageMessage.chunk(7, 4 * $0, &cursor, upTo: 4) }
+    #expect(ImageMessage(chunks[0]) == .chunk(number: 7, offset: 0, bytes: [1, 2, 3, 4]))
+    #expect(ImageMessage(chunks[1]) == .chunk(number: 7, offset: 4, bytes: [5, 6]))
+    #expect(chunks[2].count == ImageMessage.chunkHead)
+    let messages: [ImageMessage] = [
+      .begin(term: 1, number: 2, format: .webp), .whole(number: 3, size: .max),
+      .seal(term: 4, copy: 5, number: 6, entry: entry(Pictures.png())),
+    ]
+    for message in messages {
+      #expect(ImageMessage(message.bytes) == message)
+      for count in 0..<message.bytes.count { #expect(ImageMessage(Array(message.bytes.prefix(count))) == nil) }
+      #expect(ImageMessage(message.bytes + [0]) == nil)
+    }
+    // A format that there is not.
+    #expect(ImageMessage(Array(messages[0].bytes.dropLast()) + [99]) == nil)
+  }
+
   @Test func onlySoManyAtATime() throws {
     let sinks = try led()
     let pictures = (0..<Copying.limit + 4).map { Pictures.png(seed: $0) }
