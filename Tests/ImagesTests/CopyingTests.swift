@@ -162,6 +162,22 @@ import Testing
     #expect(sinks[1].blobs.objects.count == 1 && !kinds(sinks, 3, to: 1).contains(7))
   }
 
+  /// As long as something comes now and then, the others get it.
+  @Test func aSlowClientIsCopiedAllTheSame() throws {
+    let sinks = try led()
+    let request = sinks[3].openRequest("PUT", "/images", headers: ["content-length": "\(picture.count)"])
+    var rest = picture[...]
+    while !rest.isEmpty {
+      request.send(Array(rest.prefix(70_000)))
+      rest = rest.dropFirst(70_000)
+      sinks.pass(.seconds(2))
+    }
+    request.finish()
+    sinks.pass(.milliseconds(200))
+    #expect(request.status == 201)
+    for node in 1...2 { #expect(!kinds(sinks, 3, to: node).contains(7) && sinks[node].blobs.objects.count == 1) }
+  }
+
   @Test func aFullDiskIsPassedOver() throws {
     let sinks = try led()
     sinks[1].blobs.room = 100_000

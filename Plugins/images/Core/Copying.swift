@@ -48,9 +48,9 @@ final class Copying {
       while copy.sent < bytes.count, copy.sent - copy.taken < Sending.window,
         isWhole || bytes.count - copy.sent >= Sending.chunkLimit
       {
-        if copy.sent == copy.taken { copy.touched = sinks.now }
         let chunk = next(copy)
         copy.sent += chunk.count - ImageMessage.chunkHead
+        copy.touched = sinks.now
         try sinks.context.peers.send(chunk, to: copy.node, priority: .bulk)
       }
       guard isWhole, copy.sent == bytes.count, !copy.isToldWhole else { return }
