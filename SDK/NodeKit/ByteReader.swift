@@ -49,6 +49,12 @@ public struct ByteReader {
     return [UInt8](bytes[position...])
   }
 
+  /// The rest as it lies here, not copied: it keeps all of the bytes in memory.
+  public mutating func lastBytes() -> ArraySlice<UInt8> {
+    defer { skip(left) }
+    return bytes[position...]
+  }
+
   /// Throws if something is left.
   public func end() throws(MalformedBytes) { if left > 0 { throw MalformedBytes() } }
 

@@ -97,6 +97,8 @@ extension FakeHost {
     }
     return open("begin", request) { [unowned self] handle in
       for other in earlier { end(other, NH_ABORTED, "another upload `\(name)` has begun") }
+      // It may have been given up before it began.
+      guard blobRequests[handle] != nil else { return }
       guard known.object != nil, (1...1_024).contains(name.utf8.count) else {
         return end(handle, NH_INVALID_ARGUMENT, "the options or the name are wrong")
       }

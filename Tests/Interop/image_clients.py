@@ -4,12 +4,15 @@
 image_clients.py load FOLDER CLIENTS PORT...   sends pictures to whoever leads until FOLDER/stop is there; each that is
                                                acknowledged becomes a line of FOLDER/acknowledged
 image_clients.py verify FOLDER PORT...         asks the leader for all of them
+image_clients.py half FOLDER PORT              sends half of a picture of 4 MB, and makes FOLDER/half; sends the rest as
+                                               soon as FOLDER/go says `rest`, and prints the status, or hangs up
 """
 
 import hashlib
 import http.client
 import json
 import os
+import socket
 import struct
 import sys
 import threading
@@ -104,8 +107,24 @@ def verify(folder, ports):
     sys.exit(0 if count > 0 and lost == 0 and corrupted == 0 else 1)
 
 
+def half(folder, port):
+    body = picture(1000, 1333)
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as link:
+        link.sendall(f"PUT /images HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n".encode())
+        link.sendall(body[: len(body) // 2])
+        open(f"{folder}/half", "w").close()
+        go = f"{folder}/go"
+        while not os.path.exists(go) or not open(go).read():
+            time.sleep(0.01)
+        if open(go).read() == "rest":
+            link.sendall(body[len(body) // 2 :])
+            print(link.recv(4096).split(b"\r\n")[0].split()[1].decode())
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "load":
+    if sys.argv[1] == "half":
+        half(sys.argv[2], int(sys.argv[3]))
+    elif sys.argv[1] == "load":
         load(sys.argv[2], int(sys.argv[3]), [int(port) for port in sys.argv[4:]])
     else:
         verify(sys.argv[2], [int(port) for port in sys.argv[3:]])

@@ -71,6 +71,62 @@ import Testing
     for (id, node) in nodes { #expect(!node.errors.contains("misuse"), "node \(id): \(node.errors)") }
   }
 
+  // MARK: Uploads on their way
+
+  /// How many files of a node belong to uploads that are not whole.
+  private func beginnings(_ id: Int) -> Int {
+    run(["find", machine.path("state/node-\(id)/roles/images/blobs/uploads"), "-type", "f"]).output
+      .split(separator: "\n").count
+  }
+
+  private func wait(_ what: String, until condition: () -> Bool) throws {
+    let end = EventLoop.now() + Int64(Child.patienceMilliseconds) * 1_000_000
+    while !condition() {
+      guard EventLoop.now() < end else { throw Missing(description: what) }
+      usleep(10_000)
+    }
+  }
+
+  /// A client that has sent half of a picture, which all nodes have as far.
+  private func half(to leader: Int) throws -> Child {
+    run(["rm", "-f", machine.path("half"), machine.path("go")])
+    let client = machine.child("/usr/bin/python3", [clients, "half", machine.folder, port(leader)])
+    try wait("half of an upload is on no other node") { (1...3).allSatisfy { beginnings($0) == 1 } }
+    return client
+  }
+
+  @Test func whoDiesDuringAnUploadKeepsNothingOfIt() throws {
+    var nodes = try Dictionary(uniqueKeysWithValues: (1...3).map { ($0, try start($0)) })
+    let leader = try leader(), follower = leader % 3 + 1
+    let leaving = try half(to: leader)
+    machine.write("go", "leave")
+    #expect(leaving.end() == 0, "\(leaving.errors)")
+    try wait("something stays of an upload") { (1...3).allSatisfy { beginnings($0) == 0 } }
+
+    let going = try half(to: leader)
+    nodes[follower]!.send(SIGKILL)
+    #expect(nodes[follower]!.end() == 128 + SIGKILL)
+    machine.write("go", "rest")
+    #expect(going.end() == 0 && going.output == "201\n", "\(going.output) \(going.errors)")
+    #expect(beginnings(follower) == 1)
+    nodes[follower] = try start(follower)
+    try wait("what is missing is not fetched") {
+      let status = status(follower)
+      return status?["images"] == 1 && status?["missing"] == 0 && beginnings(follower) == 0
+    }
+
+    _ = try self.leader()
+    let cut = try half(to: leader)
+    nodes[leader]!.send(SIGKILL)
+    #expect(nodes[leader]!.end() == 128 + SIGKILL)
+    machine.write("go", "leave")
+    _ = cut.end()
+    let next = try self.leader(linked: 2)
+    try wait("a dead leader's upload stays") { (1...3).allSatisfy { $0 == leader || beginnings($0) == 0 } }
+    #expect(status(next)?["images"] == 1)
+    for (id, node) in nodes { #expect(!node.errors.contains("misuse"), "node \(id): \(node.errors)") }
+  }
+
   /// A node alone, as a client of the first cloud sees it, and `hostctl images`.
   @Test func clientsOfTheFirstCloudAreUnderstood() throws {
     machine.write(

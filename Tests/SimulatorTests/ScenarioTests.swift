@@ -89,6 +89,13 @@ import Testing
       try Set<FaultKind>(list: "all,-disks,duplicates") == FaultKind.usual.subtracting([.disks]).union([.duplicates]))
   }
 
+  @Test func bodiesOfBytesAndZeros() {
+    #expect(OutsideRequest.bytes(of: "hex") == Array("hex".utf8))
+    #expect(OutsideRequest.bytes(of: "hex:47fF/*9") == [0x47, 0xFF, 0x2A, 0x39])
+    #expect(OutsideRequest.bytes(of: "hex:47*3/a") == [0x47, 0, 0, 0, 0x61])
+    #expect(OutsideRequest.bytes(of: "hex:47*99999999").count == 1 + 16 << 20)
+  }
+
   @Test func plansAreMadeUpFromTheSeed() {
     let roles = [["register"], ["register"], ["register"]]
     func plan(_ seed: UInt64) -> FaultPlan {

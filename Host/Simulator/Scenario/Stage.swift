@@ -52,14 +52,24 @@ package struct OutsideRequest {
     return Array("\(verb) \(path) HTTP/1.1\r\nhost: \(host)\r\nconnection: close\r\n\(length)\r\n".utf8) + content
   }
 
-  /// Text as it is; `hex:4749/some text` is the bytes 0x47 and 0x49, and then the text.
+  /// Text as it is; `hex:4749/some text` is the bytes 0x47 and 0x49, and then the text, and in `hex:4749*100/some text`
+  /// a hundred zeros stand between them.
   package static func bytes(of body: String) -> [UInt8] {
     guard body.hasPrefix("hex:") else { return Array(body.utf8) }
-    let rest = body.dropFirst("hex:".count)
+    var rest = body.dropFirst("hex:".count)
     let digits = Array(rest.prefix { $0.isHexDigit })
+    rest = rest.dropFirst(digits.count)
     let bytes = stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(String(digits[$0...$0 + 1]), radix: 16)! }
-    return bytes + Array(rest.dropFirst(digits.count).drop { $0 == "/" }.utf8)
+    var zeros = 0
+    if rest.first == "*" {
+      let count = rest.dropFirst().prefix { $0.isASCII && $0.isNumber }
+      zeros = min(Int(count) ?? 0, fillerLimit)
+      rest = rest.dropFirst(1 + count.count)
+    }
+    return bytes + [UInt8](repeating: 0, count: zeros) + Array(rest.drop { $0 == "/" }.utf8)
   }
+
+  private static let fillerLimit = 16 << 20
 }
 
 extension World: Stage {

@@ -1,3 +1,5 @@
+internal import NodeKit
+
 /// How much memory the bytes of images may take, all together.
 final class MemoryRoom {
   /// Two of 10 MB, or many of the usual size; whatever does not fit is read from the disk again.
@@ -53,15 +55,14 @@ struct BytesCursor {
   init(_ bytes: BytesAtHand) { self.bytes = bytes }
 
   /// What comes next, so much unless the end is nearer; nothing behind that.
-  mutating func next(_ limit: Int) -> [UInt8] {
-    var taken: [UInt8] = []
-    taken.reserveCapacity(limit)
-    while taken.count < limit, piece < bytes.pieces.count {
+  mutating func next(_ limit: Int, to writer: inout ByteWriter) {
+    var left = limit
+    while left > 0, piece < bytes.pieces.count {
       let rest = bytes.pieces[piece][offset...]
-      let part = rest.prefix(limit - taken.count)
-      taken += part
+      let part = rest.prefix(left)
+      writer.add(rest: part)
+      left -= part.count
       if part.count < rest.count { offset += part.count } else { (piece, offset) = (piece + 1, 0) }
     }
-    return taken
   }
 }

@@ -15,7 +15,7 @@ enum ImageMessage: Equatable {
   case keep(term: UInt64, number: UInt64, entries: [ImageEntry])
   /// An object is on its way, and with it, if it is new, its entry.
   case open(term: UInt64, number: UInt64, entry: ImageEntry, isNew: Bool)
-  case chunk(number: UInt64, offset: UInt64, bytes: [UInt8])
+  case chunk(number: UInt64, offset: UInt64, bytes: ArraySlice<UInt8>)
   /// So much of an object was taken.
   case taken(number: UInt64, offset: UInt64)
   /// What was sent under this number is on the disk.
@@ -28,6 +28,12 @@ enum ImageMessage: Equatable {
   case fetch(id: ImageID)
   /// "I do not have it."
   case absent(id: ImageID)
+  /// An upload is on its way that is not whole yet, and comes here as well; which image it is, if any, is told later.
+  case begin(term: UInt64, number: UInt64, format: ImageFormat)
+  /// All of it has come: to the disk with it.
+  case whole(number: UInt64, size: UInt64)
+  /// "It is this image: keep it." The answer goes to `number`, and `copy` is what it came under.
+  case seal(term: UInt64, copy: UInt64, number: UInt64, entry: ImageEntry)
 
   enum Refusal: UInt8 { case earlierTerm = 1, busy, disk, damaged }
 
@@ -52,6 +58,9 @@ enum ImageMessage: Equatable {
     case .stop: 12
     case .fetch: 13
     case .absent: 14
+    case .begin: 15
+    case .whole: 16
+    case .seal: 17
     }
   }
 
@@ -96,6 +105,18 @@ enum ImageMessage: Equatable {
       writer.add(term)
       writer.add(reason.rawValue)
     case .fetch(let id), .absent(let id): for part in id.parts { writer.add(part) }
+    case .begin(let term, let number, let format):
+      writer.add(term)
+      writer.add(number)
+      writer.add(format.rawValue)
+    case .whole(let number, let size):
+      writer.add(number)
+      writer.add(size)
+    case .seal(let term, let copy, let number, let entry):
+      writer.add(term)
+      writer.add(copy)
+      writer.add(number)
+      entry.write(to: &writer)
     }
     return writer.bytes
   }
@@ -129,7 +150,7 @@ enum ImageMessage: Equatable {
     case 7:
       let term: UInt64 = try reader.number(), number: UInt64 = try reader.number(), isNew = try reader.truth()
       return .open(term: term, number: number, entry: try ImageEntry(from: &reader), isNew: isNew)
-    case 8: return .chunk(number: try reader.number(), offset: try reader.number(), bytes: reader.rest())
+    case 8: return .chunk(number: try reader.number(), offset: try reader.number(), bytes: reader.lastBytes())
     case 9: return .taken(number: try reader.number(), offset: try reader.number())
     case 10: return .kept(number: try reader.number())
     case 11:
@@ -139,9 +160,31 @@ enum ImageMessage: Equatable {
     case 12: return .stop(number: try reader.number())
     case 13: return .fetch(id: try ImageID(from: &reader))
     case 14: return .absent(id: try ImageID(from: &reader))
+    case 15:
+      let term: UInt64 = try reader.number(), number: UInt64 = try reader.number()
+      guard let format = ImageFormat(rawValue: try reader.number()) else { throw MalformedBytes() }
+      return .begin(term: term, number: number, format: format)
+    case 16: return .whole(number: try reader.number(), size: try reader.number())
+    case 17:
+      let term: UInt64 = try reader.number(), copy: UInt64 = try reader.number(), number: UInt64 = try reader.number()
+      return .seal(term: term, copy: copy, number: number, entry: try ImageEntry(from: &reader))
     default: throw MalformedBytes()
     }
   }
+
+  /// A chunk of what comes next, as it is sent: put together at once, since this is where the bytes of images go.
+  static func chunk(_ number: UInt64, _ offset: Int, _ cursor: inout BytesCursor, upTo limit: Int) -> [UInt8] {
+    var writer = ByteWriter(reserving: chunkHead + limit)
+    writer.add(version)
+    writer.add(UInt8(8))
+    writer.add(number)
+    writer.add(UInt64(offset))
+    cursor.next(limit, to: &writer)
+    return writer.bytes
+  }
+
+  /// What stands before the bytes of a chunk.
+  static let chunkHead = 18
 
   private static func entries(_ reader: inout ByteReader) throws(MalformedBytes) -> [ImageEntry] {
     var list: [ImageEntry] = []

@@ -74,6 +74,7 @@ extension ImagesNode {
     guard led else { return }
     context.log.info("node \(context.nodeID): leads no more, term \(leadership.term)")
     comparisons = [:]
+    for copying in openCopyings { copying.end() }
     #if !BROKEN_LATE_ANSWER
       let lost = RoleError(.unavailable, "another node leads now; whether it is stored, only that node can tell")
       let ended = openProposals
@@ -100,6 +101,7 @@ extension ImagesNode {
       proposal.end(.failure(RoleError(.unavailable, "a new term has begun; try again")))
     }
     (proposals, comparisons, unsettled, batch) = ([:], [:], [], nil)
+    for copying in openCopyings { copying.end() }
     leadership.take(term, leader: context.nodeID)
     context.log.info("node \(context.nodeID): leads in term \(term), asking \(majority - 1) others what they have")
     fence = max(fence, term)

@@ -9,7 +9,7 @@ extension ImagesNode {
       "address": .string(settings.address), "leader_url": leaderURL.map { .string($0) } ?? .null,
       "images": JSON(catalogue.liveCount), "bytes": JSON(catalogue.liveBytes),
       "removed": JSON(catalogue.count - catalogue.liveCount), "missing": JSON(catalogue.missing.count),
-      "uploads": JSON(intakes), "resumable_uploads": JSON(uploads.count),
+      "uploads": JSON(intakes), "beginnings": JSON(beginnings.count), "resumable_uploads": JSON(uploads.count),
       "nodes": .array(([context.nodeID] + others).sorted().map { JSON($0) }),
       "linked": .array(([context.nodeID] + linked).sorted().map { JSON($0) }),
       "replicas": JSON(replicas), "thumbnail_bytes": JSON(thumbnails.bytes),

@@ -16,6 +16,8 @@ final class Proposal {
   let term: UInt64
   /// Those of a new image, if they are in memory.
   private(set) var bytes: BytesAtHand?
+  /// Those who got them while they came.
+  private(set) var copying: Copying?
   /// Who has it.
   var keepers: Set<Int> = []
   /// To whom it is under way.
@@ -27,9 +29,10 @@ final class Proposal {
   var timer: Timer?
 
   init(
-    _ entry: ImageEntry, _ term: UInt64, _ bytes: BytesAtHand?, _ done: @escaping (Result<Int, RoleError>) -> Void
+    _ entry: ImageEntry, _ term: UInt64, _ bytes: BytesAtHand?, _ copying: Copying?,
+    _ done: @escaping (Result<Int, RoleError>) -> Void
   ) {
-    (self.entry, self.term, self.bytes, self.done) = (entry, term, bytes, done)
+    (self.entry, self.term, self.bytes, self.copying, self.done) = (entry, term, bytes, copying, done)
   }
 
   var isOpen: Bool { outcome == nil }
@@ -50,7 +53,7 @@ final class Proposal {
   private func tell() {
     if outcome != nil {
       timer?.cancel()
-      bytes = nil
+      (bytes, copying) = (nil, nil)
     }
     guard isWritten, let outcome, let done else { return }
     self.done = nil
@@ -134,17 +137,19 @@ extension ImagesNode {
         follow(nil, nil)
       }
     }
+    copyings[number]?.over(node)
     answerCame(number, from: node, .failure(RoleError(.unavailable, "node \(node) did not take it: \(reason)")))
   }
 
   /// Writes an entry here and with the others; done with how many have it, this node among them.
   func propose(
-    _ entry: ImageEntry, _ bytes: BytesAtHand? = nil, then done: @escaping (Result<Int, RoleError>) -> Void
+    _ entry: ImageEntry, _ bytes: BytesAtHand? = nil, _ copying: Copying? = nil,
+    then done: @escaping (Result<Int, RoleError>) -> Void
   ) {
     let term = leadership.term
     guard leadership.isReady else { return done(.failure(RoleError(.unavailable, "this node does not lead"))) }
     unsettled.insert(entry.id)
-    let proposal = Proposal(entry, term, bytes, done)
+    let proposal = Proposal(entry, term, bytes, copying, done)
     proposals[entry.id] = proposal
     attempt("a timer") {
       proposal.timer = try context.timer.once(after: .milliseconds(settings.writeTimeoutMs)) { [self] in
@@ -175,7 +180,9 @@ extension ImagesNode {
 
   func deliver(_ proposal: Proposal, to node: Int) {
     guard proposal.isOpen, others.contains(node), proposal.asked.insert(node).inserted else { return }
+    let copying = proposal.copying
     let number = ask(node) { [self] result in
+      copying?.over(node)
       proposal.asked.remove(node)
       switch result {
       case .success:
@@ -190,6 +197,7 @@ extension ImagesNode {
         }
       }
     }
+    if copying?.seal(proposal.entry, number, by: node) == true { return }
     if proposal.entry.isRemoved || !catalogue.holds(proposal.entry.id) {
       say(.keep(term: proposal.term, number: number, entries: [proposal.entry]), to: node)
     } else {

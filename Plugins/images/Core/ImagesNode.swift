@@ -22,7 +22,9 @@ public final class ImagesNode {
   var catalogue = Catalogue()
   var leadership = Leadership()
   /// The latest term, as it is known and as it is on the disk.
-  var fence: UInt64 = 0
+  var fence: UInt64 = 0 {
+    didSet { if fence > oldValue { endBeginnings(before: fence) } }
+  }
   var durableFence: UInt64 = 0
   /// The versions that are on their way to the disk.
   var queued: [ImageID: ImageEntry.Version] = [:]
@@ -40,6 +42,9 @@ public final class ImagesNode {
   private var lastNumber: UInt64 = 0
   var lines: [Int: [Sending]] = [:]
   var arrivals: [ImageID: Arrival] = [:]
+  /// Uploads that come here and go on to others at once, and those that come so from the leader.
+  var copyings: [UInt64: Copying] = [:]
+  var beginnings: [Beginning.Key: Beginning] = [:]
   var fetches: [ImageID: Fetch] = [:]
   var uploads: [String: ResumableUpload] = [:]
   var intakes = 0
@@ -80,6 +85,8 @@ public final class ImagesNode {
   var openProposals: [Proposal] { proposals.values.sorted { $0.entry.id < $1.entry.id } }
   var openComparisons: [Comparison] { comparisons.values.sorted { $0.node < $1.node } }
   var openArrivals: [Arrival] { arrivals.values.sorted { $0.entry.id < $1.entry.id } }
+  var openCopyings: [Copying] { copyings.values.sorted { $0.number < $1.number } }
+  var openBeginnings: [Beginning] { beginnings.values.sorted { $0.key < $1.key } }
   var linked: [Int] { others.filter { nodes[$0]?.isUp == true } }
 
   func number() -> UInt64 {
@@ -244,6 +251,9 @@ public final class ImagesNode {
     case .stop(let number): stopCame(number, from: node)
     case .fetch(let id): fetchCame(id, from: node)
     case .absent(let id): fetches[id]?.failed(from: node)
+    case .begin(let term, let number, let format): beginCame(term, number, format, from: node)
+    case .whole(let number, let size): wholeCame(number, size, from: node)
+    case .seal(let term, let copy, let number, let entry): sealCame(term, copy, number, entry, from: node)
     }
   }
 

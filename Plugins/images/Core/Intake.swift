@@ -13,6 +13,8 @@ final class Intake {
     var bytes: BytesAtHand?
     /// The decoding that has begun when all had come.
     var checking: Checking?
+    /// The others that have got it as well.
+    var copying: Copying?
   }
 
   private let blobs: Blobs
@@ -30,7 +32,9 @@ final class Intake {
   var onWhole: (BytesAtHand, ImageHeader) -> Checking? = { _, _ in nil }
 
   private(set) var header: ImageHeader?
-  private var atHand: BytesAtHand?
+  private(set) var atHand: BytesAtHand?
+  /// The others that get it as well, as long as its bytes are at hand.
+  var copying: Copying?
   private let atHandLimit: Int
   private var checking: Checking?
   private var prefix: [UInt8] = []
@@ -68,7 +72,8 @@ final class Intake {
     guard offset <= size ?? limit else {
       return end(.failure(IntakeProblem(413, "the image is larger than \(size ?? limit) bytes")))
     }
-    if let there = atHand, offset > atHandLimit || !there.add(piece) { atHand = nil }
+    if let there = atHand, offset > atHandLimit || !there.add(piece) { forgetBytes() }
+    copying?.goOn()
     guard header == nil else {
       pieces.append(piece)
       return pump()
@@ -78,11 +83,18 @@ final class Intake {
     look()
   }
 
+  private func forgetBytes() {
+    atHand = nil
+    copying?.end()
+    copying = nil
+  }
+
   /// All has come.
   func finish() {
     guard !isOver else { return }
     isWhole = true
     if header == nil { look() } else { pump() }
+    if !isOver { copying?.allHasCome() }
     if !isOver, let header, let atHand { checking = onWhole(atHand, header) }
   }
 
@@ -117,7 +129,7 @@ final class Intake {
           pump()
         case .finished(let stored):
           self.upload = nil
-          end(.success(Whole(stored: stored, header: header!, bytes: atHand, checking: checking)))
+          end(.success(Whole(stored: stored, header: header!, bytes: atHand, checking: checking, copying: copying)))
         case .failed(let error):
           self.upload = nil
           end(.failure(IntakeProblem(error)))
@@ -143,10 +155,11 @@ final class Intake {
     isOver = true
     upload?.cancel()
     upload = nil
+    copying?.end()
     clear()
   }
 
-  private func clear() { (pieces, prefix, atHand, checking) = ([], [], nil, nil) }
+  private func clear() { (pieces, prefix, atHand, checking, copying) = ([], [], nil, nil, nil) }
 
   /// Nothing stays.
   func abandon() {
@@ -154,6 +167,7 @@ final class Intake {
     isOver = true
     upload?.abandon()
     upload = nil
+    copying?.end()
     clear()
   }
 
@@ -162,6 +176,7 @@ final class Intake {
     isOver = true
     upload?.abandon()
     upload = nil
+    if case .failure = result { copying?.end() }
     clear()
     done(result)
   }

@@ -29,6 +29,7 @@ extension ImagesNode {
     alone(with: id) { [self] turn in
       let end = { [self] (outcome: Outcome) in
         turn.over()
+        whole.copying?.end()
         if catalogue.live(id) == nil { dropObject(id) }
         done(outcome)
       }
@@ -39,7 +40,7 @@ extension ImagesNode {
         guard isSure else { return end(.failure(Self.notLeading)) }
         if let known = catalogue.live(id) {
           holdNow(id)
-          return keepAgain(known, end)
+          return keepAgain(known, whole.copying, end)
         }
         decode(whole, id) { [self] result in
           switch result {
@@ -64,22 +65,23 @@ extension ImagesNode {
     (entry.width, entry.height) = (whole.header.width, whole.header.height)
     entry.stored = Int64(context.timeSince1970 / .milliseconds(1))
     catalogue.hold(id)
-    bring(entry, whole.bytes, isDuplicate: false, done)
+    bring(entry, whole.bytes, whole.copying, isDuplicate: false, done)
   }
 
   /// An image that was there gets a later version if it is of an earlier term: whatever one of that term still wanted
   /// with it is over.
-  private func keepAgain(_ known: ImageEntry, _ done: @escaping (Outcome) -> Void) {
+  private func keepAgain(_ known: ImageEntry, _ copying: Copying?, _ done: @escaping (Outcome) -> Void) {
     var entry = known
     if entry.version.term < leadership.term { entry.version = nextVersion() }
-    bring(entry, nil, isDuplicate: true, done)
+    bring(entry, nil, copying, isDuplicate: true, done)
   }
 
   private func bring(
-    _ entry: ImageEntry, _ bytes: BytesAtHand?, isDuplicate: Bool, _ done: @escaping (Outcome) -> Void
+    _ entry: ImageEntry, _ bytes: BytesAtHand?, _ copying: Copying?, isDuplicate: Bool,
+    _ done: @escaping (Outcome) -> Void
   ) {
     let term = leadership.term
-    propose(entry, bytes) { [self] result in
+    propose(entry, bytes, copying) { [self] result in
       switch result {
       case .failure(let error): done(.failure(IntakeProblem(503, error.message, retryAfter: 1)))
       case .success(let copies):

@@ -65,6 +65,7 @@ extension ImagesNode {
 
   /// The last of what is loaded.
   func loadUploads() throws {
+    try sweepBeginnings()
     try context.store.scan(prefix: "upload/") { [self] (stored: Stored<JSON>) in
       let name = String(stored.name.dropFirst("upload/".utf8.count))
       uploads[name] = ResumableUpload(name, stored.value, now)

@@ -94,6 +94,7 @@ extension ImagesNode {
       case .success(let whole): keep(whole) { [self] outcome in answer(request, outcome) }
       }
     }
+    intake.onHeader = { [self, unowned intake] in intake.copying = copying(intake.atHand, $0, digest) }
     intake.onTaken = { [self] in pacer.want(number, $0) { request.wantMore($0) } }
     request.whenFailed { _ in
       guard !intake.hasEnded else { return }

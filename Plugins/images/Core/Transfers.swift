@@ -40,7 +40,7 @@ final class Arrival {
   var upload: BlobUpload?
   var isReady = false
   /// Came and not written yet.
-  var pieces: [(offset: Int, bytes: [UInt8])] = []
+  var pieces: [(offset: Int, bytes: ArraySlice<UInt8>)] = []
   var came = 0
   var isFinishing = false
   var touched: Int64
@@ -78,7 +78,7 @@ extension ImagesNode {
     sending.read = try context.blobs.read(sending.entry.id.description, asksItself: false) { [self] piece in
       sending.sent = piece.offset + piece.bytes.count
       try send(
-        .chunk(number: sending.number, offset: UInt64(piece.offset), bytes: piece.bytes), to: sending.node, .bulk)
+        .chunk(number: sending.number, offset: UInt64(piece.offset), bytes: piece.bytes[...]), to: sending.node, .bulk)
     } then: { [self] result in
       sending.read = nil
       guard case .failure(let error) = result else { return }
@@ -91,16 +91,15 @@ extension ImagesNode {
 
   /// From memory, as much as may be under way.
   private func sendOn(_ sending: Sending) throws {
-    while sending.sent < sending.entry.bytes, sending.sent - sending.taken < Sending.window,
-      let piece = sending.cursor?.next(Sending.chunkLimit)
-    {
-      let offset = sending.sent
-      sending.sent += piece.count
-      try send(.chunk(number: sending.number, offset: UInt64(offset), bytes: piece), to: sending.node, .bulk)
+    while sending.sent < sending.entry.bytes, sending.sent - sending.taken < Sending.window, sending.cursor != nil {
+      let chunk = ImageMessage.chunk(sending.number, sending.sent, &sending.cursor!, upTo: Sending.chunkLimit)
+      sending.sent += chunk.count - ImageMessage.chunkHead
+      try context.peers.send(chunk, to: sending.node, priority: .bulk)
     }
   }
 
   func takenCame(_ number: UInt64, _ offset: Int, from node: Int) {
+    if let copying = copyings[number] { return copying.taken(offset, by: node) }
     guard let sending = lines[node]?.first(where: { $0.number == number }), offset > sending.taken else { return }
     sending.read?.ask(for: offset - sending.taken)
     (sending.taken, sending.touched) = (offset, now)
@@ -169,7 +168,8 @@ extension ImagesNode {
     }
   }
 
-  func chunkCame(_ number: UInt64, _ offset: Int, _ bytes: [UInt8], from node: Int) {
+  func chunkCame(_ number: UInt64, _ offset: Int, _ bytes: ArraySlice<UInt8>, from node: Int) {
+    if let beginning = beginnings[.init(node, number)] { return take(bytes, at: offset, beginning) }
     guard let arrival = arrivals.values.first(where: { $0.number == number && $0.node == node }) else { return }
     arrival.touched = now
     guard offset == arrival.came, offset + bytes.count <= arrival.entry.bytes,
@@ -186,7 +186,7 @@ extension ImagesNode {
     while let piece = arrival.pieces.first {
       // An earlier attempt may have left some of it.
       let isThere = max(0, min(upload.offset - piece.offset, piece.bytes.count))
-      if isThere < piece.bytes.count, try !upload.write(piece.bytes[isThere...]) { break }
+      if isThere < piece.bytes.count, try !upload.write(piece.bytes.dropFirst(isThere)) { break }
       end = piece.offset + piece.bytes.count
       arrival.pieces.removeFirst()
     }
@@ -198,7 +198,7 @@ extension ImagesNode {
   }
 
   /// The bytes are here; a new image's entry follows.
-  private func conclude(_ arrival: Arrival) {
+  func conclude(_ arrival: Arrival) {
     let entry = arrival.entry
     alone(with: entry.id) { [self] turn in
       lookFor(entry.id) { [self] isThere in
@@ -247,6 +247,7 @@ extension ImagesNode {
   }
 
   func stopCame(_ number: UInt64, from node: Int) {
+    if let beginning = beginnings[.init(node, number)] { return end(beginning) }
     guard let arrival = arrivals.values.first(where: { $0.number == number && $0.node == node }) else { return }
     drop(arrival, .busy)
   }
@@ -261,13 +262,15 @@ extension ImagesNode {
       stop(sending)
       end(sending, .failure(RoleError(.deadlineExceeded, "node \(sending.node) is silent")))
     }
-    let sendings = Set(lines.values.joined().map(\.number))
+    for copying in openCopyings { copying.dropSilent(since: late) }
+    let sendings = Set(lines.values.joined().map(\.number)).union(openCopyings.flatMap(\.sealings))
     for (number, waiting) in awaited.sorted(by: { $0.key < $1.key })
     where waiting.since < late && !sendings.contains(number) {
       answerCame(
         number, from: waiting.node, .failure(RoleError(.deadlineExceeded, "node \(waiting.node) is silent")))
     }
     for arrival in openArrivals where !arrival.isFinishing && arrival.touched < late { drop(arrival, .busy) }
+    for beginning in openBeginnings where beginning.seal == nil && beginning.touched < late { drop(beginning, .busy) }
   }
 
   // MARK: A link that went
@@ -275,6 +278,8 @@ extension ImagesNode {
   func stopTransfers(with node: Int) {
     for sending in lines[node] ?? [] { sending.read?.cancel() }
     lines[node] = nil
+    for copying in openCopyings { copying.over(node) }
+    for beginning in openBeginnings where beginning.key.node == node && !beginning.isSure { end(beginning) }
     for arrival in openArrivals where arrival.node == node && !arrival.isFinishing {
       arrivals[arrival.entry.id] = nil
       // What came stays for whoever sends the rest.

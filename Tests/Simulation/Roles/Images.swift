@@ -29,6 +29,7 @@ package enum Images {
     + "00000021f90405000000002c00000000080006000002068c8fa9cb7d05003b"
   package static let planted = [
     PlantedFault("EARLY_ANSWER", in: failovers, breaks: KeptImages.rule),
+    PlantedFault("SEALED_IS_KEPT", in: failovers, breaks: KeptImages.rule),
     PlantedFault("ANYBODY_READS", in: failovers, breaks: KeptImages.rule),
     PlantedFault("FORGETS_REMOVALS", in: failovers, breaks: KeptImages.rule),
     PlantedFault("LATE_ANSWER", in: failovers, breaks: AnsweredInLease.rule),
