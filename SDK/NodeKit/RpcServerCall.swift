@@ -93,6 +93,11 @@ public final class RpcServerCall: RpcCall {
     over()
   }
 
+  override func over() {
+    whenOne = nil
+    super.over()
+  }
+
   override func abandon() {
     over()
     whenEnded = nil
