@@ -31,9 +31,11 @@ public struct ByteReader {
   /// Text behind the count of its bytes.
   public mutating func text() throws(MalformedBytes) -> String {
     let count = Int(try number(UInt32.self))
-    guard count <= left, let text = String(validating: bytes[position..<(position + count)], as: UTF8.self) else {
-      throw MalformedBytes()
+    guard count <= left else { throw MalformedBytes() }
+    let text = bytes.withUnsafeBufferPointer {
+      String(utf8: UnsafeBufferPointer(rebasing: $0[position..<position + count]))
     }
+    guard let text else { throw MalformedBytes() }
     skip(count)
     return text
   }

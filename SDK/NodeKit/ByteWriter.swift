@@ -19,6 +19,15 @@ public struct ByteWriter {
 
   @inlinable public mutating func add(_ truth: Bool) { content.append(truth ? 1 : 0) }
 
+  /// So many bytes, which `fill` puts into the room that it gets: for many numbers in a row, each of which would look
+  /// anew whether there is place for it.
+  @inlinable package mutating func add(count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+    withUnsafeTemporaryAllocation(byteCount: count, alignment: 1) { room in
+      fill(room)
+      content.append(contentsOf: UnsafeRawBufferPointer(room))
+    }
+  }
+
   /// Bytes behind their count.
   @inlinable public mutating func add(counted bytes: [UInt8]) {
     add(UInt32(bytes.count))

@@ -37,12 +37,12 @@ final class HostLink {
   /// Who is told of what forward tables have counted.
   @exclusivity(unchecked) var forwards = CallbackTable<(JSON) throws -> Void>()
   /// Requests without a whole answer.
-  @exclusivity(unchecked) var exchanges: [nh_handle: OpenHTTPRequest] = [:]
+  @exclusivity(unchecked) var exchanges = HandleMap<OpenHTTPRequest>()
   @exclusivity(unchecked) var clientRequests = CallbackTable<ClientEntry>()
   @exclusivity(unchecked) var descriptors = CallbackTable<DescriptorEntry>()
   @exclusivity(unchecked) var rpcMethods = CallbackTable<RpcMethodEntry>()
   /// Calls of gRPC that are not over.
-  @exclusivity(unchecked) var rpcCalls: [nh_handle: OpenRpcCall] = [:]
+  @exclusivity(unchecked) var rpcCalls = HandleMap<Unmanaged<RpcCall>>()
   var openReplies: [nh_handle: Unowned] = [:]
   var whenMessage: ((Message) throws -> Void)?
   var whenLink: ((LinkChange) throws -> Void)?
@@ -59,15 +59,15 @@ final class HostLink {
   func endServices() {
     servesRole = false
     let held = (timers, subscriptions, calls, routes, forwards, exchanges, clientRequests, whenMessage, whenLink)
-    let heldOthers = (rpcMethods, rpcCalls, descriptors)
-    let requests = exchanges.values.map(\.request), rpcs = rpcCalls.values.map(\.call)
+    let heldOthers = (rpcMethods, descriptors)
+    let requests = exchanges.elements.map(\.request), rpcs = rpcCalls.elements.map { $0.takeUnretainedValue() }
     descriptors = CallbackTable()
     clientRequests = CallbackTable()
     rpcMethods = CallbackTable()
-    rpcCalls = [:]
+    rpcCalls = HandleMap()
     forwards = CallbackTable()
     routes = CallbackTable()
-    exchanges = [:]
+    exchanges = HandleMap()
     whenMessage = nil
     whenLink = nil
     timers = CallbackTable()

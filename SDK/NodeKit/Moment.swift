@@ -16,9 +16,6 @@ public struct Moment: InstantProtocol, Sendable {
 extension Duration {
   /// In whole nanoseconds, held within what 64 bits can say: 292 years.
   package var nanoseconds: Int64 {
-    let (whole, part) = components
-    let (product, overflow) = whole.multipliedReportingOverflow(by: 1_000_000_000)
-    let (sum, carry) = product.addingReportingOverflow(part / 1_000_000_000)
-    return overflow || carry ? (whole < 0 ? .min : .max) : sum
+    Int64(clamping: attoseconds / 1_000_000_000)
   }
 }

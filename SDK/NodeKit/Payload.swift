@@ -7,7 +7,7 @@ public protocol Payload: SendableMetatype {
 extension String: Payload {
   public var payload: [UInt8] { Array(utf8) }
   public init(payload: [UInt8]) throws {
-    guard let text = String(validating: payload, as: UTF8.self) else {
+    guard let text = payload.withUnsafeBufferPointer({ String(utf8: $0) }) else {
       throw RoleError(.invalidArgument, "the payload is not text in UTF-8")
     }
     self = text

@@ -30,7 +30,9 @@ public final class RoleContext {
   /// For durations and deadlines.
   public var now: Moment { Moment(nanoseconds: link.time(NH_CLOCK_MONOTONIC)) }
   /// Since 1970-01-01 UTC; for what a person reads, since it may jump.
-  public var timeSince1970: Duration { .nanoseconds(link.time(NH_CLOCK_WALL)) }
+  public var timeSince1970: Duration { .nanoseconds(nanosecondsSince1970) }
+  /// The same as a number, for who asks very often.
+  public var nanosecondsSince1970: Int64 { link.time(NH_CLOCK_WALL) }
 
   /// Says that the role cannot go on. The host ends it, and starts it anew if the manifest says so.
   public func fail(_ status: Status, _ message: String) { link.fail(RoleError(status, message)) }

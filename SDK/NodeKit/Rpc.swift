@@ -19,9 +19,7 @@ public struct Rpc {
   public func unary(
     _ path: String, listener: String = "", _ body: @escaping (RpcServerCall, [UInt8]) throws -> Void
   ) throws -> RpcMethod {
-    try add(path, listener) { call in
-      call.receiveOne { [unowned call] in try body(call, $0) }
-    }
+    try add(path, listener, .unary(body))
   }
 
   /// Runs `body` at the beginning of each call, for methods with streams: it says what becomes of the messages. With
@@ -29,13 +27,11 @@ public struct Rpc {
   @discardableResult
   public func stream(
     _ path: String, listener: String = "", _ body: @escaping (RpcServerCall) throws -> Void
-  ) throws -> RpcMethod { try add(path, listener, body) }
+  ) throws -> RpcMethod { try add(path, listener, .stream(body)) }
 
-  private func add(
-    _ path: String, _ listener: String, _ body: @escaping (RpcServerCall) throws -> Void
-  ) throws -> RpcMethod {
+  private func add(_ path: String, _ listener: String, _ body: RpcMethodEntry.Body) throws -> RpcMethod {
     let service = try link.rpcService
-    let token = link.rpcMethods.insert(RpcMethodEntry(what: "the closure for \(path)", body: body))
+    let token = link.rpcMethods.insert(RpcMethodEntry(path: path, body: body))
     let handle = listener.lend { listener in
       path.lend { service.pointee.serve(service.pointee.ctx, listener, $0, token) }
     }
@@ -104,7 +100,7 @@ public struct Rpc {
       throw RoleError(Status(rawValue: error.code), String(decoding: text, as: UTF8.self), at: path)
     }
     let call = RpcClientCall(link, service, handle, path, hasFinished: ends)
-    link.rpcCalls[handle] = OpenRpcCall(call: call, strong: call)
+    call.isAwaited = true
     return call
   }
 }
@@ -169,30 +165,34 @@ public struct RpcMethod {
   }
 }
 
-struct RpcMethodEntry {
-  var handle: nh_handle = 0
-  var what: String
-  var body: (RpcServerCall) throws -> Void
-}
+final class RpcMethodEntry {
+  enum Body {
+    /// The call's one message.
+    case unary((RpcServerCall, [UInt8]) throws -> Void)
+    case stream((RpcServerCall) throws -> Void)
+  }
 
-/// A call that is not over. Its own closures keep it alive while something is still to come for them.
-struct OpenRpcCall {
-  unowned(unsafe) var call: RpcCall
-  var strong: RpcCall?
+  var handle: nh_handle = 0
+  /// Nil where calls of several paths come.
+  let path: String?
+  let body: Body
+
+  init(path: String, body: Body) {
+    self.path = path.utf8.contains(UInt8(ascii: "{")) ? nil : path
+    self.body = body
+  }
 }
 
 extension HostLink {
   func rpcEventCame(_ event: nh_rpc_event) {
     guard event.kind == NH_RPC_CALL else {
       // The call may go with its last closure, but not while it runs.
-      let call = rpcCalls[event.call]?.call
-      call?.eventCame(event)
+      rpcCalls[event.call]?.takeUnretainedValue().eventCame(event)
       return
     }
     guard let method = rpcMethods[event.token], let service = try? rpcService else { return }
-    let call = RpcServerCall(self, service, event)
-    rpcCalls[event.call] = OpenRpcCall(call: call, strong: call)
-    call.attempt { try method.body(call) }
+    let call = RpcServerCall(self, service, event, method)
+    if case .stream(let body) = method.body { call.attempt { try body(call) } }
     call.settle()
   }
 }

@@ -19,12 +19,20 @@ public class RpcCall {
   /// What came before anybody asked for it: one message, since a call begins with that much credit.
   private var early: [UInt8]?
   private(set) var inputHasEnded = false
+  private var awaited: RpcCall?
 
   init(_ link: HostLink, _ service: UnsafePointer<nh_rpc_service>, _ handle: nh_handle, _ path: String) {
     self.link = link
     self.service = service
     self.handle = handle
     self.path = path
+    link.rpcCalls[handle] = .passUnretained(self)
+  }
+
+  /// It holds itself: something is still to come that one of its closures waits for.
+  var isAwaited: Bool {
+    get { awaited != nil }
+    set { if newValue != (awaited != nil) { awaited = newValue ? self : nil } }
   }
 
   // MARK: In
@@ -54,7 +62,7 @@ public class RpcCall {
 
   private func askForNext() { if asksItself, whenMessage != nil, !inputHasEnded { wantMore() } }
 
-  private func lastCame() {
+  func lastCame() {
     let last = whenLast
     (whenMessage, whenLast) = (nil, nil)
     attempt { try last?() }
@@ -114,7 +122,7 @@ public class RpcCall {
     }
   }
 
-  private func messageCame(_ bytes: [UInt8]) {
+  func messageCame(_ bytes: [UInt8]) {
     guard let whenMessage else { return early = bytes }
     attempt { try whenMessage(bytes) }
     askForNext()
@@ -124,16 +132,18 @@ public class RpcCall {
   private func inputEnded() {
     guard !inputHasEnded else { return }
     inputHasEnded = true
-    if whenMessage != nil { lastCame() }
+    if waitsForMessages { lastCame() }
   }
 
+  var waitsForMessages: Bool { whenMessage != nil }
   /// Something is still to come that one of its closures waits for.
-  var waits: Bool { whenMessage != nil || whenRoom != nil }
+  final var waits: Bool { whenRoom != nil || waitsForMessages }
 
   func over() {
     isOver = true
     (whenMessage, whenLast, whenRoom, early) = (nil, nil, nil, nil)
     link.rpcCalls[handle] = nil
+    isAwaited = false
   }
 
   /// The role is going: nobody is told any more.

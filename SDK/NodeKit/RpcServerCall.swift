@@ -2,29 +2,40 @@ internal import CNodeABI
 
 /// A call of one of the role's methods.
 public final class RpcServerCall: RpcCall {
-  public let metadata: RpcMetadata
+  /// What the caller has sent beside its messages.
+  public var metadata: RpcMetadata { told.metadata }
   /// When the caller stops waiting.
   public let deadline: Moment?
   /// Who calls: "10.0.0.7:51234".
-  public let remote: String
+  public var remote: String { told.remote }
+  private let told: ToldOfCall
   private var whenEnded: ((RoleError) -> Void)?
+  /// Of a method that takes one message, until the caller's side has ended.
+  private var whenOne: ((RpcServerCall, [UInt8]) throws -> Void)?
+  private var oneHasCome = false
 
-  init(_ link: HostLink, _ service: UnsafePointer<nh_rpc_service>, _ event: nh_rpc_event) {
-    metadata = RpcMetadata(event.metadata)
+  init(
+    _ link: HostLink, _ service: UnsafePointer<nh_rpc_service>, _ event: nh_rpc_event, _ method: RpcMethodEntry
+  ) {
+    told = ToldOfCall(remote: event.remote, metadata: event.metadata)
     deadline = event.deadline_ns == 0 ? nil : Moment(nanoseconds: event.deadline_ns)
-    remote = String(event.remote)
-    super.init(link, service, event.call, String(event.path))
+    super.init(link, service, event.call, method.path ?? String(event.path))
+    if case .unary(let body) = method.body { whenOne = body }
   }
 
-  /// The message of a method that takes one.
-  func receiveOne(_ body: @escaping ([UInt8]) throws -> Void) {
-    var hasCome = false
-    receive(byCredit: true) { message in
-      hasCome = true
-      try body(message)
-    } last: { [unowned self] in
-      if !hasCome { throw RoleError(.invalidArgument, "\(path) takes one message, and none came") }
-    }
+  override var waitsForMessages: Bool { whenOne != nil || super.waitsForMessages }
+
+  override func messageCame(_ bytes: [UInt8]) {
+    guard let whenOne else { return super.messageCame(bytes) }
+    oneHasCome = true
+    attempt { try whenOne(self, bytes) }
+  }
+
+  override func lastCame() {
+    guard whenOne != nil else { return super.lastCame() }
+    whenOne = nil
+    guard !oneHasCome else { return }
+    attempt { throw RoleError(.invalidArgument, "\(path) takes one message, and none came") }
   }
 
   /// Sends metadata before the first message; with `compresses` messages are compressed, if the caller can read that.
@@ -40,7 +51,7 @@ public final class RpcServerCall: RpcCall {
   }
 
   /// One message and a good end.
-  public func answer(_ message: [UInt8], metadata: RpcMetadata = [:]) throws {
+  public func answer(_ message: [UInt8], metadata: RpcMetadata = RpcMetadata()) throws {
     guard try send(message) else {
       return whenWritable { [unowned self] in try answer(message, metadata: metadata) }
     }
@@ -48,7 +59,7 @@ public final class RpcServerCall: RpcCall {
   }
 
   /// All went well.
-  public func finish(_ metadata: RpcMetadata = [:]) throws { try end(NH_OK, "", metadata, []) }
+  public func finish(_ metadata: RpcMetadata = RpcMetadata()) throws { try end(NH_OK, "", metadata, []) }
 
   /// Ends it with an error. `details` is a serialized google.rpc.Status.
   public func fail(_ error: RoleError, metadata: RpcMetadata = [:], details: [UInt8] = []) throws {
@@ -57,11 +68,14 @@ public final class RpcServerCall: RpcCall {
 
   private func end(_ status: nh_status, _ words: String, _ metadata: RpcMetadata, _ details: [UInt8]) throws {
     guard !isOver, link.isServing else { throw RoleError(.failedPrecondition, "\(path): the call has ended") }
-    let outcome = words.lend { words in
-      metadata.lend { metadata in
-        details.lend { service.pointee.finish(service.pointee.ctx, handle, status, words, metadata, $0) }
+    let outcome =
+      status == NH_OK && metadata.isEmpty
+      ? service.pointee.finish(service.pointee.ctx, handle, NH_OK, nh_str(), nh_pair_list(), nh_bytes())
+      : words.lend { words in
+        metadata.lend { metadata in
+          details.lend { service.pointee.finish(service.pointee.ctx, handle, status, words, metadata, $0) }
+        }
       }
-    }
     guard outcome == NH_OK || outcome == NH_NOT_FOUND else {
       throw RoleError(
         Status(rawValue: outcome),
@@ -79,6 +93,11 @@ public final class RpcServerCall: RpcCall {
     over()
   }
 
+  override func over() {
+    whenOne = nil
+    super.over()
+  }
+
   override func abandon() {
     over()
     whenEnded = nil
@@ -92,9 +111,7 @@ public final class RpcServerCall: RpcCall {
   }
 
   override func settle() {
-    guard !isOver, let open = link.rpcCalls[handle] else { return }
-    let isKept = waits || whenEnded != nil
-    if isKept != (open.strong != nil) { link.rpcCalls[handle]?.strong = isKept ? self : nil }
+    if !isOver { isAwaited = whenEnded != nil || waits }
   }
 
   /// What the closure threw becomes the call's status.

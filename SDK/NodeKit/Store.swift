@@ -120,31 +120,36 @@ public struct Stored<Content: Payload> {
 public struct StoreCommit {
   private struct Operation {
     var kind: UInt32
-    var key: [UInt8]
-    var value: [UInt8] = []
-    var revision: UInt64 = 0
+    var keyCount: Int
+    var valueCount: Int
+    var revision: UInt64
   }
   private var operations: [Operation] = []
+  /// Of all operations, one behind the other: key, then value.
+  private var bytes: [UInt8] = []
 
   init() {}
 
   public mutating func put(_ key: some Payload, _ value: some Payload) {
-    operations.append(Operation(kind: NH_STORE_PUT, key: key.payload, value: value.payload))
+    add(NH_STORE_PUT, key.payload, value.payload)
   }
 
   /// No harm if there is no such key.
-  public mutating func delete(_ key: some Payload) {
-    operations.append(Operation(kind: NH_STORE_DELETE, key: key.payload))
-  }
+  public mutating func delete(_ key: some Payload) { add(NH_STORE_DELETE, key.payload) }
 
   /// Lets the commit happen only if the key has this revision before it; 0 is a key that is not there.
   public mutating func expect(_ key: some Payload, revision: UInt64) {
-    operations.append(Operation(kind: NH_STORE_EXPECT, key: key.payload, revision: revision))
+    add(NH_STORE_EXPECT, key.payload, revision: revision)
+  }
+
+  private mutating func add(_ kind: UInt32, _ key: [UInt8], _ value: [UInt8] = [], revision: UInt64 = 0) {
+    bytes.append(contentsOf: key)
+    bytes.append(contentsOf: value)
+    operations.append(Operation(kind: kind, keyCount: key.count, valueCount: value.count, revision: revision))
   }
 
   fileprivate func lend<R>(_ body: (nh_store_operation_list) -> R) -> R {
-    let bytes = operations.flatMap { $0.key + $0.value }
-    return bytes.withUnsafeBufferPointer { bytes in
+    bytes.withUnsafeBufferPointer { bytes in
       var start = 0
       func take(_ count: Int) -> nh_bytes {
         defer { start += count }
@@ -152,7 +157,7 @@ public struct StoreCommit {
       }
       let items = operations.map {
         nh_store_operation(
-          kind: $0.kind, reserved: 0, key: take($0.key.count), value: take($0.value.count), revision: $0.revision)
+          kind: $0.kind, reserved: 0, key: take($0.keyCount), value: take($0.valueCount), revision: $0.revision)
       }
       return items.withUnsafeBufferPointer {
         body(nh_store_operation_list(items: $0.baseAddress, count: UInt64($0.count)))

@@ -47,12 +47,15 @@ extension ProtoReader {
     throw fault("has a number of more than 64 bits", start)
   }
 
+  /// Four bytes or eight.
   mutating func littleEndian(_ count: Int) throws(RoleError) -> UInt64 {
     guard end - position >= count else { throw fault("is cut off in a number", position) }
-    var number: UInt64 = 0
-    for index in 0..<count { number |= UInt64(bytes[position + index]) << UInt64(8 * index) }
-    position += count
-    return number
+    defer { position += count }
+    return bytes.withUnsafeBytes {
+      count == 8
+        ? UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+        : UInt64(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: UInt32.self)))
+    }
   }
 
   /// Where the field's bytes are.

@@ -87,7 +87,7 @@ public struct ProtoReader {
 
   public mutating func string() throws(RoleError) -> String {
     let range = try span()
-    let text = bytes.withUnsafeBufferPointer { String(validating: $0[range], as: UTF8.self) }
+    let text = bytes.withUnsafeBufferPointer { String(utf8: UnsafeBufferPointer(rebasing: $0[range])) }
     guard let text else { throw fault("is text that is not UTF-8", range.lowerBound) }
     return text
   }

@@ -94,6 +94,18 @@ public struct ProtoWriter {
 
   /// Fields that were written before, as they are.
   public mutating func append(_ fields: some Collection<UInt8>) { bytes.append(contentsOf: fields) }
+  public mutating func append(_ fields: [UInt8]) { bytes.append(contentsOf: fields) }
+
+  /// A piece of text inside of ``message(_:_:)``, for text that is put together where it is written:
+  ///
+  ///     writer.message(7) { text in
+  ///       text.append("node ")
+  ///       text.append("\(id)")
+  ///     }
+  public mutating func append(_ piece: String) {
+    var piece = piece
+    piece.withUTF8 { bytes.append(contentsOf: $0) }
+  }
 
   // MARK: Repeated numbers, packed
 
@@ -124,7 +136,13 @@ public struct ProtoWriter {
     varint(UInt64(field) << 3 | UInt64(kind.rawValue))
   }
 
+  @inline(__always)
   private mutating func varint(_ value: UInt64) {
+    // Most lengths, most numbers, and the fields up to 15.
+    if value < 0x80 { bytes.append(UInt8(truncatingIfNeeded: value)) } else { longVarint(value) }
+  }
+
+  private mutating func longVarint(_ value: UInt64) {
     var rest = value
     while rest >= 0x80 {
       bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)

@@ -32,6 +32,8 @@ public final class ReplicatedLog {
   let state: any ReplicatedState
   let store: LogStore
   let membersHash: UInt64
+  /// Of a proposal or read whose caller does not say how long it may take; in nanoseconds.
+  private let usualWait: Int64
   var phase = Phase.made
   var raft: Raft
   var sessions = Sessions()
@@ -74,6 +76,7 @@ public final class ReplicatedLog {
     self.settings = settings
     self.state = state
     membersHash = MessageCodec.hash(members: members)
+    usualWait = Self.wait(settings.timeout)
     store = LogStore(context.store, prefix: settings.storePrefix)
     raft = Raft(settings.raft(me: context.nodeID, members: members), seed: 0)
   }
@@ -130,6 +133,7 @@ public final class ReplicatedLog {
   ) {
     if let refusal = refusal(of: entry) { return tell(done, .failure(refusal)) }
     proposals.add(entry, deadline: deadline(timeout), done)
+    if waitsForDisk, proposals.nextDeadline >= timerDue { return }
     pump()
   }
 
@@ -164,7 +168,12 @@ public final class ReplicatedLog {
   }
 
   private func deadline(_ timeout: Duration?) -> Int64 {
-    context.now.advanced(by: max(timeout ?? settings.timeout, .zero)).nanoseconds
+    context.now.nanoseconds &+ (timeout.map(Self.wait) ?? usualWait)
+  }
+
+  /// A year is as good as for ever.
+  private static func wait(_ timeout: Duration) -> Int64 {
+    Moment(nanoseconds: 0).advanced(by: min(max(timeout, .zero), .seconds(31_536_000))).nanoseconds
   }
 
   private func refusal(of entry: [UInt8]) -> RoleError? {

@@ -164,9 +164,6 @@ import Testing
     ]
     for entry in entries { #expect("\(try Entry(entry.bytes))" == "\(entry)") }
     #expect(throws: RoleError.self) { try Entry([0xF8, 0x07, 1]) }
-    let outcome = Outcome(.registered, revision: 9, isBootstrap: true)
-    #expect(try Outcome(outcome.bytes) == outcome)
-    #expect(throws: RoleError.self) { try Outcome([]) }
   }
 
   @Test func whatWasLongOnItsWayHasNoEffect() throws {
@@ -223,7 +220,6 @@ import Testing
       _ = try? LeaderRequest(bytes)
       _ = try? WatchRequest(bytes, limits)
       _ = try? Gossip.ids(bytes)
-      _ = try? Outcome(bytes)
       _ = NodeFacts(bytes)
       let registry = Registry(history: 4)
       if let entry = try? Entry(bytes) { _ = registry.apply(entry, at: 1) }

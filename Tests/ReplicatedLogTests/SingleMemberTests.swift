@@ -18,6 +18,33 @@ import Testing
     #expect(host.sent.isEmpty && host.misuse.isEmpty)
   }
 
+  @Test func whatIsProposedWhileTheDiskIsBusyGoesToItTogether() throws {
+    let host = try FakeHost(Ledger.self)
+    host.store.takes = .milliseconds(5)
+    try host.start()
+    #expect(try host.call("add", "b", 1, within: .milliseconds(50)) as Int == 1)
+    let before = host.store.entries.count
+    let pending = try (1...50).map { try host.begin("add", "a", $0) }
+    host.clock.advance(by: .milliseconds(6))
+    #expect(pending[0].result != nil && pending[1].result == nil, "the first has gone ahead")
+    host.clock.advance(by: .milliseconds(5))
+    for (place, call) in pending.enumerated() { #expect(try call.answer() as Int == (place + 1) * (place + 2) / 2) }
+    #expect(host.store.entries.count == before + 2)
+    #expect(host.misuse.isEmpty)
+  }
+
+  @Test func whatWaitsForADiskThatHangsFailsInItsTime() throws {
+    let host = try FakeHost(Ledger.self)
+    try host.start()
+    #expect(try host.call("add", "a", 1) as Int == 1)
+    host.store.takes = .seconds(3_600)
+    let pending = try (1...3).map { try host.begin("add", "a", $0) }
+    host.clock.advance(by: .milliseconds(1_900))
+    #expect(pending.allSatisfy { $0.result == nil })
+    host.clock.advance(by: .milliseconds(200))
+    for call in pending { #expect(throws: RoleError.self) { try call.answer() as Int } }
+  }
+
   @Test func itLeadsAtOnceAndHasEverythingAfterARestart() throws {
     let host = try FakeHost(Ledger.self)
     try host.start()

@@ -30,9 +30,10 @@ final class Gateway {
     (self.context, self.settings, self.registry, self.log) = (context, settings, registry, log)
     let whoIsThere = WhoIsThere(context, settings)
     self.whoIsThere = whoIsThere
-    answers = Answers(registry: registry, liveness: { whoIsThere.status(of: $0) })
-    watchers = Watchers(registry, answers, limit: settings.watcherLimit)
     let node = context.nodeID
+    answers = Answers(
+      registry: registry, terms: Answers.terms(settings, node: node), liveness: { whoIsThere.status(of: $0) })
+    watchers = Watchers(registry, answers, limit: settings.watcherLimit)
     gossip = Gossip(context, others: settings.members(node: node).filter { $0 != node })
     identities = Identities(settings)
     limits = RequestLimits(settings)
@@ -98,7 +99,7 @@ final class Gateway {
     guard epoch == nil else { return }
     let drawn = context.random.next() | 1
     epoch = drawn
-    log.propose(.watch(epoch: drawn)) { [unowned self] result in
+    log.propose(Entry.watch(epoch: drawn).bytes) { [unowned self] result in
       guard epoch == drawn else { return }
       guard case .success = result, registry.epoch == drawn else {
         epoch = nil
@@ -126,6 +127,11 @@ final class Gateway {
 
   /// Proposes an entry; `done` comes when this gateway's registry has it.
   func propose(_ entry: Entry, then done: @escaping (Result<Outcome, RoleError>) -> Void) throws(RoleError) {
+    try propose(entry.bytes, then: done)
+  }
+
+  /// The same with the entry's bytes.
+  func propose(_ entry: [UInt8], then done: @escaping (Result<Outcome, RoleError>) -> Void) throws(RoleError) {
     try requireReady()
     guard pending < settings.pendingLimit else {
       throw RoleError(.resourceExhausted, "\(pending) changes of the registry wait already; try again later")
@@ -133,7 +139,7 @@ final class Gateway {
     pending += 1
     log.propose(entry) { [unowned self] result in
       pending -= 1
-      done(result)
+      done(result.map { _ in log.outcome })
     }
   }
 
@@ -145,7 +151,7 @@ final class Gateway {
   }
 
   /// Seconds since 1970.
-  var time: Double { Double(context.timeSince1970.nanoseconds) / 1e9 }
+  var time: Double { Double(context.nanosecondsSince1970) / 1e9 }
 
   /// Somebody has heard of a node.
   func heard(of node: Node) {

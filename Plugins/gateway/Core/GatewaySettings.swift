@@ -113,6 +113,9 @@ public struct GatewaySettings: RoleConfig {
   /// The ids of all gateways, this one among them.
   func members(node: Int) -> [Int] { gateways.isEmpty ? [node] : gateways.keys.compactMap { Int($0) }.sorted() }
 
+  var heartbeatMilliseconds: UInt32 { UInt32(clamping: heartbeatInterval.nanoseconds / 1_000_000) }
+  var timeoutMilliseconds: UInt32 { UInt32(clamping: nodeTimeout.nanoseconds / 1_000_000) }
+
   /// For clients: this one first.
   func addresses(node: Int) -> [String] {
     let others = members(node: node).filter { $0 != node }.compactMap { gateways["\($0)"] }

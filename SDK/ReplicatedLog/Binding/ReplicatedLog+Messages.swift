@@ -88,8 +88,10 @@ extension ReplicatedLog {
     let now = context.now.nanoseconds
     if let forward, forward.term != raft.term || now - forward.sentAt >= raft.settings.electionTimeout { forgetSent() }
     guard forward == nil, leader == context.nodeID || isUp(leader) else { return }
+    // To another member they go in one message; here, to the disk in one commit.
+    let room = leader == context.nodeID ? raft.settings.writeBytes : raft.settings.appendBytes
     let batch = proposals.hand(
-      in: raft.term, room: raft.settings.appendBytes, count: raft.settings.batchEntries, as: context.nodeID,
+      in: raft.term, room: room, count: raft.settings.batchEntries, as: context.nodeID,
       run: raft.promise.run)
     guard !batch.isEmpty else { return }
     guard leader != context.nodeID else {

@@ -7,6 +7,10 @@ extension ReplicatedLog {
   /// Of a timer; what is overdue waits as long.
   private static let shortestDelay: Int64 = 100_000
 
+  /// It leads, and its disk still has to do with the entries before: what is proposed now goes to the disk, and from
+  /// there to the followers, together when that is done, and needs nothing before.
+  var waitsForDisk: Bool { phase == .running && isWriting && raft.role == .leader }
+
   func pump() {
     resume()
     guard phase == .running else { return armTimer() }

@@ -20,11 +20,26 @@ extension Entry {
   static func record(of entries: [Entry]) -> [UInt8] {
     var writer = ByteWriter(reserving: entries.reduce(1) { $0 + $1.size })
     writer.add(recordVersion)
-    for entry in entries {
-      entry.write(to: &writer)
-      writer.add(counted: entry.bytes)
-    }
+    for entry in entries { entry.writeWhole(to: &writer) }
     return writer.bytes
+  }
+
+  /// What ``write(to:)`` writes and the counted bytes, with all numbers in one piece.
+  private func writeWhole(to writer: inout ByteWriter) {
+    guard let origin else {
+      write(to: &writer)
+      return writer.add(counted: bytes)
+    }
+    writer.add(count: 41) { head in
+      head.storeBytes(of: term.littleEndian, as: UInt64.self)
+      head.storeBytes(of: 1, toByteOffset: 8, as: UInt8.self)
+      head.storeBytes(of: UInt32(origin.member).littleEndian, toByteOffset: 9, as: UInt32.self)
+      head.storeBytes(of: origin.run.littleEndian, toByteOffset: 13, as: UInt64.self)
+      head.storeBytes(of: origin.sequence.littleEndian, toByteOffset: 21, as: UInt64.self)
+      head.storeBytes(of: origin.floor.littleEndian, toByteOffset: 29, as: UInt64.self)
+      head.storeBytes(of: UInt32(bytes.count).littleEndian, toByteOffset: 37, as: UInt32.self)
+    }
+    writer.add(rest: bytes)
   }
 
   static func entries(of record: [UInt8]) throws(MalformedBytes) -> [Entry] {

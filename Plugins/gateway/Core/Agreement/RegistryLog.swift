@@ -5,18 +5,19 @@ import ReplicatedLog
 final class RegistryLog {
   private let context: RoleContext
   private let registry: Registry
+  private let state: RegistryState
   private let log: ReplicatedLog
   /// Told when another gateway leads.
   var whenStandingChanges: () throws -> Void = {}
   var whenMessage: (Message) throws -> Void = { _ in }
 
   init(_ context: RoleContext, _ settings: GatewaySettings, _ registry: Registry) throws {
-    (self.context, self.registry) = (context, registry)
+    (self.context, self.registry, state) = (context, registry, RegistryState(registry))
     var own = ReplicatedLogSettings()
     own.openLimit = 65_536  // `pending_limit` says it in this role's words.
     (own.snapshotEntries, own.snapshotBytes) = (20_000, 16 << 20)
     log = try ReplicatedLog(
-      context, members: settings.members(node: context.nodeID), settings: own, state: RegistryState(registry))
+      context, members: settings.members(node: context.nodeID), settings: own, state: state)
   }
 
   /// This gateway says what comes next.
@@ -39,13 +40,14 @@ final class RegistryLog {
     try log.start(then: ready)
   }
 
-  /// Adds an entry. The outcome comes when it is on the disks of a majority of the gateways, and done on this one.
-  /// Unavailable: it may have happened or not, or there is no majority.
-  func propose(_ entry: Entry, then done: @escaping (Result<Outcome, RoleError>) -> Void) {
-    log.propose(entry.bytes) { result in
-      done(result.flatMap { bytes in Result { () throws(RoleError) in try Outcome(bytes) } })
-    }
+  /// Adds an entry. `done` comes when it is on the disks of a majority of the gateways, and done on this one: just then
+  /// ``outcome`` is what came of it. Unavailable: it may have happened or not, or there is no majority.
+  func propose(_ entry: [UInt8], then done: @escaping (Result<[UInt8], RoleError>) -> Void) {
+    log.propose(entry, then: done)
   }
+
+  /// Of the entry that was done last.
+  var outcome: Outcome { state.outcome }
 
   /// Runs `done` when this gateway has everything that any gateway had answered before.
   func catchUp(then done: @escaping (Result<Void, RoleError>) -> Void) { log.read { done($0) } }
@@ -83,13 +85,15 @@ final class RegistryLog {
 /// The registry as the log knows it: bytes.
 private final class RegistryState: ReplicatedState {
   private let registry: Registry
+  /// Whoever has proposed the entry hears of it before the next is done, so it need not be put into bytes.
+  private(set) var outcome = Outcome(.done)
 
   init(_ registry: Registry) { self.registry = registry }
 
   func apply(_ entry: [UInt8], at index: UInt64) -> [UInt8] {
     // One of a newer build is passed over by all that do not know it: update all gateways before using what is new.
-    guard let entry = try? Entry(entry) else { return Outcome(.notFound).bytes }
-    return registry.apply(entry, at: index).bytes
+    outcome = (try? Entry(entry)).map { registry.apply($0, at: index) } ?? Outcome(.notFound)
+    return []
   }
 
   func snapshot() -> [UInt8] { registry.snapshot() }

@@ -36,7 +36,7 @@ final class WhoIsThere {
 
   func status(of node: Node) -> (status: String, seen: Double) {
     let silence = silence(of: node)
-    let seen = Double(context.timeSince1970.nanoseconds - silence) / 1e9
+    let seen = Double(context.nanosecondsSince1970 - silence) / 1e9
     return (silence > 2 * interval ? NodeStatus.silent : NodeStatus.active, seen)
   }
 

@@ -15,7 +15,7 @@ enum Entry {
   struct Join {
     var id: Int32
     /// ``Node/info``.
-    var info: [UInt8]
+    var info: ArraySlice<UInt8>
     /// Seconds since 1970.
     var time: Double
     /// The most nodes that there may be.
@@ -24,6 +24,30 @@ enum Entry {
     var base: UInt64 = 0
     /// Counted up by the instance with all that it asks for; 0 if it does not count.
     var sequence: UInt64 = 0
+
+    init(id: Int32, info: [UInt8], time: Double, limit: UInt32, base: UInt64 = 0, sequence: UInt64 = 0) {
+      (self.id, self.info, self.time, self.limit) = (id, info[...], time, limit)
+      (self.base, self.sequence) = (base, sequence)
+    }
+
+    /// The entry's bytes, with what the node tells straight from the facts.
+    func bytes(telling facts: NodeFacts) -> [UInt8] {
+      // No more than it takes: entries live until their disk has them, and small pieces of memory are found sooner.
+      var writer = ProtoWriter(reserving: 80)
+      write(to: &writer) { facts.write(id: id, to: &$0) }
+      return writer.bytes
+    }
+
+    fileprivate func write(to writer: inout ProtoWriter, _ info: (inout ProtoWriter) -> Void) {
+      writer.message(1) { message in
+        message.int32(1, id)
+        message.message(2, info)
+        message.double(3, time)
+        message.uint32(5, limit)
+        message.uint64(6, base)
+        message.uint64(7, sequence)
+      }
+    }
   }
 
   struct Leave {
@@ -64,15 +88,7 @@ enum Entry {
   var bytes: [UInt8] {
     var writer = ProtoWriter(reserving: 192)
     switch self {
-    case .join(let join):
-      writer.message(1) { message in
-        message.int32(1, join.id)
-        message.data(2, join.info)
-        message.double(3, join.time)
-        message.uint32(5, join.limit)
-        message.uint64(6, join.base)
-        message.uint64(7, join.sequence)
-      }
+    case .join(let join): join.write(to: &writer) { $0.append(join.info) }
     case .leave(let leave):
       writer.message(2) { message in
         message.int32(1, leave.id)
@@ -119,7 +135,7 @@ enum Entry {
     while try message.next() {
       switch message.field {
       case 1: join.id = try message.int32()
-      case 2: join.info = try message.data()
+      case 2: join.info = try message.slice()
       case 3: join.time = try message.double()
       case 5: join.limit = try message.uint32()
       case 6: join.base = try message.uint64()

@@ -34,6 +34,25 @@ final class Node {
     self.displaced = displaced
   }
 
+  /// Whether this is what it has told, to the byte.
+  func tells(_ info: ArraySlice<UInt8>) -> Bool {
+    guard self.info.count == info.count else { return false }
+    return self.info.withUnsafeBytes { own in
+      info.withUnsafeBytes { other in
+        var place = 0
+        // By words: of all that is done with a node that registers again, this would be the most.
+        while place + 8 <= own.count {
+          guard
+            own.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+              == other.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+          else { return false }
+          place += 8
+        }
+        return (place..<own.count).allSatisfy { own[$0] == other[$0] }
+      }
+    }
+  }
+
   /// Writes it as a NodeInfo.
   func write(to writer: inout ProtoWriter, field: Int, status: String, seen: Double) {
     writer.message(field) { message in
@@ -103,13 +122,19 @@ struct NodeFacts {
   /// As the fields of a NodeInfo. Labels are in order, so that the same facts are the same bytes.
   func info(id: Int32) -> [UInt8] {
     var writer = ProtoWriter(reserving: 128)
+    write(id: id, to: &writer)
+    return writer.bytes
+  }
+
+  func write(id: Int32, to writer: inout ProtoWriter) {
     writer.int32(1, id)
     writer.string(2, address)
     writer.int32(3, port)
     for word in capabilities { writer.element(4, word) }
-    for (key, value) in labels.sorted(by: { $0.key < $1.key }) { writer.pair(8, key, value) }
+    for (key, value) in labels.count < 2 ? labels : labels.sorted(by: { $0.key < $1.key }) {
+      writer.pair(8, key, value)
+    }
     writer.string(100, instance)
-    return writer.bytes
   }
 
   /// Whether it may take the other's place: it is the same instance, or comes from the same address, where no other can

@@ -75,8 +75,10 @@ final class Registry {
   }
 
   private func apply(_ join: Entry.Join) -> Outcome {
+    let holder = nodes[join.id]
+    if let holder, holder.tells(join.info) { return again(join, holder) }
     // A registration that was long on its way must not bring back who has left meanwhile.
-    let facts = NodeFacts(join.info), holder = nodes[join.id]
+    let info = Array(join.info), facts = NodeFacts(info)
     if holder == nil, departures.hasOvertaken(join, facts.instance) { return Outcome(.overtaken, revision: revision) }
     if let holder, join.sequence > 0, holder.instance == facts.instance, join.sequence < holder.sequence {
       return Outcome(.overtaken, revision: revision)
@@ -89,17 +91,11 @@ final class Registry {
     if holder == nil && nodes.count >= Int(join.limit) || grown > Self.sizeLimit {
       return Outcome(.full, revision: revision)
     }
-    let isBootstrap = bootstraps(join.id, facts)
-    if let holder, holder.info == join.info {
-      holder.registeredAt = index
-      holder.sequence = join.sequence
-      whenHeard(holder)
-      return Outcome(.updated, revision: holder.revision, isBootstrap: isBootstrap)
-    }
+    let isBootstrap = bootstraps(join.id, facts.instance, at: facts.place)
     revision += 1
     let departed = holder == nil ? departures[join.id] : nil
     let node = Node(
-      id: join.id, instance: facts.instance, info: join.info, joined: holder?.joined ?? join.time, revision: revision,
+      id: join.id, instance: facts.instance, info: info, joined: holder?.joined ?? join.time, revision: revision,
       registeredAt: index,
       displaced: holder?.displaced(by: facts.instance)
         ?? departed.map { Node.displaced($0.displaced, $0.instance, by: facts.instance) } ?? [])
@@ -113,25 +109,35 @@ final class Registry {
     return Outcome(holder == nil ? .registered : .updated, revision: revision, isBootstrap: isBootstrap)
   }
 
+  /// The node is known and has nothing new to tell, as most that register: what it tells is not read anew.
+  private func again(_ join: Entry.Join, _ holder: Node) -> Outcome {
+    if join.sequence > 0, join.sequence < holder.sequence { return Outcome(.overtaken, revision: revision) }
+    if holder.refusesOnce(holder.instance) { return Outcome(.overtaken, revision: revision) }
+    let isBootstrap = bootstraps(join.id, holder.instance, at: NodeFacts(holder.info).place)
+    holder.registeredAt = index
+    holder.sequence = join.sequence
+    whenHeard(holder)
+    return Outcome(.updated, revision: holder.revision, isBootstrap: isBootstrap)
+  }
+
   /// Whether this node is the one to bootstrap. It is told so again when it asks again. If it comes back as another
   /// instance at the same address it is still the same node, which nobody can have joined if nobody else came.
-  private func bootstraps(_ id: Int32, _ facts: NodeFacts) -> Bool {
+  private func bootstraps(_ id: Int32, _ instance: String, at place: @autoclosure () -> String) -> Bool {
     guard let known = bootstrap else {
-      bootstrap = Bootstrap(id: id, instance: facts.instance, place: facts.place)
+      bootstrap = Bootstrap(id: id, instance: instance, place: place())
       return true
     }
     guard known.id == id else {
-      bootstrap?.othersCame = true
+      if !known.othersCame { bootstrap?.othersCame = true }
       return false
     }
     let isSameStart =
-      facts.instance.isEmpty && known.instance.isEmpty
-      ? facts.place == known.place : facts.instance == known.instance
-    guard isSameStart || !known.othersCame && facts.place == known.place else {
+      instance.isEmpty && known.instance.isEmpty ? place() == known.place : instance == known.instance
+    guard isSameStart || !known.othersCame && place() == known.place else {
       bootstrap?.othersCame = true
       return false
     }
-    bootstrap?.instance = facts.instance
+    if instance != known.instance { bootstrap?.instance = instance }
     return true
   }
 

@@ -4,6 +4,8 @@ import ProtoFields
 /// The messages that clients get, written from the registry as this gateway has it now.
 struct Answers {
   let registry: Registry
+  /// See ``terms(_:node:)``.
+  let terms: [UInt8]
   let liveness: (Node) -> (status: String, seen: Double)
 
   /// It ends at 2^31, for clients that know no other.
@@ -23,11 +25,16 @@ struct Answers {
   struct RegistrationDetails {
     var status: String
     var isBootstrap: Bool
-    var message: String
-    var heartbeatMilliseconds: UInt32
-    var timeoutMilliseconds: UInt32
-    var gateways: [String]
     var withoutNodes: Bool
+  }
+
+  /// What each node is told alike, as the fields of a RegisterNodeResponse.
+  static func terms(_ settings: GatewaySettings, node: Int) -> [UInt8] {
+    var writer = ProtoWriter()
+    writer.uint32(102, settings.heartbeatMilliseconds)
+    writer.uint32(103, settings.timeoutMilliseconds)
+    for address in settings.addresses(node: node) { writer.element(104, address) }
+    return writer.bytes
   }
 
   func registered(_ id: Int32, _ details: RegistrationDetails) -> [UInt8] {
@@ -38,15 +45,27 @@ struct Answers {
     writer.int32(4, version)
     if !details.withoutNodes { write(nodes: 5, except: id, NodeFilter(), to: &writer) }
     writeLeader(6, to: &writer)
-    writer.string(7, details.message)
+    writer.message(7) { write(id, details, to: &$0) }
     writer.uint64(100, registry.revision)
     writer.uint64(101, registry.term)
-    writer.uint32(102, details.heartbeatMilliseconds)
-    writer.uint32(103, details.timeoutMilliseconds)
-    for address in details.gateways { writer.element(104, address) }
+    writer.append(terms)
     writer.bool(105, registry.leaderNode != nil)
     writer.fixed64(106, registry.seed)
     return writer.bytes
+  }
+
+  /// Piece by piece: most clients read it never, and one text of them all would cost as much as the rest of the answer.
+  private func write(_ id: Int32, _ details: RegistrationDetails, to text: inout ProtoWriter) {
+    if !details.isBootstrap, let first = registry.bootstrap, registry.nodes[first.id] == nil {
+      return text.append(
+        "node \(first.id) at \(first.place) was told to bootstrap the cluster and has gone; if it never did, "
+          + "`hostctl call gateway reset_bootstrap` lets the next one")
+    }
+    text.append("node ")
+    text.append("\(id)")
+    if details.isBootstrap { return text.append(" is the first: it bootstraps the cluster") }
+    text.append(" joins a cluster of ")
+    text.append("\(registry.nodes.count)")
   }
 
   private func writeLeader(_ field: Int, to writer: inout ProtoWriter) {

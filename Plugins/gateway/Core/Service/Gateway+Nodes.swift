@@ -9,14 +9,14 @@ extension Gateway {
 
   private func register(_ call: RpcServerCall, _ request: Registration, isSecondTry: Bool) throws(RoleError) {
     let join = Entry.Join(
-      id: request.id, info: request.facts.info(id: request.id), time: time, limit: settings.nodeLimit,
-      base: registry.index, sequence: request.sequence)
+      id: request.id, info: [], time: time, limit: settings.nodeLimit, base: registry.index, sequence: request.sequence
+    ).bytes(telling: request.facts)
     if isPlanted(.earlyAnswer) {
-      try propose(.join(join)) { _ in }
+      try propose(join) { _ in }
       return registered(call, request, Outcome(.registered))
     }
     let isFirst = isPlanted(.ownBootstrap) && counts.registrations == 0
-    try propose(.join(join)) { [unowned self] result in
+    try propose(join) { [unowned self] result in
       do {
         let outcome = try result.get()
         switch outcome.kind {
@@ -43,24 +43,9 @@ extension Gateway {
       context.log.info("node \(request.id) at \(request.facts.place) was told to bootstrap the cluster")
     }
     let details = Answers.RegistrationDetails(
-      status: isNew ? "registered" : "updated", isBootstrap: outcome.isBootstrap,
-      message: message(request, outcome), heartbeatMilliseconds: Self.milliseconds(settings.heartbeatInterval),
-      timeoutMilliseconds: Self.milliseconds(settings.nodeTimeout),
-      gateways: settings.addresses(node: context.nodeID), withoutNodes: request.withoutNodes)
+      status: isNew ? "registered" : "updated", isBootstrap: outcome.isBootstrap, withoutNodes: request.withoutNodes)
     answer(call, .success(answers.registered(request.id, details)))
   }
-
-  private func message(_ request: Registration, _ outcome: Outcome) -> String {
-    if outcome.isBootstrap { return "node \(request.id) is the first: it bootstraps the cluster" }
-    guard let bootstrap = registry.bootstrap, registry.nodes[bootstrap.id] == nil else {
-      return "node \(request.id) joins a cluster of \(registry.nodes.count)"
-    }
-    return
-      "node \(bootstrap.id) at \(bootstrap.place) was told to bootstrap the cluster and has gone; if it never did, "
-      + "`hostctl call gateway reset_bootstrap` lets the next one"
-  }
-
-  static func milliseconds(_ duration: Duration) -> UInt32 { UInt32(clamping: duration.nanoseconds / 1_000_000) }
 
   /// Another instance holds the id. If it has been silent for too long it gives way.
   private func taken(
@@ -114,7 +99,7 @@ extension Gateway {
       do {
         try result.get()
         if let node = node(of: request) { return try acknowledge(call, node) }
-        try call.answer(answers.heartbeat("not_found", Self.milliseconds(settings.heartbeatInterval)))
+        try call.answer(answers.heartbeat("not_found", settings.heartbeatMilliseconds))
       } catch { refuse(call, RoleError(error)) }
     }
   }
@@ -123,7 +108,7 @@ extension Gateway {
     heard(of: node)
     if acknowledgement.revision != registry.revision {
       acknowledgement = (
-        registry.revision, answers.heartbeat("acknowledged", Self.milliseconds(settings.heartbeatInterval))
+        registry.revision, answers.heartbeat("acknowledged", settings.heartbeatMilliseconds)
       )
     }
     try call.answer(acknowledgement.bytes)

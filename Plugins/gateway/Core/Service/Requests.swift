@@ -1,12 +1,12 @@
 import NodeKit
 import ProtoFields
 
-/// A RegisterNodeRequest.
-struct Registration {
-  var id: Int32 = 0
-  var facts = NodeFacts()
-  var withoutNodes = false
-  var sequence: UInt64 = 0
+/// A RegisterNodeRequest. It waits for the disk, in a closure that need not copy it.
+final class Registration {
+  let id: Int32
+  let facts: NodeFacts
+  let withoutNodes: Bool
+  let sequence: UInt64
 
   init(_ bytes: [UInt8], _ limits: RequestLimits) throws(RoleError) {
     var reader = ProtoReader(bytes)
@@ -15,6 +15,7 @@ struct Registration {
         .invalidArgument,
         "the node tells \(bytes.count) bytes of itself, and \(limits.nodeBytes) are allowed; leave labels out")
     }
+    var id: Int32 = 0, facts = NodeFacts(), withoutNodes = false, sequence: UInt64 = 0
     while try reader.next() {
       switch reader.field {
       case 1: id = try reader.int32()
@@ -28,10 +29,11 @@ struct Registration {
       default: break
       }
     }
-    try check(limits)
+    try Self.check(&facts, limits)
+    (self.id, self.facts, self.withoutNodes, self.sequence) = (id, facts, withoutNodes, sequence)
   }
 
-  private mutating func check(_ limits: RequestLimits) throws(RoleError) {
+  private static func check(_ facts: inout NodeFacts, _ limits: RequestLimits) throws(RoleError) {
     guard !facts.address.isEmpty else {
       throw RoleError(.invalidArgument, "ip_address is empty; tell where other nodes reach this one")
     }
