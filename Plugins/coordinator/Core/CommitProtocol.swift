@@ -133,7 +133,7 @@ final class CommitProtocol {
   var toRecord: [Decision] = []
   var toForget: [String] = []
   var lookUps: [UInt64: LookUp] = [:]
-  var forwards: [UInt64: (ticket: UInt64, node: Int)] = [:]
+  var forwards: [UInt64: Forward] = [:]
   var lastNumber: UInt64 = 0
   var lastTransaction: UInt64 = 0
   var lastAsked: Int64 = 0
@@ -309,17 +309,7 @@ final class CommitProtocol {
       transaction.lost(node).map { vote($0, transaction) }
     }
     for id in told.keys.sorted() { lookWhetherApplied(id) }
-    for number in forwards.keys.sorted() where forwards[number]!.node == node {
-      let forward = forwards.removeValue(forKey: number)!
-      answers.append(
-        (
-          forward.ticket,
-          .failed(
-            status: Status.unavailable.rawValue,
-            message: "the link to node \(node), which coordinates, broke; `status` tells what became of it",
-            mayTryAgain: false)
-        ))
-    }
+    loseForwards("the link to node \(node), which coordinates, broke") { $0 == node }
     for number in lookUps.keys.sorted() { lookUpLost(number, node) }
   }
 

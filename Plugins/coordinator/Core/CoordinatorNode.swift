@@ -61,6 +61,7 @@ public final class CoordinatorNode {
     try context.peers.onLink { [self] change in
       tell { change.isUp ? core.linkCame(change.node) : core.linkBroke(change.node) }
     }
+    try context.bus.subscribe("nodehost.started") { [self] in roleStarted(try $0.decode(JSON.self)) }
     if hasElector {
       try context.bus.subscribe("leader.changed") { [self] in leaderChanged(try $0.decode(JSON.self)) }
     }
@@ -262,9 +263,16 @@ public final class CoordinatorNode {
     }
   }
 
+  private func roleStarted(_ event: JSON) {
+    guard core.hasBegun, let name = event["name"]?.string else { return }
+    tell { core.resourceBegan([name] + (event["provides"]?.array ?? []).compactMap(\.string)) }
+  }
+
   private func answered(_ call: CommitProtocol.ResourceCall, _ answer: Result<PassedJSON, RoleError>) {
     switch answer {
-    case .failure(let error): core.resourceAnswered(call.number, refusal: "\(call.share.resource): \(error.message)")
+    case .failure(let error):
+      let isAway = [.unavailable, .deadlineExceeded, .cancelled].contains(error.status)
+      core.resourceAnswered(call.number, refusal: "\(call.share.resource): \(error.message)", isAway: isAway)
     case .success(let json):
       guard call.verb == .prepare else { return core.resourceAnswered(call.number, refusal: nil) }
       switch Self.vote(json.text) {
