@@ -36,8 +36,8 @@ final class LocalTransaction {
   var askAt = Int64.max
   var rounds = 0
   var refusals: Set<Int> = []
-  /// Shares whose resources have agreed and may have forgotten it, having been started anew: they are asked again before
-  /// they are told what becomes of it. And those of them that are being asked.
+  /// Shares whose resources have agreed and may have forgotten it, having been started anew: they are asked again
+  /// before they are told what becomes of it. And those of them that are being asked.
   var forgotten: Set<Int> = []
   var reminding: Set<Int> = []
   // While a resource does not do what it should.
