@@ -124,6 +124,10 @@ final class Bank {
         if nodes[to]!.isUp, !isCut(from, to), !loses(message, to) { tell(to) { $0.receive(message, from: from) } }
       } else if let node = nodes.values.filter({ !$0.writes.isEmpty && !$0.isDiskHeld }).min(by: { $0.id < $1.id }) {
         sync(node)
+      } else if nodes.values.contains(where: { $0.isUp && $0.core.write.isAwaited }) {
+        // What nobody misses for a while comes to the disk then.
+        now += CommitProtocol.soonTime
+        for id in nodes.keys.sorted() { tell(id) { _ in } }
       } else {
         return
       }

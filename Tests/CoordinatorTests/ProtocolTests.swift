@@ -131,6 +131,7 @@ import Testing
     bank[2].refusal = { _ in "no" }
     let refused = bank.propose(.proposal(nil, "\"need\":\"majority\","))
     #expect(bank.decision(refused)?.outcome == .abort)
+    bank.pass(seconds: 1)
     #expect(bank[1].keys("d/").isEmpty)
   }
 

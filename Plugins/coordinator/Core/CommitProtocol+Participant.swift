@@ -95,11 +95,16 @@ extension CommitProtocol {
     remind(mine)
     votes.add(mine.id, mine.transaction.mark)
     write.put(StoredRecords.prepared(mine.id), mine.record.bytes)
+    if isOnlyDecider, mine.asker == me, mine.decision == nil { return becamePrepared(mine.id) }
     write.afterwards(.prepared(id: mine.id))
     #if BROKEN_VOTES_EARLY
       becamePrepared(mine.id)
     #endif
   }
+
+  /// Nobody but itself counts on its vote: the decision lies behind the vote on the same disk, and without the one the
+  /// other means nothing.
+  private var isOnlyDecider: Bool { settings.deciders == [me] }
 
   /// Those that have not agreed need not be told the outcome.
   private func keepAgreed(_ mine: LocalTransaction) {
@@ -154,7 +159,7 @@ extension CommitProtocol {
     } else {
       remember(decision)
     }
-    if isTold { write.afterwards(.send(.done(ids: [decision.id]), to: node)) }
+    if isTold { write.afterwards(.send(.done(ids: [decision.id]), to: node), isUrgent: false) }
   }
 
   func settle(_ mine: LocalTransaction, _ decision: Decision) {
@@ -220,7 +225,7 @@ extension CommitProtocol {
     } else {
       remember(decision, heuristic: mine.heuristic)
     }
-    for node in mine.tellers { write.afterwards(.send(.done(ids: [mine.id]), to: node)) }
+    for node in mine.tellers { write.afterwards(.send(.done(ids: [mine.id]), to: node), isUrgent: false) }
   }
 
   /// Those whose turn has come, when what was before them is written down.

@@ -21,6 +21,7 @@ public final class CoordinatorNode {
   private var writesUnderWay = 0
   private var willFlush = false
   private var willTick = false
+  private var willSave = false
   var pending: [UInt64: Pending] = [:]
   var lookUps: [UInt64: ([Int: Finding]) -> Void] = [:]
   private var lastTicket: UInt64 = 0
@@ -78,13 +79,15 @@ public final class CoordinatorNode {
   }
 
   private func load(_ fixed: Int?) throws {
+    // What is thrown while the scan goes on is only logged, and it must not begin without one of its promises.
+    var unreadable: RoleError?
     try context.store.scan(from: "", to: "") { [self] (stored: Stored<[UInt8]>) in
       if stored.key == StoredRecords.own { ownRevision = stored.revision }
       do { try core.load(stored.key, stored.value) } catch {
-        throw RoleError(.dataLoss, "\(stored.name) cannot be read")
+        unreadable = unreadable ?? RoleError(.dataLoss, "\(stored.name) cannot be read")
       }
     } then: { [self] result in
-      switch result {
+      switch unreadable.map({ .failure($0) }) ?? result {
       case .success: tell { core.start(fixed: fixed) }
       case .failure(let error):
         context.fail(error.status, "what was promised cannot be read, and guessing could break it: \(error.message)")
@@ -118,6 +121,7 @@ public final class CoordinatorNode {
     if !core.findings.isEmpty { giveFindings() }
     if !core.notices.isEmpty { showNotices() }
     if !core.outbox.isEmpty || core.write.isUrgent { flushLater() }
+    if core.write.isAwaited { saveSoon() }
     if !willTick, core.isBusy || !pending.isEmpty { tickLater() }
   }
 
@@ -126,6 +130,19 @@ public final class CoordinatorNode {
     guard !willFlush else { return }
     willFlush = true
     do { try context.timer.once(after: .zero) { [self] in flush() } } catch { flush() }
+  }
+
+  private func saveSoon() {
+    guard !willSave else { return }
+    willSave = true
+    do {
+      try context.timer.once(after: .nanoseconds(CommitProtocol.soonTime)) { [self] in
+        willSave = false
+        core.happens(now, wall: context.timeSince1970.nanoseconds / 1_000_000) {}
+        save()
+        if core.write.isAwaited { saveSoon() }
+      }
+    } catch { flushLater() }
   }
 
   private func tickLater() {
