@@ -3,8 +3,8 @@ import HostRuntime
 import NodeValues
 import Testing
 
-/// Three nodes that commit transactions, as processes of their own. Where the test links a build of the coordinator that
-/// stops, the file `stop-ID` says at which step.
+/// Three nodes that commit transactions, as processes of their own. The file `stop-ID` tells a build of the coordinator
+/// that stops at which step.
 final class Banks {
   let machine = Machine()
   let ports = freePorts(3)
@@ -82,8 +82,8 @@ final class Banks {
   /// A proposal that sets a key on all nodes, or on some.
   static func proposal(_ id: String, _ key: String, nodes: [Int]? = nil, resource: String = "ledger") -> String {
     let place = nodes.map { ",\"nodes\":\($0)" } ?? ""
-    return
-      "{\"id\":\"\(id)\",\"changes\":[{\"resource\":\"\(resource)\",\"key\":\"\(key)\"\(place),\"change\":{\"add\":1}}]}"
+    let change = "{\"resource\":\"\(resource)\",\"key\":\"\(key)\"\(place),\"change\":{\"add\":1}}"
+    return "{\"id\":\"\(id)\",\"changes\":[\(change)]}"
   }
 
   /// All that a node's ledger has.

@@ -15,6 +15,12 @@ extension CommitProtocol {
       return say(.outcome([decision]), to: node)
     }
     if let known = local[id] {
+      if known.transaction.isAlone {
+        // It has decided, or is about to, whoever asks for it; a no that is not meant for this ballot is not heard.
+        known.asker = node
+        if known.stage == .ending, let decision = known.decision { say(.outcome([decision]), to: node) }
+        return
+      }
       guard known.transaction.ballot == transaction.ballot else {
         return vote(.no("it is prepared from an earlier attempt, which is not settled"), transaction, to: node)
       }

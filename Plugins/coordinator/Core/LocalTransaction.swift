@@ -17,7 +17,7 @@ final class LocalTransaction {
   var transaction: Transaction
   var stage = Stage.waiting
   /// Who asked, and is told the vote.
-  let asker: Int
+  var asker: Int
   /// Resources that have yet to answer, and those of the shares that agreed.
   var unanswered = 0
   var agreed: [Int] = []

@@ -19,7 +19,7 @@ public final class Ledger {
   }
 
   public func start() throws {
-    // What is thrown while the scan goes on is only logged, and a key that cannot be read is not a key that is not there.
+    // What is thrown while the scan goes on is only logged, and a key that cannot be read is not one that is absent.
     var unreadable: RoleError?
     try context.store.scan(prefix: Self.prefix) { [self] (stored: Stored<[UInt8]>) in
       do { entries[String(stored.name.dropFirst(Self.prefix.count))] = try LedgerEntry(stored.value) } catch {
