@@ -21,7 +21,8 @@ public final class CoordinatorNode {
   private var writesUnderWay = 0
   private var willFlush = false
   private var willTick = false
-  private var willSave = false
+  /// For what comes to the disk soon; mostly it comes there with something else before.
+  private var soon: Timer?
   var pending: [UInt64: Pending] = [:]
   var lookUps: [UInt64: ([Int: Finding]) -> Void] = [:]
   private var lastTicket: UInt64 = 0
@@ -133,11 +134,10 @@ public final class CoordinatorNode {
   }
 
   private func saveSoon() {
-    guard !willSave else { return }
-    willSave = true
+    guard soon == nil else { return }
     do {
-      try context.timer.once(after: .nanoseconds(CommitProtocol.soonTime)) { [self] in
-        willSave = false
+      soon = try context.timer.once(after: .nanoseconds(CommitProtocol.soonTime)) { [self] in
+        soon = nil
         core.happens(now, wall: context.timeSince1970.nanoseconds / 1_000_000) {}
         save()
         if core.write.isAwaited { saveSoon() }
@@ -190,6 +190,8 @@ public final class CoordinatorNode {
 
   private func save() {
     guard let write = core.takeWrite() else { return }
+    soon?.cancel()
+    soon = nil
     writesUnderWay += 1
     do {
       try context.store.commit { commit in
