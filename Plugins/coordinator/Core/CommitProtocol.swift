@@ -17,6 +17,8 @@ internal import NodeKit
 ///   anything. A record that is not in a later baseline is void. So an abort need not be recorded anywhere: after the
 ///   baseline, what is not in it was never committed. Only of a transaction whose id its proposer chose an abort is
 ///   recorded, so that the same id always gets the same answer.
+/// - A coordinator that decides alone does not sync its own vote: the decision lies behind it on the same disk.
+/// - Of a transaction with one participant, only that one says what became of it once it may have been asked.
 /// - Participants can settle a transaction without the coordinator if one of them says that it has not voted and never
 ///   will.
 ///
