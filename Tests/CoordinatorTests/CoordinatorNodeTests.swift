@@ -147,6 +147,7 @@ import Testing
     nodes.pass(.milliseconds(100))
     nodes[3].publish("nodehost.started", ["name": "r", "role": "ledger", "provides": []] as JSON, from: "")
     nodes[2].publish("nodehost.started", ["name": "q", "role": "ledger", "provides": ["s"]] as JSON, from: "")
+    nodes[2].publish("nodehost.started", ["name": "r", "role": "ledger", "provides": []] as JSON, from: "another role")
     nodes.pass(.milliseconds(100))
     #expect(nodes.asked[3] == ["prepare 1.1.1", "prepare 1.1.1"] && nodes.asked[2] == ["prepare 1.1.1"])
     nodes[3].publish("nodehost.started", ["name": "other", "role": "ledger", "provides": ["r"]] as JSON, from: "")

@@ -63,7 +63,10 @@ public final class CoordinatorNode {
     try context.peers.onLink { [self] change in
       tell { change.isUp ? core.linkCame(change.node) : core.linkBroke(change.node) }
     }
-    try context.bus.subscribe("nodehost.started") { [self] in roleStarted(try $0.decode(JSON.self)) }
+    try context.bus.subscribe("nodehost.started") { [self] event in
+      // Only the host knows; a role could publish anything.
+      if event.source.isEmpty { roleStarted(try event.decode(JSON.self)) }
+    }
     if hasElector {
       try context.bus.subscribe("leader.changed") { [self] in leaderChanged(try $0.decode(JSON.self)) }
     }
