@@ -135,6 +135,8 @@ let plugins = [
   Plugin(name: "trainees", path: "Tests/Fixtures/Trainees", language: .swift, libraries: ["TrainerWire"]),
   // Proposes transactions, for simulated worlds.
   Plugin(name: "teller", path: "Tests/Fixtures/Teller", language: .swift),
+  // A resource of transactions with reservations in memory, for tests.
+  Plugin(name: "vault", path: "Tests/Fixtures/Vault", language: .swift),
   // A user's own strategy of federated learning, for tests.
   Plugin(name: "strategy", path: "Tests/Fixtures/Strategy", language: .swift),
   Plugin(name: "gateway-load", path: "Tests/Benchmarks/Gateway", language: .swift, libraries: ["ProtoFields"]),

@@ -42,7 +42,7 @@ public struct Bus {
 /// Something that was published.
 public struct Event: Sendable, Equatable {
   public var topic: String
-  /// The role that published it.
+  /// The role that published it; empty is the host.
   public var source: String
   /// Counts up per topic; a gap shows that this role's queue was full.
   public var sequence: UInt64

@@ -15,13 +15,15 @@ extension FakeHost {
 
   /// Tells the role what the table with this prefix has counted in a second: see the README for the members of
   /// `upstreams`.
-  public func reportForwarding(_ prefix: String, upstreams: JSON) {
+  public func reportForwarding(_ prefix: String, upstreams: JSON, mirror: JSON? = nil) {
     guard let handle = forwards.handles.first(where: { forwards[$0]?.table.prefix == prefix }),
       let forward = forwards[handle], let function = library.table.on_event
     else { return breach("there is no table for \(prefix), or the role has no on_event") }
-    let report: JSON = [
-      "listener": .string(forward.table.listener), "prefix": .string(prefix), "upstreams": upstreams,
+    var members: [(String, JSON)] = [
+      ("listener", .string(forward.table.listener)), ("prefix", .string(prefix)), ("upstreams", upstreams),
     ]
+    if let mirror { members.append(("mirror", mirror)) }
+    let report = JSON.object(JSONObject(members))
     Array(report.description.utf8).lend { bytes in
       var event = nh_event()
       event.struct_size = UInt32(MemoryLayout<nh_event>.size)

@@ -202,6 +202,40 @@ import Testing
     #expect(nodes[2].forwardTables[1]["upstreams"]?[0]?["weight"] == 500_000)
   }
 
+  @Test func theMirrorsCopiesAreComparedInTheStatus() throws {
+    let versions: JSON = [["id": "v1", "url": "http://10.0.0.1:80", "weight": 100]]
+    let nodes = try Canaries(initial: ["versions": versions])
+    nodes.elect(1)
+    nodes.pass(.seconds(3))
+    #expect(try (nodes[1].call("status") as JSON)["mirror"] == nil)
+    _ = try nodes.ask(2, "set", ["mirror": ["url": "http://10.0.0.9:80", "percent": 25]])
+    func histogram(_ counts: JSON) -> JSON { ["bounds": [1_000, 20_000], "counts": counts] }
+    func count(on id: Int) {
+      nodes[id].reportForwarding(
+        "/predict", upstreams: [],
+        mirror: [
+          "requests": 9, "answers": ["2xx": 6, "5xx": 2], "failures": 3, "differing": 2, "slower": 4,
+          "latency_us": histogram([0, 8, 0]), "original_latency_us": histogram([7, 0, 0]),
+        ])
+    }
+    for id in [2, 3] { count(on: id) }
+    nodes.pass(.seconds(2))
+    let mirror = try (nodes[1].call("status") as JSON)["mirror"]
+    #expect(mirror?["url"] == "http://10.0.0.9:80" && mirror?["percent"] == 25)
+    #expect(mirror?["requests"] == 18 && mirror?["failures"] == 6 && mirror?["compared"] == 14)
+    #expect(mirror?["differing"] == 4 && mirror?["slower"] == 8)
+    // All are in one bucket each, so the median lies in its middle.
+    #expect(mirror?["copies"]?["p50_ms"]?.double.map { (15...20).contains($0) } == true)
+    #expect(mirror?["originals"]?["p50_ms"]?.double.map { (0.5...1).contains($0) } == true)
+    // What was counted of another one says nothing of this.
+    _ = try nodes.ask(1, "set", ["mirror": ["url": "http://10.0.0.8:80"]])
+    nodes.pass(.seconds(2))
+    let other = try (nodes[1].call("status") as JSON)["mirror"]
+    #expect(other?["requests"] == 0 && other?["compared"] == 0 && other?["percent"] == 100)
+    _ = try nodes.ask(1, "set", ["mirror": .null])
+    #expect(try (nodes[1].call("status") as JSON)["mirror"] == nil)
+  }
+
   @Test func metricsFromElsewhereCount() throws {
     let nodes = try Canaries(initial: Canaries.initial, [("measure_ms", 1_000)])
     var value = "0.2"

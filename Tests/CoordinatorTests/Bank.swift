@@ -22,6 +22,11 @@ final class Bank {
     var isResourceSlow = false
     fileprivate(set) var carriedOut: [String] = []
     fileprivate(set) var prepared: [String] = []
+    /// All that the resources were asked, in order.
+    fileprivate(set) var asked: [String] = []
+    /// Their answers to `prepare` wait for ``Bank/answerHeld(at:)``.
+    var isPrepareHeld = false
+    fileprivate var held: [UInt64] = []
     fileprivate(set) var answers: [UInt64: Answer] = [:]
     fileprivate(set) var errors: [String] = []
     fileprivate(set) var messages: [CommitMessage] = []
@@ -95,6 +100,8 @@ final class Bank {
 
   private func answer(_ call: CommitProtocol.ResourceCall, _ node: Node) {
     var refusal = node.isResourceDown ? "it is down" : nil
+    node.asked.append("\(call.verb) \(call.id)")
+    if call.verb == .prepare, node.isPrepareHeld { return node.held.append(call.number) }
     switch call.verb {
     case .prepare:
       node.prepared.append(call.id)
@@ -102,7 +109,9 @@ final class Bank {
     case .commit, .abort: if refusal == nil { node.carriedOut.append("\(call.verb) \(call.id)") }
     }
     if node.isResourceSlow, call.verb == .abort { return }
-    tell(node.id) { $0.resourceAnswered(call.number, refusal: refusal, isReadOnly: node.isReader) }
+    tell(node.id) {
+      $0.resourceAnswered(call.number, refusal: refusal, isReadOnly: node.isReader, isAway: node.isResourceDown)
+    }
   }
 
   private func isCut(_ one: Int, _ other: Int) -> Bool { cut.contains([min(one, other), max(one, other)]) }
@@ -115,6 +124,10 @@ final class Bank {
         if nodes[to]!.isUp, !isCut(from, to), !loses(message, to) { tell(to) { $0.receive(message, from: from) } }
       } else if let node = nodes.values.filter({ !$0.writes.isEmpty && !$0.isDiskHeld }).min(by: { $0.id < $1.id }) {
         sync(node)
+      } else if nodes.values.contains(where: { $0.isUp && $0.core.write.isAwaited }) {
+        // What nobody misses for a while comes to the disk then.
+        now += CommitProtocol.soonTime
+        for id in nodes.keys.sorted() { tell(id) { _ in } }
       } else {
         return
       }
@@ -179,6 +192,19 @@ final class Bank {
     }
     (node.isUp, node.isDiskHeld) = (true, false)
     start(id)
+    settle()
+  }
+
+  /// The role `r` of a node has been started anew.
+  func restartResource(at id: Int) {
+    tell(id) { $0.resourceBegan(["r"]) }
+    settle()
+  }
+
+  func answerHeld(at id: Int, refusal: String? = nil, onlyFirst: Bool = false) {
+    let held = onlyFirst ? Array(self[id].held.prefix(1)) : self[id].held
+    self[id].held.removeFirst(held.count)
+    for number in held { tell(id) { $0.resourceAnswered(number, refusal: refusal) } }
     settle()
   }
 

@@ -32,6 +32,14 @@ private final class TestLedger: Role {
     return host
   }
 
+  @Test func aKeyThatCannotBeReadIsNotAKeyThatIsNotThere() throws {
+    let store = FakeStore()
+    store.put("k/a", [9, 9] as [UInt8])
+    let host = try started([:], store)
+    #expect(host.failure?.message == "the ledger cannot be read: k/a cannot be read")
+    #expect(throws: RoleError.self) { try host.call("get", "a") as JSON }
+  }
+
   private func changes(_ pairs: [(String, JSON)]) -> JSON {
     .array(pairs.map { ["key": .string($0.0), "change": $0.1] })
   }

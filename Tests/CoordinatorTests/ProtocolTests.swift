@@ -58,6 +58,35 @@ import Testing
     #expect(bank[2].core.votes.isWithout("1.1.1"))
   }
 
+  /// A world has found it: the coordinator aborted what its only participant was committing.
+  @Test func whatOneDecidesAloneNobodyElseDecides() throws {
+    let bank = Bank()
+    func failed(_ ticket: UInt64) -> Bool {
+      if case .failed(_, _, true)? = bank[1].answers[ticket] { true } else { false }
+    }
+    // Its record is on the way to the disk when the link breaks.
+    bank[2].isDiskHeld = true
+    let first = bank.propose(.proposal("a", nodes: [2]))
+    bank.part(1, 2)
+    let second = bank.propose(.proposal("a", nodes: [2]))
+    #expect(failed(first) && failed(second) && bank[1].outcome("a") == nil)
+    bank.heal(1, 2)
+    // It is asked once more before it is there, by another life of the coordinator.
+    bank.crash(1)
+    try bank.restart(1)
+    let third = bank.propose(.proposal("a", nodes: [2]))
+    #expect(bank.decision(third) == nil)
+    bank[2].isDiskHeld = false
+    bank.settle()
+    #expect(bank.decision(third)?.outcome == .commit && bank[2].carriedOut == ["commit a"])
+    // Nor is it aborted while others have its keys: it may have been asked before.
+    bank[2].isDiskHeld = true
+    bank.propose(.proposal("b", nodes: [2]))
+    let waiting = bank.propose(.proposal("c", nodes: [2])), unnamed = bank.propose(.proposal(nodes: [2]))
+    bank.pass(seconds: 3)
+    #expect(failed(waiting) && bank[1].outcome("c") == nil && bank.decision(unnamed)?.outcome == .abort)
+  }
+
   /// Else participants would have to remember all votes from there on.
   @Test func whatOneDecidesAloneIsSettledToo() {
     let bank = Bank(), core = bank[1].core
@@ -131,6 +160,7 @@ import Testing
     bank[2].refusal = { _ in "no" }
     let refused = bank.propose(.proposal(nil, "\"need\":\"majority\","))
     #expect(bank.decision(refused)?.outcome == .abort)
+    bank.pass(seconds: 1)
     #expect(bank[1].keys("d/").isEmpty)
   }
 

@@ -120,6 +120,7 @@ import Testing
         return false
       }
       return sums["requests"] == 3 && sums["differing"] == 2 && sums["failures"] == 2
+        && sums["originals"] == 3
     }
   }
 

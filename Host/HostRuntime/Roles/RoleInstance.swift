@@ -155,6 +155,7 @@ package final class RoleInstance: @unchecked Sendable {
   /// Serves from now on: the first build in its seat.
   package func takeSeat() {
     seat.current = self
+    announce()
     node.directory.put(self)
     resumeDescriptors()
   }

@@ -76,6 +76,8 @@ enum ForwardReport {
       var members = counted(copies)
       members["differing"] = JSON(copies.differing)
       members["slower"] = JSON(copies.slower)
+      members["original_latency_us"] = histogram(
+        copies.originals.isEmpty ? copies.latencies.map { _ in 0 } : copies.originals)
       report["mirror"] = .object(members)
     }
     return .object(report)
@@ -86,13 +88,12 @@ enum ForwardReport {
     return JSONObject([
       ("requests", JSON(values.requests)), ("answers", .object(JSONObject(answers))),
       ("failures", JSON(values.failures)),
-      (
-        "latency_us",
-        [
-          "bounds": .array(ForwardCounts.bounds.map { JSON($0) }), "counts": .array(values.latencies.map { JSON($0) }),
-        ]
-      ),
+      ("latency_us", histogram(values.latencies)),
     ])
+  }
+
+  private static func histogram(_ counts: [Int]) -> JSON {
+    ["bounds": .array(ForwardCounts.bounds.map { JSON($0) }), "counts": .array(counts.map { JSON($0) })]
   }
 }
 

@@ -92,6 +92,7 @@ extension RoleSeat {
     flipForwards(from: handover.old, to: handover.new)
     self.handover = handover
     current = handover.new
+    handover.new.announce()
     node.directory.put(handover.new)
     let pause = EventLoop.now() - (quieting?.began ?? EventLoop.now())
     quieting = nil
@@ -131,6 +132,7 @@ extension RoleSeat {
     revertRoutes(from: handover.new, to: handover.old)
     revertForwards(from: handover.new, to: handover.old)
     current = handover.old
+    handover.old.announce()
     node.directory.put(handover.old)
     handover.old.resumeDescriptors()
     handover.old.endRpcCalls("\(handover.old.name) was being swapped")

@@ -43,14 +43,15 @@ final class Bus: Sendable {
     state.withLock { $0.subscriptions.removeAll { $0.role === role && $0.handle == handle } }
   }
 
-  func publish(_ topic: String, source: String, payload: [UInt8]) {
+  /// - Parameter isOwn: the host says it, not a role.
+  func publish(_ topic: String, source: String, payload: [UInt8], isOwn: Bool = false) {
     let (event, listeners) = state.withLock { state in
       let sequence = (state.sequences[topic] ?? 0) + 1
       state.sequences[topic] = sequence
       let event = BusEvent(topic: topic, source: source, sequence: sequence, payload: payload)
       return (event, state.subscriptions.filter { TopicPattern.matches($0.pattern, topic) })
     }
-    observer.withLock { $0 }?(event)
+    if !isOwn { observer.withLock { $0 }?(event) }
     for listener in listeners { listener.role.receive(event, handle: listener.handle) }
   }
 }

@@ -150,6 +150,7 @@ enum CanaryCommand {
     let removed = invocation.values("remove")
     if !removed.isEmpty { members.append(("remove", .array(removed.map { .string($0) }))) }
     if let sticky = invocation.value("sticky") { members.append(("sticky", try Self.sticky(sticky))) }
+    if let mirror = try mirror(invocation) { members.append(("mirror", mirror)) }
     let freeze = invocation.values("freeze")
     if !freeze.isEmpty {
       members.append(("freeze", freeze == ["none"] ? .array([]) : .array(freeze.map { .string($0) })))
@@ -158,6 +159,19 @@ enum CanaryCommand {
       throw CommandFailure("set needs something to change, such as v1=90 v2=10", code: .usage)
     }
     return with(invocation, members)
+  }
+
+  private static func mirror(_ invocation: Invocation) throws(CommandFailure) -> JSON? {
+    let percent = invocation.value("mirror-percent")
+    guard let url = invocation.value("mirror") else {
+      guard percent == nil else { throw CommandFailure("--mirror-percent needs --mirror URL", code: .usage) }
+      return nil
+    }
+    if url == "none" { return .some(.null) }
+    let share = try percent.map { text throws(CommandFailure) in
+      try number(text, "--mirror-percent", "a per cent from 0 to 100")
+    }
+    return .object(JSONObject([("url", .string(url)), ("percent", .double(share ?? 100))]))
   }
 
   private static func sticky(_ text: String) throws(CommandFailure) -> JSON {

@@ -26,6 +26,7 @@ enum CanaryTable {
       ])
     }
     var text = table.text(width: width, style: style)
+    text += mirror(status["mirror"] ?? .null, style)
     text += rollout(status, style)
     let nodes = status.list("nodes").map { node -> String in
       let version = node["version"]?.int.map { "\($0)" } ?? "?"
@@ -38,6 +39,23 @@ enum CanaryTable {
     if let problem = status["problem"]?.string { text += style.paint(TextLayout.harmless(problem), .red) + "\n" }
     if status["frozen"]?.bool == true { text += "frozen: nothing begins and no share grows now\n" }
     return text
+  }
+
+  /// How the copies of the last minute did, beside the originals.
+  private static func mirror(_ mirror: JSON, _ style: Style) -> String {
+    guard mirror != .null else { return "" }
+    var text = "mirror \(TextLayout.harmless(mirror.text("url"))): \(percent(mirror["percent"]?.double)) copied, "
+    let requests = mirror["requests"]?.double ?? 0, compared = mirror["compared"]?.double ?? 0
+    text += "\(number(requests)) in the last minute"
+    guard compared > 0 else { return text + "\n" }
+    let differing = mirror["differing"]?.double ?? 0, share = differing / compared * 100
+    let words = "\(number(differing)) of \(number(compared)) with another status (\(percent(share)))"
+    text += ", \(share > 1 ? style.paint(words, .red) : words), \(number(mirror["slower"]?.double)) slower by half\n"
+    let times = ["p50", "p95", "p99"].map { name in
+      let copy = milliseconds(mirror["copies"]?["\(name)_ms"]), own = milliseconds(mirror["originals"]?["\(name)_ms"])
+      return "\(name) \(copy), original \(own)"
+    }
+    return text + "  \(times.joined(separator: "; "))\n"
   }
 
   private static func rollout(_ status: JSON, _ style: Style) -> String {

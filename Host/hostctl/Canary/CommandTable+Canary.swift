@@ -37,6 +37,8 @@ extension CommandTable {
       Option(long: "add", value: "VERSION[=URL]", help: "set: a new version, or another URL", repeatable: true),
       Option(long: "remove", value: "VERSION", help: "set: a version that gets no requests", repeatable: true),
       Option(long: "sticky", value: "KEY", help: "set: header:NAME, cookie:NAME, member:NAME, source or none"),
+      Option(long: "mirror", value: "URL", help: "set: copies of requests go there too, and are compared; or none"),
+      Option(long: "mirror-percent", value: "PERCENT", help: "set: of so many requests; 100 if not given"),
       Option(
         long: "freeze", value: "WINDOW", help: "set: no share grows in \"Fri 16:00-Mon 08:00\", UTC; or none",
         repeatable: true),

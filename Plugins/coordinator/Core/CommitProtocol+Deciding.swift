@@ -154,15 +154,21 @@ extension CommitProtocol {
     guard phase != .following else { return }
     notices.append(.info("node \(me) decides no more, ballot \(ballot)"))
     phase = .following
-    let lost = Answer.failed(
-      status: Status.unavailable.rawValue,
-      message: "another node coordinates now; `status` tells what became of the transaction", mayTryAgain: false)
-    for transaction in openInOrder { for waiting in transaction.origins { answer(waiting.origin, lost) } }
-    for id in told.keys.sorted() { for waiting in told[id]!.waiting { answer(waiting, lost) } }
+    func lost(mayTryAgain: Bool) -> Answer {
+      .failed(
+        status: Status.unavailable.rawValue,
+        message: "another node coordinates now; `status` tells what became of the transaction",
+        mayTryAgain: mayTryAgain)
+    }
+    // Under the same id it may be proposed to the next coordinator.
+    for transaction in openInOrder {
+      for waiting in transaction.origins { answer(waiting.origin, lost(mayTryAgain: transaction.isNamed)) }
+    }
+    for id in told.keys.sorted() { for waiting in told[id]!.waiting { answer(waiting, lost(mayTryAgain: false)) } }
     for number in lookUps.keys.sorted() {
       if let waiting = lookUps[number]!.proposal {
         lookUps[number] = nil
-        answer(waiting.origin, lost)
+        answer(waiting.origin, lost(mayTryAgain: true))
       }
     }
     (open, told, queue, promises, bases, toRecord, toForget) = ([:], [:], KeyLocks(), [:], [:], [], [])
@@ -172,9 +178,10 @@ extension CommitProtocol {
     guard ballot >= seen else { return }
     see(ballot)
     coordinator = node
-    for transaction in localInOrder where transaction.isInDoubt && transaction.transaction.ballot < ballot {
-      transaction.askAt = now
-    }
+    // What an earlier coordinator had not decided, it will not decide any more.
+    loseForwards("node \(node) coordinates now") { $0 != node }
+    // It says so with each link too, and what it has told before may not have arrived.
+    for transaction in localInOrder where transaction.isInDoubt { transaction.askAt = now }
     tickParticipant()
   }
 

@@ -61,11 +61,7 @@ extension CommitProtocol {
   private func resume(_ mine: LocalTransaction) {
     (mine.preparedAt, mine.askAt) = (now, now + random(below: 100_000_000))
     if mine.stage == .held { return }
-    // What it reserved in memory is gone, so it is asked for again.
-    if mine.decision == nil, mine.heuristic == nil {
-      for place in mine.transaction.shares.indices { call(.prepare, place, mine) }
-    } else {
-      end(mine)
-    }
+    mine.forgotten = Set(mine.transaction.shares.indices)
+    if mine.decision == nil, mine.heuristic == nil { remind(mine) } else { end(mine) }
   }
 }

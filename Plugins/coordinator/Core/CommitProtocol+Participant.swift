@@ -15,6 +15,12 @@ extension CommitProtocol {
       return say(.outcome([decision]), to: node)
     }
     if let known = local[id] {
+      if known.transaction.isAlone {
+        // It has decided, or is about to, whoever asks for it; a no that is not meant for this ballot is not heard.
+        known.asker = node
+        if known.stage == .ending, let decision = known.decision { say(.outcome([decision]), to: node) }
+        return
+      }
       guard known.transaction.ballot == transaction.ballot else {
         return vote(.no("it is prepared from an earlier attempt, which is not settled"), transaction, to: node)
       }
@@ -36,33 +42,27 @@ extension CommitProtocol {
   func call(_ verb: ResourceCall.Verb, _ place: Int, _ mine: LocalTransaction) {
     let number = number()
     openCalls[number] = (mine.id, place, verb)
-    // What is asked for again after a start only restores what was in memory.
-    if mine.stage == .asking || mine.stage == .ending { mine.unanswered += 1 }
     calls.append(ResourceCall(number: number, verb: verb, id: mine.id, share: mine.transaction.shares[place]))
   }
 
   private func askResources(_ mine: LocalTransaction) {
-    mine.stage = .asking
+    (mine.stage, mine.unanswered) = (.asking, mine.transaction.shares.count)
     for place in mine.transaction.shares.indices { call(.prepare, place, mine) }
   }
 
   /// What a resource says; nil: it has done it, or agrees.
-  func resourceAnswered(_ number: UInt64, refusal: String?, isReadOnly: Bool = false) {
+  /// - Parameter isAway: the refusal is not its own; it does not answer.
+  func resourceAnswered(_ number: UInt64, refusal: String?, isReadOnly: Bool = false, isAway: Bool = false) {
     guard let (id, place, verb) = openCalls.removeValue(forKey: number), let mine = local[id] else { return }
     switch (verb, mine.stage) {
     case (.prepare, .asking):
       mine.unanswered -= 1
       if let refusal { mine.refusal = mine.refusal ?? refusal } else if !isReadOnly { mine.agreed.append(place) }
       if mine.unanswered == 0 { haveAsked(mine) }
-    case (.prepare, _):
-      // It voted yes before this node was started again, so no is no answer any more.
-      if let refusal {
-        notices.append(
-          .error("\(mine.transaction.shares[place].resource) prepared \(id), and now does not: \(refusal)"))
-      }
+    case (.prepare, _): wasReminded(mine, place, refusal, isAway: isAway)
     case (_, .ending):
       mine.unanswered -= 1
-      if let refusal { failed(mine, place, verb, refusal) }
+      if let refusal { haveFailed(mine, place, verb, refusal) }
       if mine.unanswered == 0, mine.failed.isEmpty { haveEnded(mine) }
     default: break
     }
@@ -80,7 +80,7 @@ extension CommitProtocol {
       }
       // The others may have committed without this node.
       mine.isLeftOut = refusal != nil
-      mine.transaction.shares = mine.agreed.sorted().map { mine.transaction.shares[$0] }
+      keepAgreed(mine)
       return end(mine)
     }
     guard !mine.agreed.isEmpty else {
@@ -88,7 +88,7 @@ extension CommitProtocol {
       votes.add(mine.id, mine.transaction.mark)
       return vote(.readOnly, mine.transaction, to: mine.asker)
     }
-    mine.transaction.shares = mine.agreed.sorted().map { mine.transaction.shares[$0] }
+    keepAgreed(mine)
     mine.preparedWall = wall
     if mine.transaction.isAlone {
       mine.decision = Decision(
@@ -98,12 +98,25 @@ extension CommitProtocol {
       stop(at: "prepares")
     #endif
     mine.stage = .writing
+    remind(mine)
     votes.add(mine.id, mine.transaction.mark)
     write.put(StoredRecords.prepared(mine.id), mine.record.bytes)
+    if isOnlyDecider, mine.asker == me, mine.decision == nil { return becamePrepared(mine.id) }
     write.afterwards(.prepared(id: mine.id))
     #if BROKEN_VOTES_EARLY
       becamePrepared(mine.id)
     #endif
+  }
+
+  /// Nobody but itself counts on its vote: the decision lies behind the vote on the same disk, and without the one the
+  /// other means nothing.
+  private var isOnlyDecider: Bool { settings.deciders == [me] }
+
+  /// Those that have not agreed need not be told the outcome.
+  private func keepAgreed(_ mine: LocalTransaction) {
+    let kept = mine.agreed.sorted()
+    mine.forgotten = Set(kept.indices.filter { mine.forgotten.contains(kept[$0]) })
+    mine.transaction.shares = kept.map { mine.transaction.shares[$0] }
   }
 
   func becamePrepared(_ id: String) {
@@ -152,7 +165,7 @@ extension CommitProtocol {
     } else {
       remember(decision)
     }
-    if isTold { write.afterwards(.send(.done(ids: [decision.id]), to: node)) }
+    if isTold { write.afterwards(.send(.done(ids: [decision.id]), to: node), isUrgent: false) }
   }
 
   func settle(_ mine: LocalTransaction, _ decision: Decision) {
@@ -170,17 +183,19 @@ extension CommitProtocol {
 
   /// Its resources carry it out, again and again until they say that they have.
   func end(_ mine: LocalTransaction) {
-    (mine.stage, mine.unanswered, mine.failed) = (.ending, 0, [])
-    let verb: ResourceCall.Verb = mine.outcome == .commit && !mine.isLeftOut ? .commit : .abort
-    for place in mine.transaction.shares.indices { call(verb, place, mine) }
+    (mine.stage, mine.unanswered, mine.failed) = (.ending, mine.transaction.shares.count, [])
+    mine.retryAt = .max
+    for place in mine.transaction.shares.indices where !mine.reminding.contains(place) {
+      if mine.forgotten.contains(place) { remind(mine, place) } else { call(mine.endingVerb, place, mine) }
+    }
     if mine.transaction.shares.isEmpty { haveEnded(mine) }
   }
 
-  private func failed(_ mine: LocalTransaction, _ place: Int, _ verb: ResourceCall.Verb, _ reason: String) {
+  func haveFailed(_ mine: LocalTransaction, _ place: Int, _ verb: ResourceCall.Verb, _ reason: String) {
     mine.failed.append(place)
-    mine.failures += 1
-    let pause = min(5_000_000_000, Int64(50_000_000) << min(Int64(mine.failures) - 1, 7))
-    mine.retryAt = now + pause + random(below: pause)
+    // It may be that it does not know it any more.
+    mine.forgotten.insert(place)
+    retryLater(mine)
     if mine.failures == 1 || mine.failures % 20 == 0 {
       notices.append(
         .warning(
@@ -216,7 +231,7 @@ extension CommitProtocol {
     } else {
       remember(decision, heuristic: mine.heuristic)
     }
-    for node in mine.tellers { write.afterwards(.send(.done(ids: [mine.id]), to: node)) }
+    for node in mine.tellers { write.afterwards(.send(.done(ids: [mine.id]), to: node), isUrgent: false) }
   }
 
   /// Those whose turn has come, when what was before them is written down.

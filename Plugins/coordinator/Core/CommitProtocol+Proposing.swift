@@ -2,6 +2,13 @@ internal import NodeKit
 
 /// Proposals, on their way to the coordinator and there.
 extension CommitProtocol {
+  /// A proposal that another node has been given.
+  struct Forward {
+    var ticket: UInt64
+    var node: Int
+    var proposal: String
+  }
+
   struct LookUp {
     /// Who wants to know, or what waits for it.
     var ticket: UInt64?
@@ -47,7 +54,7 @@ extension CommitProtocol {
       return refuse(origin, .unavailable, "\(who ?? "nobody is known to") coordinate at present", mayTryAgain: true)
     }
     let number = number()
-    forwards[number] = (ticket, coordinator)
+    forwards[number] = Forward(ticket: ticket, node: coordinator, proposal: text)
     say(.propose(number: number, patience: UInt32(clamping: patience / 1_000_000), proposal: text), to: coordinator)
   }
 
@@ -55,6 +62,17 @@ extension CommitProtocol {
     guard let forward = forwards[number], forward.node == node else { return }
     forwards[number] = nil
     answers.append((forward.ticket, answer))
+  }
+
+  /// Nobody will answer what was asked of these nodes. Under an id of its own it may be proposed again.
+  func loseForwards(_ why: String, where isLost: (Int) -> Bool) {
+    for number in forwards.keys.sorted() where isLost(forwards[number]!.node) {
+      let forward = forwards.removeValue(forKey: number)!
+      let isNamed = (try? Proposal(forward.proposal, nodes: settings.members))?.id != nil
+      let lost = Answer.failed(
+        status: Status.unavailable.rawValue, message: "\(why); `status` tells what became of it", mayTryAgain: isNamed)
+      answers.append((forward.ticket, lost))
+    }
   }
 
   /// Nobody waits for the answer any more.

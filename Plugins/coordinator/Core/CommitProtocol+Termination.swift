@@ -5,10 +5,9 @@ extension CommitProtocol {
   func tickParticipant() {
     for mine in localInOrder {
       if mine.isInDoubt, mine.askAt <= now { ask(mine) }
-      if mine.stage == .ending, mine.retryAt <= now, mine.unanswered == 0 {
-        mine.retryAt = .max
-        end(mine)
-      }
+      guard mine.retryAt <= now else { continue }
+      if mine.stage == .ending, mine.unanswered == 0 { end(mine) }
+      if mine.stage == .prepared { remind(mine) }
     }
   }
 

@@ -63,17 +63,23 @@ extension CommitProtocol {
     switch transaction.votes[0] {
     case nil, .yes, .unawaited: break
     case .no(let reason): abort(transaction, "node \(node): \(reason)")
+    // Under an id of its own it may have been asked before.
+    case .absent where transaction.isNamed: leaveOpen(transaction, "is not linked")
     case .absent: abort(transaction, "node \(node) is not linked")
     case .readOnly: commit(transaction)
-    case .silent:
-      // Perhaps it has committed.
-      end(transaction)
-      let unknown = Answer.failed(
-        status: Status.unavailable.rawValue,
-        message: "node \(node), which decides \(transaction.id) alone, does not answer; ask `status` for the outcome",
-        mayTryAgain: false)
-      for waiting in transaction.origins { answer(waiting.origin, unknown) }
+    case .silent: leaveOpen(transaction, "does not answer")
     }
+  }
+
+  /// Perhaps the only participant has committed, so nobody else may decide.
+  private func leaveOpen(_ transaction: OpenTransaction, _ why: String) {
+    end(transaction)
+    let unknown = Answer.failed(
+      status: Status.unavailable.rawValue,
+      message: "node \(transaction.proposal.parts[0].node), which decides \(transaction.id) alone, \(why); "
+        + "ask `status` for the outcome",
+      mayTryAgain: transaction.isNamed)
+    for waiting in transaction.origins { answer(waiting.origin, unknown) }
   }
 
   private func makeDecision(_ transaction: OpenTransaction, _ outcome: Outcome, _ reason: String = "") {
@@ -273,6 +279,8 @@ extension CommitProtocol {
     guard isReady else { return }
     for transaction in openInOrder where transaction.deadline <= now {
       switch transaction.stage {
+      case .queued where transaction.isAlone && transaction.isNamed:
+        leaveOpen(transaction, "has not been asked yet, since others had its keys for too long")
       case .queued:
         for place in transaction.votes.indices { transaction.votes[place] = .absent }
         transaction.askedAt = now

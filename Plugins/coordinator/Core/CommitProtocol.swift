@@ -17,6 +17,8 @@ internal import NodeKit
 ///   anything. A record that is not in a later baseline is void. So an abort need not be recorded anywhere: after the
 ///   baseline, what is not in it was never committed. Only of a transaction whose id its proposer chose an abort is
 ///   recorded, so that the same id always gets the same answer.
+/// - A coordinator that decides alone does not sync its own vote: the decision lies behind it on the same disk.
+/// - Of a transaction with one participant, only that one says what became of it once it may have been asked.
 /// - Participants can settle a transaction without the coordinator if one of them says that it has not voted and never
 ///   will.
 ///
@@ -89,6 +91,7 @@ final class CommitProtocol {
   var findings: [(ticket: UInt64, finding: [Int: Finding])] = []
   var write = StoreWrite()
   var writeSince: Int64 = 0
+  private var awaitedSince = Int64.max
   private var inbox: [CommitMessage] = []
   private var isSettling = false
 
@@ -133,7 +136,7 @@ final class CommitProtocol {
   var toRecord: [Decision] = []
   var toForget: [String] = []
   var lookUps: [UInt64: LookUp] = [:]
-  var forwards: [UInt64: (ticket: UInt64, node: Int)] = [:]
+  var forwards: [UInt64: Forward] = [:]
   var lastNumber: UInt64 = 0
   var lastTransaction: UInt64 = 0
   var lastAsked: Int64 = 0
@@ -180,6 +183,7 @@ final class CommitProtocol {
     (self.now, self.wall) = (now, wall)
     body()
     settle()
+    if write.isAwaited { awaitedSince = min(awaitedSince, now) }
   }
 
   /// What this node says to itself, until it has nothing more to say.
@@ -246,16 +250,20 @@ final class CommitProtocol {
   }
 
   func takeWrite() -> StoreWrite? {
-    guard write.isUrgent || (!write.isEmpty && now - writeSince > Self.lazyTime) else {
+    let isDue = now - writeSince > Self.lazyTime || now - awaitedSince >= Self.soonTime
+    guard write.isUrgent || (!write.isEmpty && isDue) else {
       if write.isEmpty { writeSince = now }
       return nil
     }
-    defer { (write, writeSince) = (StoreWrite(), now) }
+    defer { (write, writeSince, awaitedSince) = (StoreWrite(), now, .max) }
     return write
   }
 
   /// What nobody waits for comes to the disk with what somebody does, and after so long by itself.
   static let lazyTime: Int64 = 500_000_000
+  /// What the coordinator waits for only to forget it, or to tell who waits until all have carried it out: the next
+  /// transaction's vote is mostly on its way, and one sync does for both.
+  static let soonTime: Int64 = 2_000_000
 
   /// Time has passed.
   func tick() {
@@ -309,17 +317,7 @@ final class CommitProtocol {
       transaction.lost(node).map { vote($0, transaction) }
     }
     for id in told.keys.sorted() { lookWhetherApplied(id) }
-    for number in forwards.keys.sorted() where forwards[number]!.node == node {
-      let forward = forwards.removeValue(forKey: number)!
-      answers.append(
-        (
-          forward.ticket,
-          .failed(
-            status: Status.unavailable.rawValue,
-            message: "the link to node \(node), which coordinates, broke; `status` tells what became of it",
-            mayTryAgain: false)
-        ))
-    }
+    loseForwards("the link to node \(node), which coordinates, broke") { $0 == node }
     for number in lookUps.keys.sorted() { lookUpLost(number, node) }
   }
 

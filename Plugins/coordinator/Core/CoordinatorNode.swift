@@ -21,6 +21,8 @@ public final class CoordinatorNode {
   private var writesUnderWay = 0
   private var willFlush = false
   private var willTick = false
+  /// For what comes to the disk soon; mostly it comes there with something else before.
+  private var soon: Timer?
   var pending: [UInt64: Pending] = [:]
   var lookUps: [UInt64: ([Int: Finding]) -> Void] = [:]
   private var lastTicket: UInt64 = 0
@@ -61,6 +63,10 @@ public final class CoordinatorNode {
     try context.peers.onLink { [self] change in
       tell { change.isUp ? core.linkCame(change.node) : core.linkBroke(change.node) }
     }
+    try context.bus.subscribe("nodehost.started") { [self] event in
+      // Only the host knows; a role could publish anything.
+      if event.source.isEmpty { roleStarted(try event.decode(JSON.self)) }
+    }
     if hasElector {
       try context.bus.subscribe("leader.changed") { [self] in leaderChanged(try $0.decode(JSON.self)) }
     }
@@ -77,13 +83,15 @@ public final class CoordinatorNode {
   }
 
   private func load(_ fixed: Int?) throws {
+    // What is thrown while the scan goes on is only logged, and it must not begin without one of its promises.
+    var unreadable: RoleError?
     try context.store.scan(from: "", to: "") { [self] (stored: Stored<[UInt8]>) in
       if stored.key == StoredRecords.own { ownRevision = stored.revision }
       do { try core.load(stored.key, stored.value) } catch {
-        throw RoleError(.dataLoss, "\(stored.name) cannot be read")
+        unreadable = unreadable ?? RoleError(.dataLoss, "\(stored.name) cannot be read")
       }
     } then: { [self] result in
-      switch result {
+      switch unreadable.map({ .failure($0) }) ?? result {
       case .success: tell { core.start(fixed: fixed) }
       case .failure(let error):
         context.fail(error.status, "what was promised cannot be read, and guessing could break it: \(error.message)")
@@ -117,6 +125,7 @@ public final class CoordinatorNode {
     if !core.findings.isEmpty { giveFindings() }
     if !core.notices.isEmpty { showNotices() }
     if !core.outbox.isEmpty || core.write.isUrgent { flushLater() }
+    if core.write.isAwaited { saveSoon() }
     if !willTick, core.isBusy || !pending.isEmpty { tickLater() }
   }
 
@@ -125,6 +134,18 @@ public final class CoordinatorNode {
     guard !willFlush else { return }
     willFlush = true
     do { try context.timer.once(after: .zero) { [self] in flush() } } catch { flush() }
+  }
+
+  private func saveSoon() {
+    guard soon == nil else { return }
+    do {
+      soon = try context.timer.once(after: .nanoseconds(CommitProtocol.soonTime)) { [self] in
+        soon = nil
+        core.happens(now, wall: context.timeSince1970.nanoseconds / 1_000_000) {}
+        save()
+        if core.write.isAwaited { saveSoon() }
+      }
+    } catch { flushLater() }
   }
 
   private func tickLater() {
@@ -172,6 +193,8 @@ public final class CoordinatorNode {
 
   private func save() {
     guard let write = core.takeWrite() else { return }
+    soon?.cancel()
+    soon = nil
     writesUnderWay += 1
     do {
       try context.store.commit { commit in
@@ -262,9 +285,16 @@ public final class CoordinatorNode {
     }
   }
 
+  private func roleStarted(_ event: JSON) {
+    guard core.hasBegun, let name = event["name"]?.string else { return }
+    tell { core.resourceBegan([name] + (event["provides"]?.array ?? []).compactMap(\.string)) }
+  }
+
   private func answered(_ call: CommitProtocol.ResourceCall, _ answer: Result<PassedJSON, RoleError>) {
     switch answer {
-    case .failure(let error): core.resourceAnswered(call.number, refusal: "\(call.share.resource): \(error.message)")
+    case .failure(let error):
+      let isAway = [.unavailable, .deadlineExceeded, .cancelled].contains(error.status)
+      core.resourceAnswered(call.number, refusal: "\(call.share.resource): \(error.message)", isAway: isAway)
     case .success(let json):
       guard call.verb == .prepare else { return core.resourceAnswered(call.number, refusal: nil) }
       switch Self.vote(json.text) {

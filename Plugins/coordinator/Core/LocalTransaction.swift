@@ -17,7 +17,7 @@ final class LocalTransaction {
   var transaction: Transaction
   var stage = Stage.waiting
   /// Who asked, and is told the vote.
-  let asker: Int
+  var asker: Int
   /// Resources that have yet to answer, and those of the shares that agreed.
   var unanswered = 0
   var agreed: [Int] = []
@@ -36,7 +36,11 @@ final class LocalTransaction {
   var askAt = Int64.max
   var rounds = 0
   var refusals: Set<Int> = []
-  // While a resource does not carry out what it should.
+  /// Shares whose resources have agreed and may have forgotten it, having been started anew: they are asked again
+  /// before they are told what becomes of it. And those of them that are being asked.
+  var forgotten: Set<Int> = []
+  var reminding: Set<Int> = []
+  // While a resource does not do what it should.
   var retryAt = Int64.max
   var failures = 0
   var failed: [Int] = []

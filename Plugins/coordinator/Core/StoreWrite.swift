@@ -17,10 +17,15 @@ struct StoreWrite {
   private(set) var operations: [Operation] = []
   private(set) var then: [Next] = []
   /// Something waits for it, so it must not be put off.
-  var isUrgent: Bool { !then.isEmpty }
+  private(set) var isUrgent = false
+  /// Something waits that nobody misses for a while.
+  var isAwaited: Bool { !then.isEmpty }
   var isEmpty: Bool { operations.isEmpty && then.isEmpty }
 
   mutating func put(_ key: [UInt8], _ value: [UInt8]) { operations.append(.put(key: key, value: value)) }
   mutating func delete(_ key: [UInt8]) { operations.append(.delete(key: key)) }
-  mutating func afterwards(_ next: Next) { then.append(next) }
+  mutating func afterwards(_ next: Next, isUrgent: Bool = true) {
+    then.append(next)
+    self.isUrgent = self.isUrgent || isUrgent
+  }
 }

@@ -12,7 +12,7 @@ final class Router: Role, Stateful {
   static let needs: [Need] = [.http]
   static let methods = [
     Method("replace(table)", "Another table.", replace), Method("counted()", "Requests so far.", counted),
-    Method("copies()", "Of the mirror so far: requests, failures, differing, slower.", copies),
+    Method("copies()", "Of the mirror so far: requests, failures, differing, slower, originals.", copies),
   ]
 
   private let context: RoleContext
@@ -32,6 +32,9 @@ final class Router: Role, Stateful {
       for upstream in counts["upstreams"]?.array ?? [] { requests += Int(upstream["requests"]?.int ?? 0) }
       for name in ["requests", "failures", "differing", "slower"] {
         mirrored[name, default: 0] += Int(counts["mirror"]?[name]?.int ?? 0)
+      }
+      for count in counts["mirror"]?["original_latency_us"]?["counts"]?.array ?? [] {
+        mirrored["originals", default: 0] += Int(count.int ?? 0)
       }
     }
   }

@@ -57,6 +57,7 @@ final class ForwardMirror: ClientExchangeHandler {
 
   private func compare() {
     guard let own, let original else { return }
+    counts.noteOriginal(nanoseconds: original.nanoseconds)
     if own.status != original.status { counts.values.differing += 1 }
     if own.nanoseconds > original.nanoseconds + original.nanoseconds / 2 { counts.values.slower += 1 }
   }

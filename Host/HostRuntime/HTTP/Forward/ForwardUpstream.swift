@@ -89,6 +89,8 @@ final class ForwardCounts: @unchecked Sendable {
     /// Of copies: whose answer has another status than the original's, and who were slower by half.
     var differing = 0
     var slower = 0
+    /// Of the originals that copies were compared with; empty where there were none.
+    var originals: [Int] = []
 
     static func += (left: inout Values, right: Values) {
       left.requests += right.requests
@@ -99,9 +101,16 @@ final class ForwardCounts: @unchecked Sendable {
       left.slower += right.slower
       for place in left.answers.indices { left.answers[place] += right.answers[place] }
       for place in left.latencies.indices { left.latencies[place] += right.latencies[place] }
+      if left.originals.isEmpty {
+        left.originals = right.originals
+      } else {
+        for (place, count) in right.originals.enumerated() { left.originals[place] += count }
+      }
     }
 
-    var isEmpty: Bool { requests == 0 && failures == 0 && retries == 0 && ejections == 0 }
+    var isEmpty: Bool {
+      requests == 0 && failures == 0 && retries == 0 && ejections == 0 && differing == 0 && originals.isEmpty
+    }
   }
 
   // The loop's.
@@ -109,13 +118,23 @@ final class ForwardCounts: @unchecked Sendable {
 
   func note(status: Int, nanoseconds: Int64) {
     values.answers[min(max(status / 100, 0), 5)] += 1
+    values.latencies[Self.bucket(nanoseconds)] += 1
+  }
+
+  /// Of the original, where these are a mirror's.
+  func noteOriginal(nanoseconds: Int64) {
+    if values.originals.isEmpty { values.originals = [Int](repeating: 0, count: Self.bounds.count + 1) }
+    values.originals[Self.bucket(nanoseconds)] += 1
+  }
+
+  private static func bucket(_ nanoseconds: Int64) -> Int {
     let microseconds = nanoseconds / 1_000
-    var low = 0, high = Self.bounds.count
+    var low = 0, high = bounds.count
     while low < high {
       let middle = (low + high) / 2
-      if Self.bounds[middle] < microseconds { low = middle + 1 } else { high = middle }
+      if bounds[middle] < microseconds { low = middle + 1 } else { high = middle }
     }
-    values.latencies[low] += 1
+    return low
   }
 
   func take() -> Values {

@@ -63,16 +63,19 @@ public enum CanaryMessage: Sendable, Equatable {
 public struct NodeReport: Sendable, Equatable {
   public var counting: Counting
   public var recent: [String: Tally]
+  public var mirror: MirrorTally
   public var seconds: Int64
 
-  public init(counting: Counting, recent: [String: Tally], seconds: Int64) {
-    (self.counting, self.recent, self.seconds) = (counting, recent, seconds)
+  public init(counting: Counting, recent: [String: Tally], mirror: MirrorTally, seconds: Int64) {
+    (self.counting, self.recent, self.mirror, self.seconds) = (counting, recent, mirror, seconds)
   }
 
   init(_ json: JSON) throws {
-    let fields = try Fields(json, at: "", known: ["kind", "counting", "recent", "seconds"])
+    let fields = try Fields(json, at: "", known: ["kind", "counting", "recent", "mirror", "seconds"])
     counting = try Counting(fields["counting"] ?? .null, at: "/counting")
     seconds = try fields.integer("seconds", 0...3_600)
+    // Whoever mirrors nothing says nothing of it.
+    mirror = try fields["mirror"].map { try MirrorTally($0, at: "/mirror") } ?? MirrorTally()
     recent = [:]
     let members = fields["recent"]?.object?.members ?? []
     guard members.count <= 2 * RoutingState.versionLimit else { throw fields.fault("recent", "too many versions") }
@@ -80,9 +83,10 @@ public struct NodeReport: Sendable, Equatable {
   }
 
   var json: JSON {
-    [
-      "kind": "report", "counting": counting.json, "seconds": .int(seconds),
-      "recent": .object(JSONObject(recent.sorted { $0.key < $1.key }.map { ($0.key, $0.value.json) })),
-    ]
+    .sparse([
+      ("kind", "report"), ("counting", counting.json), ("seconds", .int(seconds)),
+      ("recent", .object(JSONObject(recent.sorted { $0.key < $1.key }.map { ($0.key, $0.value.json) }))),
+      ("mirror", mirror.isEmpty ? .null : mirror.json),
+    ])
   }
 }

@@ -110,23 +110,11 @@ extension CanaryNode {
     return .object(table)
   }
 
-  /// What a table has counted in a second. Only requests that are over count: those under way may still be bad.
+  /// What a table has counted in a second.
   private func counted(_ counts: JSON) {
     for upstream in counts["upstreams"]?.array ?? [] {
-      guard let id = upstream["id"]?.string else { continue }
-      func number(_ json: JSON?) -> Int64 { json?.int ?? 0 }
-      let answers = (upstream["answers"]?.object?.members ?? []).reduce(0) { $0 + number($1.value) }
-      var tally = Tally()
-      tally.failures = number(upstream["failures"])
-      tally.requests = answers + max(0, tally.failures - number(upstream["answers"]?["5xx"]))
-      let bounds = upstream["latency_us"]?["bounds"]?.array ?? []
-      let buckets = upstream["latency_us"]?["counts"]?.array ?? []
-      tally.latencies = [Int64](repeating: 0, count: LatencyBounds.count)
-      for (place, count) in buckets.enumerated() {
-        let bound = place < bounds.count ? number(bounds[place]) : .max
-        tally.latencies[LatencyBounds.bucket(bound)] += number(count)
-      }
-      note(tally, of: id)
+      if let id = upstream["id"]?.string { note(Tally(counted: upstream), of: id) }
     }
+    if let copies = counts["mirror"] { mirrored += MirrorTally(counted: copies) }
   }
 }

@@ -119,16 +119,13 @@ extension CanaryNode {
     let seconds = Double(max(1, all.map(\.seconds).max() ?? 1))
     let versions = state.releases.map { release -> JSON in
       let tally = recent[release.id] ?? Tally()
-      func latency(_ part: Double) -> JSON {
-        tally.percentile(part).map { .double(($0 * 100).rounded() / 100) } ?? .null
-      }
-      return .sparse([
-        ("id", .string(release.id)), ("url", release.url.map { .string($0) } ?? .null),
-        ("share", .double(release.share.percent)),
-        ("per_second", .double((Double(tally.requests) / seconds * 100).rounded() / 100)),
-        ("requests", .int(tally.requests)), ("failures", .int(tally.failures)),
-        ("p50_ms", latency(0.5)), ("p95_ms", latency(0.95)), ("p99_ms", latency(0.99)),
-      ])
+      return .sparse(
+        [
+          ("id", .string(release.id)), ("url", release.url.map { .string($0) } ?? .null),
+          ("share", .double(release.share.percent)),
+          ("per_second", .double((Double(tally.requests) / seconds * 100).rounded() / 100)),
+          ("requests", .int(tally.requests)), ("failures", .int(tally.failures)),
+        ] + Self.latencies(tally))
     }
     let coolUntil: JSON = state.coolUntilMs > wallMs ? .int(state.coolUntilMs) : .null
     let problem: JSON = (disagreement ?? tableFault).map { .string($0) } ?? .null
@@ -142,9 +139,27 @@ extension CanaryNode {
       ("sticky", state.sticky?.json ?? .null), ("freeze", .array(state.freeze.map { .string($0.text) })),
       ("frozen", .bool(state.frozen(wallMs) != nil)), ("cool_until_ms", coolUntil),
       ("rollout", state.rollout.map(statusOfRollout) ?? .null), ("last", state.historyEntry), ("problem", problem),
-      ("nodes", .array(nodes)),
+      ("nodes", .array(nodes)), ("mirror", statusOfMirror(all)),
     ]
     return .sparse(pairs)
+  }
+
+  private static func latencies(_ tally: Tally) -> [(String, JSON)] {
+    [("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99)].map { name, part in
+      (name, tally.percentile(part).map { .double(($0 * 100).rounded() / 100) } ?? .null)
+    }
+  }
+
+  /// The last minute's copies beside the originals.
+  private func statusOfMirror(_ reports: [NodeReport]) -> JSON {
+    guard let mirror = state.mirror else { return .null }
+    let sum = reports.reduce(into: MirrorTally()) { $0 += $1.mirror }
+    return [
+      "url": .string(mirror.url), "percent": .double(mirror.percent), "requests": .int(sum.copies.requests),
+      "failures": .int(sum.copies.failures), "compared": .int(sum.originals.requests),
+      "differing": .int(sum.differing), "slower": .int(sum.slower),
+      "copies": .sparse(Self.latencies(sum.copies)), "originals": .sparse(Self.latencies(sum.originals)),
+    ]
   }
 
   /// The state that each node has said it serves.

@@ -30,9 +30,9 @@ extension CanaryNode {
 
   func second() {
     guard isLoaded else { return }
-    recent.add(window)
+    recent.add(window, mirror: mirrored)
     if let rollout = state.rollout { counting.close(window, rollout) }
-    window = [:]
+    (window, mirrored) = ([:], MirrorTally())
     windowNumber += 1
     if leads {
       lead()
@@ -42,7 +42,7 @@ extension CanaryNode {
   }
 
   var ownReport: NodeReport {
-    NodeReport(counting: counting, recent: recent.sum, seconds: Int64(recent.seconds))
+    NodeReport(counting: counting, recent: recent.sum, mirror: recent.mirror, seconds: Int64(recent.seconds))
   }
 
   /// Of all nodes that tell this one.

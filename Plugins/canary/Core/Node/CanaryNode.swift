@@ -33,6 +33,8 @@ public final class CanaryNode {
 
   var counting = Counting()
   var window: [String: Tally] = [:]
+  /// Of this second, as ``window`` is.
+  var mirrored = MirrorTally()
   var recent = RecentWindows()
   var windowNumber: Int64 = 0
   var measured: [String: Measurement] = [:]
@@ -82,7 +84,12 @@ public final class CanaryNode {
     try context.peers.onLink { [self] change in
       try learnNodes()
       // What it counted of the rollout stays true; what it does now is not known.
-      if change.isUp { sayState(to: change.node) } else { reports[change.node]?.recent = [:] }
+      if change.isUp {
+        sayState(to: change.node)
+      } else {
+        reports[change.node]?.recent = [:]
+        reports[change.node]?.mirror = MirrorTally()
+      }
     }
     if settings.elector.isEmpty {
       leader = settings.leads
@@ -197,6 +204,10 @@ public final class CanaryNode {
   func apply(_ new: RoutingState, _ bytes: [UInt8], isNew: Bool) {
     let before = state
     state = new
+    if before.mirror?.url != new.mirror?.url {
+      mirrored = MirrorTally()
+      recent.forgetMirror()
+    }
     digest = SHA256.hexadecimal(bytes)
     predictor.take(new, digest: digest)
     putTables()

@@ -8,6 +8,9 @@ public struct Tally: Sendable, Equatable {
   /// By ``LatencyBounds``; of answers, so of fewer than all requests.
   public var latencies: [Int64] = []
 
+  /// More is not taken from other nodes, so that the sum of what many say is a number.
+  static let most: Int64 = 1 << 48
+
   public init() {}
 
   public mutating func note(isGood: Bool, microseconds: Int64?) {
@@ -68,12 +71,10 @@ public struct Tally: Sendable, Equatable {
 
   init(_ json: JSON, at place: String) throws {
     let fields = try Fields(json, at: place, known: ["requests", "failures", "latencies"])
-    // So that sums of what many nodes say stay numbers.
-    let most: Int64 = 1 << 48
-    requests = try fields.integer("requests", 0...most)
-    failures = try fields.integer("failures", 0...most)
+    requests = try fields.integer("requests", 0...Self.most)
+    failures = try fields.integer("failures", 0...Self.most)
     latencies = try fields.list("latencies", most: LatencyBounds.count).map {
-      guard let count = $0.int, (0...most).contains(count) else {
+      guard let count = $0.int, (0...Self.most).contains(count) else {
         throw fields.fault("latencies", "expected counts")
       }
       return count

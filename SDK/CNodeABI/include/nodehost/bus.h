@@ -5,6 +5,10 @@
  * to the subscribers of the moment; nothing is kept. A subscriber whose queue is full misses the
  * event: the host counts it, and the gap shows in nh_event.sequence.
  *
+ * The host itself publishes on "nodehost.started", with an empty source, when a role of the node has
+ * been started, anew too, or another build of it has taken over: {"name", "role", "provides"} in JSON.
+ * The event is in its subscribers' queues before anybody can call that role.
+ *
  * Across a swap: a topic that the new build's start subscribes to again is the same subscription,
  * with its handle and the new token, and no event is lost. The old build's others end with it.
  */
