@@ -44,7 +44,8 @@ public struct Store {
   }
 
   /// Every entry with a key from `from` up to but not including `to`, in order of their bytes, all of one moment
-  /// whatever is committed meanwhile. `each` gets them one after the other, and `done` the revision of that moment.
+  /// whatever is committed meanwhile. `each` gets them one after the other, and `done` the revision of that moment. What
+  /// `each` throws, or an entry that is no `Content`, ends the scan and comes to `done`, with the key as its place.
   ///
   /// - Parameters:
   ///   - to: empty is the end.
@@ -55,19 +56,28 @@ public struct Store {
     each: @escaping (Stored<Content>) throws -> Void, then done: @escaping (Result<UInt64, RoleError>) throws -> Void
   ) throws -> StoreScan {
     if limit == 0 { throw RoleError(.invalidArgument, "a scan of no entries; leave the limit out for all") }
+    var scan: StoreScan?, isOver = false
     let entry = CallEntry(
       what: "the closure for a scan",
       reply: { reply in
+        guard !isOver else { return }
         guard reply.flags & NH_REPLY_MORE != 0 else { return try done(reply.outcome) }
-        try each(try Stored.read(reply).get())
+        do { try each(try Stored.read(reply).get()) } catch {
+          isOver = true
+          scan?.end()
+          let error = RoleError(error), key = String(decoding: [UInt8](reply.key), as: UTF8.self)
+          try done(.failure(RoleError(error.status, error.message, at: error.place.isEmpty ? key : error.place)))
+        }
       })
-    return try send(entry) { service, token in
+    let begun = try send(entry) { service, token in
       from.payload.lend { from in
         to.payload.lend { to in
           service.pointee.scan(service.pointee.ctx, from, to, UInt64(max(0, limit ?? 0)), token)
         }
       }
     }
+    scan = begun
+    return begun
   }
 
   /// The same for all keys that begin so.
@@ -176,6 +186,12 @@ public struct StoreScan {
   public func cancel() {
     guard link.calls[token] != nil, let service = try? link.storeService else { return }
     _ = service.pointee.cancel(service.pointee.ctx, handle)
+  }
+
+  /// Ends it early, and nobody is told.
+  func end() {
+    cancel()
+    link.calls.remove(token)
   }
 }
 

@@ -9,6 +9,7 @@ import Testing
     static let methods = [
       Method("visit(name)", "Counts one.", visit), Method("forget(name)", "Counts none.", forget),
       Method("names(prefix)", "Who came.", names), Method("first(count)", "The first so many.", first),
+      Method("sum(prefix)", "Of numbers.", sum),
     ]
 
     private let context: RoleContext
@@ -48,6 +49,22 @@ import Testing
       }
     }
 
+    /// Of numbers, each told as it comes.
+    func sum(_ prefix: String, _ reply: Reply<String>) throws {
+      var sum = 0, seen = 0
+      try context.store.scan(prefix: prefix) { (entry: Stored<String>) in
+        seen += 1
+        guard let number = Int(entry.value) else { throw RoleError(.dataLoss, "it is no number") }
+        sum += number
+      } then: { result in
+        if case .failure(let error) = result {
+          reply.send("\(seen): \(error.status) \(error.place)")
+        } else {
+          reply.send("\(seen): \(sum)")
+        }
+      }
+    }
+
     func first(_ count: Int, _ reply: Reply<String>) throws {
       var seen = 0
       scan = try context.store.scan { [self] (entry: Stored<[UInt8]>) in
@@ -81,6 +98,18 @@ import Testing
     #expect(try host.call("visit", "Ada") as Int == 1)
     let next = try host.swap(to: Visits.self)
     #expect(try next.call("visit", "Ada") as Int == 2)
+  }
+
+  @Test func whatCannotBeReadEndsTheScan() throws {
+    let host = try host()
+    for name in ["a/1", "a/2", "a/3"] { #expect(try host.call("visit", name) as Int == 1) }
+    #expect(try host.call("sum", "a/") as String == "3: 3")
+    host.store.put("a/2", "many")
+    #expect(try host.call("sum", "a/") as String == "2: dataLoss a/2")
+    // No text, so no `String`.
+    host.store.put("a/2", [0xff])
+    #expect(try (host.call("sum", "a/") as String).hasPrefix("1: "))
+    #expect(host.misuse.isEmpty)
   }
 
   @Test func keysComeInOrder() throws {

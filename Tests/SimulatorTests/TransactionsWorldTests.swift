@@ -27,4 +27,12 @@ import Testing
     #expect(outcome.failure == nil, "\(outcome.failure!)")
     #expect(watcher.committed > 100, "\(outcome)")
   }
+
+  /// Who coordinated pauses, and does not hear of the next one when it goes on.
+  @Test func whoPausesDecidesNothingMore() throws {
+    let watcher = TransactionsAgree(minutes: 1)
+    let outcome = try Coordinator.pauses.simulation().run(1, watchers: [watcher])
+    #expect(outcome.failure == nil, "\(outcome.failure!)")
+    #expect(watcher.committed > 100, "\(outcome)")
+  }
 }

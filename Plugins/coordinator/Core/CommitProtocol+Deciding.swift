@@ -32,11 +32,9 @@ extension CommitProtocol {
   }
 
   func recordCame(_ ballot: Ballot, _ decisions: [Decision], from node: Int) {
-    #if !BROKEN_OLD_BALLOT
-      guard ballot >= promise.promised else { return say(.refused(promise.promised), to: node) }
-      // It has not been told the baseline yet, which comes with the next link.
-      guard promise.promised == ballot, promise.baseline == ballot else { return }
-    #endif
+    guard ballot >= promise.promised else { return say(.refused(promise.promised), to: node) }
+    // It has not been told the baseline yet, which comes with the next link.
+    guard promise.promised == ballot, promise.baseline == ballot else { return }
     for decision in decisions {
       records[decision.id] = decision
       put(decision)

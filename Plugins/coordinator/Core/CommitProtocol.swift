@@ -31,7 +31,6 @@ internal import NodeKit
 ///     BROKEN_TELLS_EARLY      a commit is told before it is on the disk
 ///     BROKEN_VOTES_EARLY      so is the vote
 ///     BROKEN_GUESSES          a participant that nobody answers believes that it was an abort
-///     BROKEN_OLD_BALLOT       what an earlier coordinator says still counts
 ///     BROKEN_PREPARES_ANEW    nobody remembers what is over
 ///     BROKEN_UNLOCKS_EARLY    keys are free after the vote
 final class CommitProtocol {

@@ -83,15 +83,13 @@ public final class CoordinatorNode {
   }
 
   private func load(_ fixed: Int?) throws {
-    // What is thrown while the scan goes on is only logged, and it must not begin without one of its promises.
-    var unreadable: RoleError?
     try context.store.scan(from: "", to: "") { [self] (stored: Stored<[UInt8]>) in
       if stored.key == StoredRecords.own { ownRevision = stored.revision }
       do { try core.load(stored.key, stored.value) } catch {
-        unreadable = unreadable ?? RoleError(.dataLoss, "\(stored.name) cannot be read")
+        throw RoleError(.dataLoss, "\(stored.name) cannot be read")
       }
     } then: { [self] result in
-      switch unreadable.map({ .failure($0) }) ?? result {
+      switch result {
       case .success: tell { core.start(fixed: fixed) }
       case .failure(let error):
         context.fail(error.status, "what was promised cannot be read, and guessing could break it: \(error.message)")

@@ -19,14 +19,12 @@ public final class Ledger {
   }
 
   public func start() throws {
-    // What is thrown while the scan goes on is only logged, and a key that cannot be read is not one that is absent.
-    var unreadable: RoleError?
     try context.store.scan(prefix: Self.prefix) { [self] (stored: Stored<[UInt8]>) in
       do { entries[String(stored.name.dropFirst(Self.prefix.count))] = try LedgerEntry(stored.value) } catch {
-        unreadable = unreadable ?? RoleError(.dataLoss, "\(stored.name) cannot be read")
+        throw RoleError(.dataLoss, "\(stored.name) cannot be read")
       }
     } then: { [self] result in
-      switch unreadable.map({ .failure($0) }) ?? result {
+      switch result {
       case .success: isLoaded = true
       case .failure(let error): context.fail(error.status, "the ledger cannot be read: \(error.message)")
       }

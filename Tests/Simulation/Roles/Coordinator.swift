@@ -91,7 +91,6 @@ package enum Coordinator {
     PlantedFault("TELLS_EARLY", in: powerCuts, breaks: TransactionsAgree.atomic),
     PlantedFault("VOTES_EARLY", in: lostVotes, breaks: TransactionsAgree.atomic),
     PlantedFault("GUESSES", in: classic, breaks: TransactionsAgree.atomic),
-    PlantedFault("OLD_BALLOT", in: pauses, breaks: TransactionsAgree.atomic, within: 60, isRare: true),
     PlantedFault("PREPARES_ANEW", in: failovers, breaks: TransactionsAgree.atomic),
     PlantedFault("UNLOCKS_EARLY", in: failovers, breaks: TransactionsAgree.atomic),
   ]

@@ -3,8 +3,8 @@ package enum Learning {
   package static let build = RoleBuild(
     "flserver", modules: [.init("LearningCore", "Plugins/flserver/Core")], entry: "Plugins/flserver/Entry",
     links: [
-      "TrainerWire", "ProtoFields", "Tensors", "CTensors", "Training", "CTraining", "Privacy", "CPrivacy", "SecureSum",
-      "CSecureSum",
+      "TrainerWire", "ProtoFields", "Tensors", "CTensors", "Training", "CTraining", "CPictures", "Privacy", "CPrivacy",
+      "SecureSum", "CSecureSum",
     ],
     headers: ["SDK/CTensors/include", "SDK/CTraining/include", "SDK/CZstd"], libraries: ["zstd", "z", "crypto"])
 
