@@ -105,7 +105,7 @@ import Testing
     for name in ["a/1", "a/2", "a/3"] { #expect(try host.call("visit", name) as Int == 1) }
     #expect(try host.call("sum", "a/") as String == "3: 3")
     host.store.put("a/2", "many")
-    #expect(try host.call("sum", "a/") as String == "2: dataLoss a/2")
+    #expect(try host.call("sum", "a/") as String == "2: data loss a/2")
     // No text, so no `String`.
     host.store.put("a/2", [0xff])
     #expect(try (host.call("sum", "a/") as String).hasPrefix("1: "))
