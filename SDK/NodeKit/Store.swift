@@ -45,7 +45,7 @@ public struct Store {
 
   /// Every entry with a key from `from` up to but not including `to`, in order of their bytes, all of one moment
   /// whatever is committed meanwhile. `each` gets them one after the other, and `done` the revision of that moment.
-  /// What `each` throws, or an entry that is no `Content`, ends the scan and comes to `done`, with its key as the place.
+  /// What `each` throws, or an entry that is no `Content`, ends the scan and comes to `done`, with the key as place.
   ///
   /// - Parameters:
   ///   - to: empty is the end.
