@@ -13,22 +13,24 @@ import Testing
       parsing: """
         {"listener": "web", "prefix": "/api/", \(Self.upstreams), "sticky": {"header": "X-User"},
          "match": [{"header": "X-Tester", "prefix": "y", "upstreams": ["b"]}, {"header": "x-any", "upstreams": ["a"]}],
-         "mirror": {"url": "http://copy", "percent": 2.5}, "timeout_ms": 100,
+         "mirror": {"url": "h2c://copy", "percent": 2.5}, "timeout_ms": 100,
          "retries": {"count": 2, "budget_percent": 5},
          "health": {"path": "/up", "interval_ms": 50, "timeout_ms": 20, "healthy": 1, "unhealthy": 4},
          "ejection": {"failures": 3, "for_ms": 700, "most_percent": 34}, "host": "upstream"}
         """)
     #expect(table.listener == "web" && table.prefix == "/api/" && table.host == .upstream)
     #expect(table.upstreams.map(\.id) == ["a", "b"] && table.upstreams.map(\.weight) == [9, 1])
-    #expect(table.upstreams[1].isSecure && table.upstreams[1].host == "::1" && table.upstreams[1].port == 443)
-    #expect(table.upstreams[1].authority == "[::1]" && table.upstreams[0].authority == "10.0.0.7:8080")
+    let (first, second) = (table.upstreams[0].url, table.upstreams[1].url)
+    #expect(second.scheme == .https && second.host == "::1" && second.port == 443)
+    #expect(second.authority == "[::1]" && first.authority == "10.0.0.7:8080")
     #expect(table.sticky == .header("x-user"))
     #expect(
       table.rules == [
         .init(header: "x-tester", value: .prefix("y"), upstreams: [1]),
         .init(header: "x-any", value: .any, upstreams: [0]),
       ])
-    #expect(table.mirror == .init(isSecure: false, host: "copy", port: 80, percent: 2.5))
+    #expect(table.mirror == .init(url: try #require(HTTPURL("h2c://copy", [.h2c])), percent: 2.5))
+    #expect(table.mirror?.url.port == 80)
     #expect(table.timeoutMilliseconds == 100 && table.retries == .init(count: 2, budgetPercent: 5))
     #expect(
       table.health

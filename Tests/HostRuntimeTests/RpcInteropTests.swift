@@ -6,7 +6,8 @@ import Testing
 /// gRPC as Python's grpcio speaks it, as client of a role in C and as server that it calls: Tests/Interop has the
 /// cases.
 @Suite struct RpcInteropTests {
-  @Test func grpcioAndARoleUnderstandEachOther() throws {
+  /// With a forward table before the role, grpcio talks through another node to it.
+  @Test(arguments: [false, true]) func grpcioAndARoleUnderstandEachOther(hasTableBetween: Bool) throws {
     let folder = Place.temporaryFolder()
     defer { run(["rm", "-rf", folder]) }
     let made = run(["sh", "-ec", Self.certificates, "certificates", folder])
@@ -26,9 +27,10 @@ import Testing
       sections: "client: { authority: \(folder)/ca.pem, certificate: \(folder)/client.pem, "
         + "key: \(folder)/client.key }")
     try live.serve()
-    let addresses = ["data", "safe", "strict"].map { name in
-      "localhost:\(live.node.services.http.listener(name)!.address.port)"
-    }
+    var ports = ["data", "safe", "strict"].map { live.node.services.http.listener($0)!.address.port }
+    let front = hasTableBetween ? Self.front(of: ports[0]) : nil
+    if let front { ports[0] = front.node.services.http.listener("data")!.address.port }
+    let addresses = ports.map { "localhost:\($0)" }
     // Debian's own Python, which has Debian's grpcio.
     // Python forgets to give memory back when it ends; that is not looked for here.
     let sanitizing = getenv("ASAN_OPTIONS").map { ["env", "ASAN_OPTIONS=\(String(cString: $0)):detect_leaks=0"] } ?? []
@@ -39,6 +41,13 @@ import Testing
       ])
     #expect(interop.code == 0, "\(interop.output)")
     #expect(interop.output.contains(" checks"))
+  }
+
+  private static func front(of port: UInt16) -> LiveNode {
+    let table = "{\"upstreams\": [{\"id\": \"a\", \"url\": \"h2c://127.0.0.1:\(port)\"}], \"timeout_ms\": 60000}"
+    return LiveNode(
+      folders: [Place.products], ["{ role: router, config: { table: '\(table)' } }"],
+      listen: ["data: { address: \"127.0.0.1:0\" }"])
   }
 
   static func buildTalker(_ folder: String) {

@@ -3,9 +3,8 @@
 package struct ForwardTable: Sendable, Equatable {
   package struct Upstream: Sendable, Equatable {
     package var id: String
-    package var isSecure: Bool
-    package var host: String
-    package var port: UInt16
+    /// Without a path of its own.
+    package var url: HTTPURL
     /// 0 gets requests only by a rule.
     package var weight: Int
   }
@@ -32,9 +31,7 @@ package struct ForwardTable: Sendable, Equatable {
   }
 
   package struct Mirror: Sendable, Equatable {
-    package var isSecure: Bool
-    package var host: String
-    package var port: UInt16
+    package var url: HTTPURL
     package var percent: Double
   }
 
@@ -93,20 +90,4 @@ package struct ForwardTable: Sendable, Equatable {
 
   package static let upstreamLimit = 64
   package static let ruleLimit = 64
-}
-
-extension ForwardTable.Upstream {
-  package static func == (left: Self, right: Self) -> Bool {
-    left.id == right.id && left.weight == right.weight && left.isSamePlace(as: right)
-  }
-
-  package func isSamePlace(as other: Self) -> Bool {
-    isSecure == other.isSecure && host == other.host && port == other.port
-  }
-
-  /// As a Host header has it.
-  package var authority: String {
-    let name = host.contains(":") ? "[\(host)]" : host
-    return port == (isSecure ? 443 : 80) ? name : "\(name):\(port)"
-  }
 }

@@ -67,9 +67,8 @@ extension ForwardTable {
     for entry in entries {
       guard let id = try entry.text("id"), !id.isEmpty else { throw entry.fault("id", "expected a name") }
       guard !upstreams.contains(where: { $0.id == id }) else { throw entry.fault("id", "`\(id)` is taken already") }
-      let (isSecure, host, port) = try entry.url("url")
       let weight = try entry.integer("weight", 0...1_000_000) ?? 1
-      upstreams.append(Upstream(id: id, isSecure: isSecure, host: host, port: port, weight: Int(weight)))
+      upstreams.append(Upstream(id: id, url: try entry.url("url"), weight: Int(weight)))
     }
     guard upstreams.contains(where: { $0.weight > 0 }) else {
       throw top.fault("upstreams", "all weights are 0, so no request could go anywhere")
@@ -113,8 +112,7 @@ extension ForwardTable {
   }
 
   private static func mirror(_ section: Section) throws(ForwardTableFault) -> Mirror {
-    let (isSecure, host, port) = try section.url("url")
-    return Mirror(isSecure: isSecure, host: host, port: port, percent: try section.number("percent", 0...100) ?? 100)
+    Mirror(url: try section.url("url"), percent: try section.number("percent", 0...100) ?? 100)
   }
 
   /// A number alone is the count.
@@ -250,11 +248,11 @@ private struct Section {
     return name.lowercased()
   }
 
-  func url(_ key: String) throws(ForwardTableFault) -> (isSecure: Bool, host: String, port: UInt16) {
-    let form = "expected http://HOST:PORT or https://HOST:PORT"
+  func url(_ key: String) throws(ForwardTableFault) -> HTTPURL {
+    let form = "expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT"
     guard let text = try text(key) else { throw fault(key, form) }
-    guard let url = HTTPURL(text) else { throw fault(key, form) }
+    guard let url = HTTPURL(text, HTTPURL.Scheme.allCases) else { throw fault(key, form) }
     guard url.target == "/" else { throw fault(key, "\(form); the path is the client's, so none may stand here") }
-    return (url.isSecure, url.host, url.port)
+    return url
   }
 }

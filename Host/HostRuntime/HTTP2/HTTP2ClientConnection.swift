@@ -75,7 +75,7 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
   }
 
   private func submit(_ request: ClientRequest, _ opened: OpenStream) -> Int32 {
-    let count = 5 + request.head.fields.count + (request.added?.fields.count ?? 0)
+    let count = 6 + request.head.fields.count + (request.added?.fields.count ?? 0)
     return HTTP2Fields.with(count) { fields in
       withUnsafeTemporaryAllocation(byteCount: 32, alignment: 1) { room in
         fields.add(":method", request.method)
@@ -85,6 +85,7 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
         if case .length(let length) = request.framing {
           fields.add("content-length", HTTP2Fields.digits(length, room.baseAddress!))
         }
+        if request.takesTrailers { fields.add("te", "trailers") }
         request.forEachField { name, value in fields.add(name, value) }
         let own = Unmanaged.passUnretained(opened.flow).toOpaque()
         guard opened.hasBody else {

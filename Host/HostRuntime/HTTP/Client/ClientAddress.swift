@@ -31,6 +31,14 @@ struct ClientAddress: Hashable, Sendable {
     return port == (tls == nil ? 80 : 443) ? name : "\(name):\(port)"
   }
 
+  init(host: String, port: UInt16, wire: Wire = .automatic, tls: ClientTLS? = nil) {
+    (self.host, self.port, self.wire, self.tls) = (host, port, wire, tls)
+  }
+
+  init(_ url: HTTPURL, tls: ClientTLS?) {
+    self.init(host: url.host, port: url.port, wire: url.scheme == .h2c ? .http2 : .automatic, tls: tls)
+  }
+
   var secret: ClientSecret? { tls.map { ClientSecret(tls: $0, wire: wire, name: host) } }
 
   var words: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }

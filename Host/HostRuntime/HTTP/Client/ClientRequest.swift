@@ -10,6 +10,8 @@ struct ClientRequest {
   var added: MessageHead?
   /// `chunked` stands for any body whose length is not known beforehand.
   var framing = MessageHead.Framing.none
+  /// Said over HTTP/2 only, where gRPC wants to hear it; in HTTP/1.1 it would speak of one connection.
+  var takesTrailers = false
 
   init(_ head: MessageHead) { self.head = head }
 

@@ -19,7 +19,7 @@ enum ForwardHead {
       added.addField(added.add("x-forwarded-host"), added.add(head.bytes(head.authority)))
     }
     addTrace(head, marks.trace, to: added, &numbers)
-    if table.host == .upstream || head.authority.count == 0 { added.authority = added.add(upstream.authority) }
+    if table.host == .upstream || head.authority.count == 0 { added.authority = added.add(upstream.url.authority) }
     if head.hadDots { added.target = escapedTarget(head, added) }
     request.added = added
     return request
@@ -34,6 +34,7 @@ enum ForwardHead {
     var trace: MessageHead.Part?
     for (place, field) in head.fields.enumerated() {
       switch field.name.count {
+      case 2 where head.equals(field.name, "te"): request.takesTrailers = head.equals(field.value, "trailers")
       case 11 where head.equals(field.name, "traceparent"): trace = field.value
       case 15 where head.equals(field.name, "x-forwarded-for"): source = field.value
       case 16 where head.equals(field.name, "x-forwarded-host"): break

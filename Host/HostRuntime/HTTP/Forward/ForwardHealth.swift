@@ -63,7 +63,7 @@ private final class HealthCheck: TimerTarget, ClientExchangeHandler {
     let head = MessageHead(capacity: 256)
     head.method = head.add("GET")
     head.target = head.add(plan.path)
-    head.authority = head.add(upstream.plan.authority)
+    head.authority = head.add(upstream.plan.url.authority)
     head.addField("user-agent", "nodehost-health")
     let exchange = ClientExchange(ClientRequest(head))
     self.exchange = exchange

@@ -151,7 +151,7 @@ final class ForwardLane: @unchecked Sendable {
 
   private func mirror(_ exchange: ServerExchange, _ mirror: ForwardTable.Mirror, _ forward: ForwardExchange) {
     guard mirror.percent >= 100 || Double(numbers.next() >> 11) * 0x1p-53 * 100 < mirror.percent else { return }
-    let address = ClientAddress(host: mirror.host, port: mirror.port, tls: mirrorTLS)
+    let address = ClientAddress(mirror.url, tls: mirrorTLS)
     if mirrorOrigin == nil { mirrorOrigin = pools.pool(on: loop).origin(address) }
     guard let origin = mirrorOrigin, forward.isUnderWay(exchange) else { return }
     forward.mirror = ForwardMirror(of: forward.client.request, exchange, at: origin, mirrorCounts, loop)

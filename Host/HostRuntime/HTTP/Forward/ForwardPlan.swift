@@ -19,14 +19,14 @@ final class ForwardPlan: RequestTarget {
     self.table = table
     var upstreams: [ForwardUpstream] = []
     for plan in table.upstreams {
-      if let known = old?.upstreams.first(where: { $0.plan.id == plan.id && $0.plan.isSamePlace(as: plan) }) {
+      if let known = old?.upstreams.first(where: { $0.plan.id == plan.id && $0.plan.url == plan.url }) {
         upstreams.append(ForwardUpstream(plan, keeping: known))
       } else {
-        upstreams.append(ForwardUpstream(plan, tls: plan.isSecure ? try pools.tls() : nil, loops: loops.count))
+        upstreams.append(ForwardUpstream(plan, tls: plan.url.isSecure ? try pools.tls() : nil, loops: loops.count))
       }
     }
     self.upstreams = upstreams
-    let mirrorTLS = table.mirror?.isSecure == true ? try pools.tls() : nil
+    let mirrorTLS = table.mirror?.url.isSecure == true ? try pools.tls() : nil
     mirrorCounts = old?.mirrorCounts ?? loops.map { _ in ForwardCounts() }
     lanes = loops.enumerated().map { [upstreams, mirrorCounts] place, loop in
       (

@@ -37,7 +37,7 @@ final class ForwardUpstream: Sendable {
     failuresInRow.store(old.failuresInRow.load(ordering: .relaxed), ordering: .relaxed)
   }
 
-  var address: ClientAddress { ClientAddress(host: plan.host, port: plan.port, tls: tls) }
+  var address: ClientAddress { ClientAddress(plan.url, tls: tls) }
 
   // MARK: Any thread
 

@@ -97,6 +97,7 @@ typedef struct nh_http_service {
    * Puts a forward table in place of the one that `previous` names (0: a new one), at once for every
    * connection: {"listener", "prefix", "upstreams": [{"id", "url", "weight"}], "sticky", "match",
    * "mirror", "timeout_ms", "retries", "health", "ejection", "limits", "host", "name_header"}.
+   * A url is http:// (HTTP/1.1), https:// (what ALPN chooses) or h2c:// (HTTP/2 without TLS).
    * Counts come as NH_EVENT_FORWARD_STATS with `token`. 0 and a reason in `error` if the table is
    * wrong.
    * [loop & (starting | running)]
