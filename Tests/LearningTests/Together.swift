@@ -93,6 +93,12 @@ final class Together {
 
   /// A session to its end.
   func learn(_ session: JSON = [:], _ client: JSON = [:], rounds: Int = 3) throws -> LearningSession {
+    let started = try begin(session, client, rounds: rounds)
+    for _ in 0..<300 where !started.isOver { advance(by: .milliseconds(200)) }
+    return started
+  }
+
+  func begin(_ session: JSON = [:], _ client: JSON = [:], rounds: Int = 3) throws -> LearningSession {
     var own = session.object ?? JSONObject(), task = client.object ?? JSONObject()
     own["session_id"] = own["session_id"] ?? "s"
     for (key, value) in [("dataset", "digits"), ("learning_rate", 0.05), ("batch_size", 16)] as [(String, JSON)] {
@@ -106,7 +112,6 @@ final class Together {
     ]) { begun = $0 }
     for _ in 0..<100 where begun == nil { advance(by: .milliseconds(10)) }
     guard let started = try begun?.get() else { throw RoleError(.internal, "the session does not begin") }
-    for _ in 0..<300 where !started.isOver { advance(by: .milliseconds(200)) }
     return started
   }
 

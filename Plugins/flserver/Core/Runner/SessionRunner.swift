@@ -8,6 +8,8 @@ final class SessionRunner {
   let id: String
   let document: SessionDocument
   var record: SessionRecord
+  /// The last record that this server's disk has, and those of who may succeed it: what others may learn of.
+  private(set) var kept: SessionRecord
   private(set) var session: Session
   let context: RoleContext
   let trainers: TrainerTable
@@ -48,7 +50,7 @@ final class SessionRunner {
     _ context: RoleContext, _ id: String, _ document: SessionDocument, _ record: SessionRecord, _ layout: TensorLayout,
     _ trainers: TrainerTable, modelText: String, waiting: [Update] = []
   ) throws {
-    (self.context, self.id, self.document, self.record) = (context, id, document, record)
+    (self.context, self.id, self.document, self.record, kept) = (context, id, document, record, record)
     (self.layout, self.trainers, self.modelText) = (layout, trainers, modelText)
     aggregation = try document.aggregation()
     form = try document.form()
@@ -146,7 +148,7 @@ final class SessionRunner {
       isWriting = true
       keep(written) { [self] in
         guard !isGone else { return }
-        isWriting = false
+        (isWriting, kept) = (false, written)
         then()
         goOn()
       }

@@ -105,7 +105,7 @@ extension LearningSession {
           "left_ms": .int(max(0, (ticket.deadline - now) / 1_000_000)),
         ]
       })
-    let checkpoints = (runner?.record ?? record)?.checkpoints.keys.sorted() ?? []
+    let checkpoints = shown?.checkpoints.keys.sorted() ?? []
     object["checkpoints"] = .array(checkpoints.map { .int(Int64($0)) })
     object["document"] = document.setting ?? .null
     return .object(object)

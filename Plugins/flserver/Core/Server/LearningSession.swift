@@ -65,13 +65,15 @@ final class LearningSession {
     }
   }
 
-  var version: Int { runner?.record.version ?? record?.version ?? 0 }
+  /// What may be shown: nothing of it goes back, whatever happens next.
+  var shown: SessionRecord? { runner?.kept ?? record }
+  var version: Int { shown?.version ?? 0 }
   var rounds: Int { document.serverTrainingConfig.numTrainingRounds }
-  var newest: ModelFile? { runner?.record.model ?? record?.model }
+  var newest: ModelFile? { shown?.model }
 
   func model(_ version: Int) -> ModelFile? {
-    guard let record = runner?.record ?? record else { return nil }
-    return version == record.version ? record.model : record.checkpoints[version]
+    guard let shown else { return nil }
+    return version == shown.version ? shown.model : shown.checkpoints[version]
   }
 
   // MARK: Beginning
