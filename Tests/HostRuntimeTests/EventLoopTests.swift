@@ -86,4 +86,79 @@ import Testing
       #expect(done.awaits(1) && EventLoop.now() - began >= 30_000_000)
     }
   }
+
+  // MARK: A loop that lends itself
+
+  private func withLender(_ body: (EventLoop) -> Void) {
+    let loop = EventLoop(index: 0, name: "lender", lendsItself: true), thread = loop.startThread()
+    body(loop)
+    loop.stop()
+    thread.join()
+  }
+
+  /// Written by whoever's turn it is; only turns that never overlap count right.
+  private final class Plain: @unchecked Sendable {
+    var count = 0
+    var threads: Set<UInt> = []
+  }
+
+  @Test func aSleepingLoopIsWorkedOnFromElsewhere() {
+    withLender { loop in
+      let plain = Plain(), me = UInt(pthread_self())
+      for _ in 0..<2_000 where !plain.threads.contains(me) {
+        // It goes to sleep at some time after the last turn.
+        usleep(1_000)
+        let done = Counter()
+        loop.perform {
+          plain.threads.insert(UInt(pthread_self()))
+          #expect(loop.isCurrent)
+          // Not within this turn, and not never.
+          loop.perform { done.count.add(1, ordering: .releasing) }
+          #expect(done.count.load(ordering: .relaxed) == 0)
+        }
+        #expect(done.awaits(1))
+      }
+      #expect(plain.threads.contains(me))
+      #expect(!loop.isCurrent)
+    }
+  }
+
+  @Test func turnsNeverOverlap() {
+    withLender { loop in
+      let plain = Plain(), done = Counter()
+      withLoops(2) { senders in
+        for sender in senders {
+          sender.post {
+            for number in 0..<20_000 {
+              let work: @Sendable () -> Void = {
+                plain.count += 1
+                done.count.add(1, ordering: .releasing)
+              }
+              if number % 3 == 0 { loop.post(work) } else { loop.perform(work) }
+            }
+          }
+        }
+        #expect(done.awaits(40_000))
+      }
+      let seen = Counter()
+      loop.post { if plain.count == 40_000 { seen.count.add(1, ordering: .releasing) } }
+      #expect(seen.awaits(1))
+    }
+  }
+
+  private final class Alarm: TimerTarget, @unchecked Sendable {
+    let rang = Counter()
+    func timerFired(_ timer: UInt64, token: UInt64) { rang.count.add(1, ordering: .releasing) }
+  }
+
+  @Test func aTimerThatABorrowerSetsWakesTheLoop() {
+    withLender { loop in
+      let alarms = (0..<50).map { _ in Alarm() }
+      for (number, alarm) in alarms.enumerated() {
+        usleep(1_000)
+        loop.perform { _ = loop.setTimer(after: 1_000_000, alarm) }
+        #expect(alarm.rang.awaits(1), "timer \(number)")
+      }
+    }
+  }
 }
