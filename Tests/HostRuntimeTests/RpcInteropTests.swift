@@ -29,7 +29,7 @@ import Testing
     try live.serve()
     var ports = ["data", "safe", "strict"].map { live.node.services.http.listener($0)!.address.port }
     let front = hasTableBetween ? Self.front(of: ports[0]) : nil
-    if let front { ports[0] = front.node.services.http.listener("data")!.address.port }
+    if let front { ports = [front.node.services.http.listener("data")!.address.port] }
     let addresses = ports.map { "localhost:\($0)" }
     // Debian's own Python, which has Debian's grpcio.
     // Python forgets to give memory back when it ends; that is not looked for here.

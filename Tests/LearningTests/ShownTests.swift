@@ -1,4 +1,5 @@
 import NodeKit
+import NodeTesting
 import Testing
 
 @testable import LearningCore

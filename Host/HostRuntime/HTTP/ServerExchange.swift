@@ -307,7 +307,8 @@ class ServerExchange: @unchecked Sendable {
       guard let response = ResponseHead(head.status, list, ends: false, bodyCount: 0, isToHead: isToHead) else {
         return breakOff()
       }
-      sendHead(response, UnsafeRawBufferPointer(start: nil, count: 0), ends: false)
+      // An answer that ended with its head goes on as such: gRPC tells its failures so.
+      sendHead(response, UnsafeRawBufferPointer(start: nil, count: 0), ends: head.framing == .none)
     }
   }
   func sendBody(_ body: UnsafeRawBufferPointer) { fatalError("the wire's") }

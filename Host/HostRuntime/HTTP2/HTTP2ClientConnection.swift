@@ -20,7 +20,7 @@ final class HTTP2ClientConnection: HTTP2Connection, ClientConnection {
 
   private static let spareLimit = 64
 
-  private unowned let origin: ClientOrigin
+  private unowned(unsafe) let origin: ClientOrigin
   var isListed = false
   /// `exchange.stream` is the place here.
   private var open: [OpenStream] = []
