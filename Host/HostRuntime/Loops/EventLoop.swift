@@ -25,8 +25,7 @@ package protocol LoopDriver: AnyObject {
 }
 
 /// One thread that waits for descriptors, timers and posted work, and runs them one at a time. All
-/// that belongs to a loop is touched on its thread only; `post` is the one way in. A loop that lends itself lets other
-/// threads take a turn while its own sleeps: one switch of threads less for whoever has a little work for it.
+/// that belongs to a loop is touched on its thread only; `post` is the one way in.
 package final class EventLoop: @unchecked Sendable {
   /// Timers of all roles of a loop together; each role has its own lower limit.
   static let timerLimit = 1 << 20
@@ -51,10 +50,6 @@ package final class EventLoop: @unchecked Sendable {
   /// Until when the loop looks for work again and again instead of going to sleep: for whoever expects an answer at
   /// once, which sleeping would delay by two switches of threads.
   private var lingersUntil: Int64 = 0
-  /// Held by the thread whose turn it is. Nil if the loop does not lend itself.
-  private let turnLock: TurnLock?
-  /// When its thread will wake by itself.
-  private var sleepsUntil = Int64.max
   /// The time when the present turn began. For what need not be exact, and costs nothing.
   private(set) var turnBegan = EventLoop.now()
   /// What a descriptor gives is read into this first; what nobody keeps costs no room of its own.
@@ -64,10 +59,9 @@ package final class EventLoop: @unchecked Sendable {
   /// Callbacks run so far; read by others for `hostctl status`.
   private let turns = Atomic<Int>(0)
 
-  package init(index: Int, name: String, lendsItself: Bool = false) {
+  package init(index: Int, name: String) {
     self.index = index
     self.name = name
-    turnLock = lendsItself ? TurnLock() : nil
     poller = csystem_poller()
     waker = csystem_eventfd()
     scratch = Self.makeScratch()
@@ -83,7 +77,7 @@ package final class EventLoop: @unchecked Sendable {
   /// A loop whose turns somebody else gives it, who also lends the scratch: one for all whose turns never overlap.
   package init(index: Int, name: String, driver: any LoopDriver, scratch: UnsafeMutableRawBufferPointer) {
     (self.index, self.name, self.driver, self.scratch) = (index, name, driver, scratch)
-    (poller, waker, turnLock) = (-1, -1, nil)
+    (poller, waker) = (-1, -1)
     isAsleep.store(true, ordering: .relaxed)
   }
 
@@ -104,22 +98,6 @@ package final class EventLoop: @unchecked Sendable {
     mailbox.push(work)
     // It looks into its mailbox after it has said that it sleeps, so one of both sees the other.
     if isAsleep.exchange(false, ordering: .sequentiallyConsistent) { wake() }
-  }
-
-  /// Runs `work` as a turn of the loop, at once on this thread if the loop lends itself and sleeps, and else as `post`
-  /// does. It may overtake what was posted.
-  func perform(_ work: @escaping @Sendable () -> Void) {
-    guard let turnLock, turnLock.tryLock() else { return post(work) }
-    defer { turnLock.unlock() }
-    guard running else { return }
-    let own = thread.exchange(UInt(pthread_self()), ordering: .relaxed)
-    turnBegan = EventLoop.now()
-    work()
-    turns.add(1, ordering: .relaxed)
-    endTurn()
-    let isLate = !endingTurn.isEmpty || timers.earliest.map { $0 < sleepsUntil } ?? false
-    thread.store(own, ordering: .relaxed)
-    if isLate, isAsleep.exchange(false, ordering: .sequentiallyConsistent) { wake() }
   }
 
   private func wake() {
@@ -194,7 +172,6 @@ package final class EventLoop: @unchecked Sendable {
     adoptThisThread()
     let ready = UnsafeMutablePointer<csystem_ready>.allocate(capacity: EventLoop.readyLimit)
     defer { ready.deallocate() }
-    turnLock?.lock()
     while running {
       let count = lingersUntil > 0 ? linger(ready) : wait(ready)
       turnBegan = EventLoop.now()
@@ -203,7 +180,6 @@ package final class EventLoop: @unchecked Sendable {
       endTurn()
     }
     letGo()
-    turnLock?.unlock()
   }
 
   /// Nobody is told any more. Who still waits, for nothing now, may hold the loop, and must not be held by it.
@@ -239,10 +215,7 @@ package final class EventLoop: @unchecked Sendable {
 
   private func wait(_ ready: UnsafeMutablePointer<csystem_ready>) -> Int {
     isAsleep.store(true, ordering: .sequentiallyConsistent)
-    let milliseconds = waitMilliseconds()
-    turnLock?.unlock()
-    let count = csystem_wait(poller, ready, Int32(EventLoop.readyLimit), milliseconds)
-    turnLock?.lock()
+    let count = csystem_wait(poller, ready, Int32(EventLoop.readyLimit), waitMilliseconds())
     isAsleep.store(false, ordering: .relaxed)
     return max(0, Int(count))
   }
@@ -262,7 +235,6 @@ package final class EventLoop: @unchecked Sendable {
 
   private func waitMilliseconds() -> Int32 {
     if !endingTurn.isEmpty || !mailbox.isEmpty { return 0 }
-    sleepsUntil = timers.earliest ?? .max
     guard let earliest = timers.earliest else { return -1 }
     // Rounded up: waking early would only mean to sleep again.
     return Int32(clamping: max(0, (earliest - EventLoop.now() + 999_999) / 1_000_000))

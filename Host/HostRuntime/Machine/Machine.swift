@@ -3,7 +3,7 @@ import Glibc
 
 /// What a node takes from the machine under it. There are two kinds: the real one, and those of a simulated world.
 package protocol Machine: AnyObject, Sendable {
-  func makeLoop(_ index: Int, _ name: String, lendsItself: Bool) -> EventLoop
+  func makeLoop(_ index: Int, _ name: String) -> EventLoop
   /// Nil where loops take turns on one thread.
   func startThread(of loop: EventLoop) -> OwnThread?
   var files: any StateFiles { get }
@@ -15,10 +15,6 @@ package protocol Machine: AnyObject, Sendable {
   func makeConnections() -> any Connections
   /// Nil for a node that is alone.
   func makeLinks(_ node: Node) throws(NetworkFailure) -> (any PeerLinks)?
-}
-
-extension Machine {
-  package func makeLoop(_ index: Int, _ name: String) -> EventLoop { makeLoop(index, name, lendsItself: false) }
 }
 
 /// Takes a plugin from its name in the manifest to an open library and a checked configuration. It may take its time.
@@ -50,10 +46,7 @@ package protocol PeerLinks: AnyObject {
 package final class RealMachine: Machine {
   package init() {}
 
-  package func makeLoop(_ index: Int, _ name: String, lendsItself: Bool) -> EventLoop {
-    EventLoop(index: index, name: name, lendsItself: lendsItself)
-  }
-
+  package func makeLoop(_ index: Int, _ name: String) -> EventLoop { EventLoop(index: index, name: name) }
   package func startThread(of loop: EventLoop) -> OwnThread? { loop.startThread() }
   package var files: any StateFiles { DiskFiles() }
 

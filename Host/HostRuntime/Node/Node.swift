@@ -64,7 +64,7 @@ package final class Node: @unchecked Sendable {
     loops = (1...max(1, plan.loops)).map { machine.makeLoop($0, "loop-\($0)") }
     loaderLoop = machine.makeLoop(-1, "loader")
     archiveLoop = machine.makeLoop(-3, "archive")
-    peersLoop = machine.makeLoop(-4, "peers", lendsItself: true)
+    peersLoop = machine.makeLoop(-4, "peers")
   }
 
   /// Takes the ports of the manifest. Before `start`; without it nobody can reach the node's roles by HTTP.

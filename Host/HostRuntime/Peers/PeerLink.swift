@@ -45,7 +45,7 @@ final class PeerLink: TimerTarget {
     intake = PeerIntake(self)
     dialler = PeerDialler(self)
     let reference = reference, loop = hub.loop
-    line.announce = { loop.perform { reference.link?.pump() } }
+    line.announce = { loop.post { reference.link?.pump() } }
     hub.services.peers.add(line)
     dialler.soon(after: 0)
   }

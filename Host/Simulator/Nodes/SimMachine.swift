@@ -19,7 +19,7 @@ final class SimMachine: Machine, @unchecked Sendable {
     connections = SimConnections(node)
   }
 
-  func makeLoop(_ index: Int, _ name: String, lendsItself: Bool) -> EventLoop {
+  func makeLoop(_ index: Int, _ name: String) -> EventLoop {
     let loop = SimLoop(index, name, of: node, in: node.world)
     loops.append(loop)
     return loop.loop
