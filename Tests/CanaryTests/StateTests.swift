@@ -19,7 +19,7 @@ import Testing
     var state = try Self.state([("v1", 87.5), ("v2", 12.5)], urls: true)
     state = try state.setting(
       [
-        "sticky": ["header": "X-User"], "mirror": ["url": "http://10.0.0.9:80", "percent": 12.5],
+        "sticky": ["header": "X-User"], "mirror": ["url": "h2c://10.0.0.9:80", "percent": 12.5],
         "match": [["header": "X-Beta", "value": "yes", "versions": ["v2"]]], "freeze": ["Fri 16:00-Mon 08:00"],
       ], 2_000)
     state = try state.setting(["weights": ["v1": 100]], 3_000)

@@ -184,3 +184,15 @@ import Testing
       String(decoding: bytes, as: UTF8.self) == "GET /x  Evil: 1 HTTP/1.1\r\nHost: nodehost\r\na: b  c: d\r\n\r\n")
   }
 }
+
+@Suite struct CallStatusTests {
+  @Test(arguments: [
+    ("0", 200), ("1", 499), ("3", 400), ("5", 404), ("8", 429), ("13", 500), ("14", 503), ("16", 401), ("17", 500),
+    ("-1", 500), ("", 500), ("99999999999999999999", 500),
+  ]) func ofACallCountsLikeThatOfHTTP(_ said: String, _ status: Int) {
+    let head = MessageHead(capacity: 64)
+    #expect(head.callStatus == nil)
+    head.addField(head.add("grpc-status"), head.add(said))
+    #expect(head.callStatus == status)
+  }
+}

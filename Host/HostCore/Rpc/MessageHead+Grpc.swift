@@ -12,6 +12,18 @@ extension MessageHead {
     return next == UInt8(ascii: "+") || next == UInt8(ascii: ";")
   }
 
+  /// By gRPC's statuses, what HTTP would have said; its own status is 200 whatever became of a call.
+  private static let callStatuses = [
+    200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
+  ]
+
+  /// How a call ended, if the answer's head or these trailers say so, as a status of HTTP.
+  package var callStatus: Int? {
+    guard let field = value("grpc-status") else { return nil }
+    guard let status = Int(string(field)), Self.callStatuses.indices.contains(status) else { return 500 }
+    return Self.callStatuses[status]
+  }
+
   /// Leaves of the fields what is metadata, with binary values as bytes. Nil if one of those is not base64.
   package func keepMetadata() -> Bool {
     var kept = 0

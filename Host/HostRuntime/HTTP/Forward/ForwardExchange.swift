@@ -19,6 +19,8 @@ final class ForwardExchange: ExchangeHandler, ClientExchangeHandler, TimerTarget
   /// When it was sent to the present upstream.
   private var began: Int64 = 0
   private var isAnswered = false
+  /// Of a call of gRPC, the time to the head; how the call ended comes behind its answer.
+  private var callTook: Int64?
   /// Counts among the requests that the present upstream has.
   private var isOpen = false
   /// Read from one side and given to the other, but not asked for again.
@@ -42,6 +44,7 @@ final class ForwardExchange: ExchangeHandler, ClientExchangeHandler, TimerTarget
     tried = 0
     retriesLeft = lane.table.retries.count
     isAnswered = false
+    callTook = nil
     requestOwed = 0
     answerOwed = 0
     guard let chosen = lane.choose(exchange, tried: 0), let origin = lane.origin(of: chosen) else {
@@ -101,14 +104,20 @@ final class ForwardExchange: ExchangeHandler, ClientExchangeHandler, TimerTarget
   func clientAnswered(_ head: MessageHead) {
     guard let exchange, let lane else { return }
     isAnswered = true
-    lane.counts(of: upstream).note(status: head.status, nanoseconds: loop.turnBegan - began)
-    mirror?.originalAnswered(head.status, nanoseconds: loop.turnBegan - began)
-    if head.status < 500 { lane.noteSuccess(of: upstream) } else { lane.noteFailure(of: upstream) }
+    let took = loop.turnBegan - began
+    mirror?.originalAnswered(head.status, nanoseconds: took)
+    let isCall = lane.upstreams[upstream].plan.url.scheme != .http && head.isGrpc
+    if let status = isCall ? head.callStatus : head.status { note(status, took, lane) } else { callTook = took }
     setDeadline(lane)
     var leftOut = FieldSet()
     leftOut.insertConnectionFields(of: head, isRequest: false)
     if let name = lane.table.nameHeader { addName(name, lane.upstreams[upstream].plan.id, head, &leftOut) }
     exchange.forward(head, leavingOut: leftOut)
+  }
+
+  private func note(_ status: Int, _ took: Int64, _ lane: ForwardLane) {
+    lane.counts(of: upstream).note(status: status, nanoseconds: took)
+    if status < 500 { lane.noteSuccess(of: upstream) } else { lane.noteFailure(of: upstream) }
   }
 
   /// Says which upstream it was; what that says itself under the name does not count.
@@ -140,6 +149,7 @@ final class ForwardExchange: ExchangeHandler, ClientExchangeHandler, TimerTarget
 
   func clientEnded(_ trailers: MessageHead) {
     guard let exchange else { return }
+    if let callTook, let lane { note(trailers.callStatus ?? 500, callTook, lane) }
     end()
     _ = trailers.fields.isEmpty ? exchange.finish(nh_pair_list()) : trailers.withPairs { exchange.finish($0) }
   }

@@ -113,7 +113,8 @@ extension RoutingState.Release {
   /// The host reads it whole when it gets the table; here only what would let all nodes refuse a committed state.
   static func check(_ url: String, _ fields: Fields, key: String = "url") throws {
     let words = "expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT, got `\(url)`"
-    guard let scheme = ["http://", "https://", "h2c://"].first(where: url.hasPrefix) else { throw fields.fault(key, words) }
+    let schemes = ["http://", "https://", "h2c://"]
+    guard let scheme = schemes.first(where: url.hasPrefix) else { throw fields.fault(key, words) }
     let authority = url.dropFirst(scheme.count)
     let parts = authority.split(separator: ":", omittingEmptySubsequences: false)
     let isBracketed = authority.hasPrefix("[") && authority.contains("]")
