@@ -15,6 +15,13 @@ public final class FloatBuffer: @unchecked Sendable {
     base.initialize(repeating: 0, count: count)
   }
 
+  /// Numbers that nobody knows, for who writes all of them.
+  public init(unwritten count: Int) {
+    self.count = count
+    owner = nil
+    base = .allocate(aligned: max(1, count))
+  }
+
   /// Memory that is there as long as its owner is.
   public init(_ memory: UnsafeMutableBufferPointer<Float>, of owner: AnyObject) {
     (count, base, self.owner) = (memory.count, memory.baseAddress!, owner)
@@ -54,7 +61,8 @@ public final class FloatBuffer: @unchecked Sendable {
 
 extension UnsafeMutablePointer<Float> {
   fileprivate static func allocate(aligned count: Int) -> UnsafeMutablePointer {
-    UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Float>.stride, alignment: 64)
-      .bindMemory(to: Float.self, capacity: count)
+    let room = UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Float>.stride, alignment: 64)
+    NewMemory.willBeFilled(UnsafeMutableRawBufferPointer(start: room, count: count * MemoryLayout<Float>.stride))
+    return room.bindMemory(to: Float.self, capacity: count)
   }
 }

@@ -1,7 +1,7 @@
 // Loops over many numbers, for Tensors: sums of updates, and the numbers that updates are sent as.
 //
-// Every function is pure: memory in, memory out, no allocation. Each gives the same bits on every machine, whatever
-// vector instructions it has: the file is compiled without contraction of products and sums.
+// Every function but ct_will_fill is pure: memory in, memory out, no allocation. Each gives the same bits on every
+// machine, whatever vector instructions it has: the file is compiled without contraction of products and sums.
 #ifndef CTENSORS_H
 #define CTENSORS_H
 
@@ -12,8 +12,12 @@
 #pragma clang assume_nonnull begin
 #endif
 
-// The greatest magnitude; +infinity if one is infinite or not a number.
-float ct_largest(const float *x, size_t n);
+// New memory that is about to be filled from one end to the other: large parts of it come in large pages, which are
+// had sooner than many small ones.
+void ct_will_fill(void *room, size_t size);
+
+// The greatest magnitude of `n` floats, which may begin at any byte; +infinity if one is infinite or not a number.
+float ct_largest(const void *x, size_t n);
 
 // sum[i] += x[i] * factor, rounded to a whole number, for each of the `count` updates. Whole numbers have one sum in
 // whatever order they are added, which is the point of it. |x * factor| must be below 2^51. Returns how many places are
