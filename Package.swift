@@ -193,6 +193,10 @@ let package = Package(
         .unsafeFlags(["-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])
       ]),
     module("Tensors", in: "SDK", ["NodeValues", "CTensors", "CZstd"], settings: fast),
+    // SHA-256 of many contents side by side.
+    .target(
+      name: "CSha256", path: "SDK/CSha256", cSettings: [.unsafeFlags(plainC)],
+      linkerSettings: [.linkedLibrary("crypto")]),
     // Trains networks. In debug builds, too, it is optimised: tests train.
     .target(
       name: "CTraining", path: "SDK/CTraining",
@@ -221,7 +225,7 @@ let package = Package(
       linkerSettings: ["m", "crypto"].map { .linkedLibrary($0) }),
     module("Privacy", in: "SDK", ["CPrivacy"], settings: fast),
     // What servers and trainers of federated learning say to one another.
-    module("TrainerWire", in: "SDK", ["NodeKit", "ProtoFields"], settings: fast),
+    module("TrainerWire", in: "SDK", ["NodeKit", "ProtoFields", "CSha256"], settings: fast),
     // One order of entries on several nodes; linked into each role that uses it.
     module("ReplicatedLog", in: "SDK", ["NodeValues", "NodeKit"], settings: fast),
     // libffi calls the methods of plugins written in C as a node does.
@@ -259,7 +263,7 @@ let package = Package(
       "HostRuntime", in: "Host",
       [
         "CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostYaml", "CFFI", "CCrypto", "CSQLite", "CHttp2", "CZlib",
-        "CSystem",
+        "CSystem", "CSha256",
       ],
       settings: fast),
     // The cases of `nodehost check`, with a host of their own.
@@ -317,7 +321,10 @@ let package = Package(
     tests("HostctlTests", ["NodeValues", "HostCore"]),
     tests(
       "HostRuntimeTests",
-      ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "CHttp2", "FuzzSupport"]),
+      [
+        "CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "CHttp2", "CSha256",
+        "FuzzSupport",
+      ]),
     tests("PluginCheckTests", ["NodeValues", "HostCore", "HostRuntime", "PluginCheck"]),
     // Roles in simulated worlds: how they are built right and broken, their scenarios and their invariants.
     .target(

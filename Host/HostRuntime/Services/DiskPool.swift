@@ -47,7 +47,8 @@ final class DiskPool: DiskRunner, @unchecked Sendable {
       } else {
         state.waiting.append((id, [work]))
       }
-      if state.idle == 0, state.threads.count < Self.threadCount { startThread(&state) }
+      // At the end only work itself brings more, and its thread goes on with it; nobody would wait for a new one.
+      if !state.isEnding, state.idle == 0, state.threads.count < Self.threadCount { startThread(&state) }
     }
     sem_post(hasWork)
   }

@@ -5,6 +5,8 @@ import Synchronization
 package final class BlobService: Sendable {
   let pool: any DiskRunner
   let buffers = BlobBuffers()
+  /// Nil where each upload is best hashed for itself.
+  let hasher: BlobHasher?
   private let state: String?
   private let settings: BlobSettings
   private let log: LogHub
@@ -14,6 +16,8 @@ package final class BlobService: Sendable {
   /// Without a state folder, nothing is kept.
   init(state: String?, _ settings: BlobSettings, _ log: LogHub, pool: any DiskRunner = DiskPool()) {
     self.pool = pool
+    // In a simulated world all goes on as on any other machine, whatever this one's processor can do.
+    hasher = ContentDigest.width > 1 && pool is DiskPool ? BlobHasher(pool) : nil
     self.state = state
     self.settings = settings
     self.log = log

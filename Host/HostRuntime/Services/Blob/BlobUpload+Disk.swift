@@ -5,22 +5,55 @@ import Synchronization
 /// What a disk thread does for an upload, one at a time.
 extension BlobUpload {
   func turn() {
-    do throws(BlobFailure) {
+    attempt { () throws(BlobFailure) in
       if file == nil { try open() }
-      var budget = Self.turnBytes
-      while true {
-        let (chunks, end) = takeWork()
-        if chunks.isEmpty {
-          if let end { try conclude(end) }
-          return
-        }
-        try write(chunks)
-        budget -= chunks.count * BlobLayout.chunkSize
-        if budget <= 0 { return submit() }
-      }
-    } catch {
+      try work()
+    }
+  }
+
+  private func attempt(_ body: () throws(BlobFailure) -> Void) {
+    do throws(BlobFailure) { try body() } catch {
       tell(.failed(error))
       over()
+    }
+  }
+
+  private func work() throws(BlobFailure) {
+    var budget = Self.turnBytes
+    while let file {
+      let (chunks, end) = takeWork()
+      if chunks.isEmpty {
+        if let end { try conclude(end) }
+        return
+      }
+      // Sealing a chunk changes it, so then it is hashed before.
+      let isSealed = file.header.seal != nil
+      if isSealed { hash(chunks) }
+      try write(chunks, file)
+      if !isSealed {
+        if let hasher = service.hasher { return hash(chunks, by: hasher) }
+        hash(chunks)
+      }
+      try hashed(chunks, file)
+      budget -= chunks.count * BlobLayout.chunkSize
+      if budget <= 0 { return submit() }
+    }
+  }
+
+  private func hash(_ chunks: [BlobBuffer]) {
+    for chunk in chunks { digest.update(UnsafeRawBufferPointer(chunk.content)) }
+  }
+
+  /// Together with those of other uploads; it is still this one's turn, which goes on afterwards.
+  private func hash(_ chunks: [BlobBuffer], by hasher: BlobHasher) {
+    hasher.add(chunks, to: digest) { [self] in
+      service.pool.submit(for: store) { [self] in
+        attempt { () throws(BlobFailure) in
+          guard let file = self.file else { return }
+          try hashed(chunks, file)
+          try work()
+        }
+      }
     }
   }
 
@@ -34,20 +67,18 @@ extension BlobUpload {
     }
   }
 
-  private func write(_ chunks: [BlobBuffer]) throws(BlobFailure) {
-    guard let file else { return }
+  private func write(_ chunks: [BlobBuffer], _ file: BlobFile) throws(BlobFailure) {
     let first = written / UInt64(BlobLayout.chunkSize)
-    // Sealing a chunk changes it, so then it is hashed before.
-    let isSealed = file.header.seal != nil
-    if isSealed { for chunk in chunks { digest.update(UnsafeRawBufferPointer(chunk.content)) } }
     for (place, chunk) in chunks.enumerated() {
       try file.writeChunk(first + UInt64(place), chunk, isLast: false)
     }
     written += UInt64(chunks.count * BlobLayout.chunkSize)
-    let isStride = written - begun >= Self.strideBytes
-    if isStride { beginWriting(file) }
-    if !isSealed { for chunk in chunks { digest.update(UnsafeRawBufferPointer(chunk.content)) } }
-    if isStride { try file.writeRecord(progress, .latest) }
+    recordIsDue = written - begun >= Self.strideBytes
+    if recordIsDue { beginWriting(file) }
+  }
+
+  private func hashed(_ chunks: [BlobBuffer], _ file: BlobFile) throws(BlobFailure) {
+    if recordIsDue { try file.writeRecord(progress, .latest) }
     service.buffers.give(chunks)
     if written - durable >= Self.checkpointBytes { try checkpoint(file) }
     tellIfRoom(after: chunks.count * BlobLayout.chunkSize)

@@ -62,6 +62,8 @@ final class BlobUpload: BlobRequest, @unchecked Sendable {
   var durable: UInt64 = 0
   /// How far the disk was asked to begin.
   var begun: UInt64 = 0
+  /// Of the chunks that are being hashed: how far the upload is then is to be written down.
+  var recordIsDue = false
   var checkpoints = 0
 
   init(_ name: String, _ options: BlobOptions, _ store: BlobStore, _ service: BlobService, _ tell: @escaping BlobTeller)

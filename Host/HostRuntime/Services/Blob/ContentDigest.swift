@@ -1,29 +1,36 @@
-import CCrypto
+import CSha256
 import HostCore
 
 /// SHA-256 of what comes in pieces.
 package final class ContentDigest {
-  private let context: OpaquePointer
+  /// So many are best brought forward together; 1: each for itself.
+  static let width = Int(csha256_width())
 
-  init() {
-    context = EVP_MD_CTX_new()
-    EVP_DigestInit_ex(context, EVP_sha256(), nil)
+  private let state: OpaquePointer
+
+  init() { state = csha256_new() }
+
+  private init(copying other: ContentDigest) { state = csha256_copy(other.state) }
+
+  deinit { csha256_free(state) }
+
+  func update(_ piece: UnsafeRawBufferPointer) {
+    if let start = piece.baseAddress { csha256_update(state, start, piece.count) }
   }
 
-  private init(copying other: ContentDigest) {
-    context = EVP_MD_CTX_new()
-    EVP_MD_CTX_copy_ex(context, other.context)
+  /// The same for many, each with a whole chunk.
+  static func update(_ digests: [ContentDigest], with chunks: [BlobBuffer]) {
+    let states = digests.map(\.state)
+    let starts = chunks.map { UnsafeRawPointer($0.content.baseAddress!) }
+    withExtendedLifetime((digests, chunks)) {
+      csha256_update_all(states, starts, BlobLayout.chunkSize, states.count, UInt32(width))
+    }
   }
-
-  deinit { EVP_MD_CTX_free(context) }
-
-  func update(_ piece: UnsafeRawBufferPointer) { EVP_DigestUpdate(context, piece.baseAddress, piece.count) }
 
   /// Of all that has come so far; more may come.
   var value: [UInt8] {
-    let copy = ContentDigest(copying: self)
-    return [UInt8](unsafeUninitializedCapacity: BlobName.digestSize) { room, count in
-      EVP_DigestFinal_ex(copy.context, room.baseAddress, nil)
+    [UInt8](unsafeUninitializedCapacity: BlobName.digestSize) { room, count in
+      csha256_value(state, room.baseAddress!)
       count = BlobName.digestSize
     }
   }
