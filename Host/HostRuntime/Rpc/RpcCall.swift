@@ -7,6 +7,8 @@ import HostCore
 class RpcCall: @unchecked Sendable {
   /// Messages that may be asked for ahead.
   private static let wantedLimit = 1 << 30
+  /// Bytes behind a message of more than the first credit.
+  private static let ahead = 256 << 10
 
   let role: RoleInstance
   var token: UInt64 = 0
@@ -140,7 +142,10 @@ class RpcCall: @unchecked Sendable {
   private func settle() {
     guard !isOver, !isHanding else { return }
     if inputHasEnded { return tellEnd() }
-    let target = max(ServerExchange.firstCredit, wanted > 0 ? needed : 0)
+    // Behind a large message comes another, mostly: so much of it may be on its way, or each would wait for the one
+    // before to be read.
+    let ahead = needed >= ServerExchange.firstCredit ? Self.ahead : 0
+    let target = max(ServerExchange.firstCredit, wanted > 0 ? needed + ahead : 0)
     let missing = target - byteCredit - input.count
     if missing > 0 { grantBytes(missing) }
   }

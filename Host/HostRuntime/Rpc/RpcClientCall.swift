@@ -230,9 +230,17 @@ final class RpcClientCall: RpcCall, ClientExchangeHandler, TimerTarget, @uncheck
     guard !isEnded else { return NH_NOT_FOUND }
     guard exchange.canSend() else { return NH_RESOURCE_EXHAUSTED }
     isCommitted = isCommitted || first != nil
-    let framed = frame(message)
-    if first == nil, !isCommitted { first = framed }
-    framed.withUnsafeBytes { exchange.send($0) }
+    guard isCommitted, !compresses else {
+      let framed = frame(message)
+      if !isCommitted { first = framed }
+      framed.withUnsafeBytes { exchange.send($0) }
+      return NH_OK
+    }
+    withUnsafeTemporaryAllocation(byteCount: GrpcFraming.prefixSize, alignment: 1) { prefix in
+      GrpcFraming.writePrefix(message.count, isCompressed: false, at: prefix.baseAddress!)
+      exchange.send(UnsafeRawBufferPointer(prefix))
+    }
+    exchange.send(message)
     return NH_OK
   }
 
