@@ -74,6 +74,19 @@ public struct Blobs {
     _ sha256: String, from offset: Int = 0, length: Int? = nil, asksItself: Bool = true,
     onPiece: @escaping (BlobPiece) throws -> Void, then done: @escaping (Result<Void, RoleError>) throws -> Void
   ) throws -> BlobRead {
+    try readInPlace(
+      sha256, from: offset, length: length, asksItself: asksItself,
+      onBytes: { try onPiece(BlobPiece(offset: $0, bytes: Array($1))) }, then: done)
+  }
+
+  /// The same for who puts each piece elsewhere at once: `onBytes` gets the piece's offset and its bytes, which are
+  /// valid during the call only.
+  @discardableResult
+  public func readInPlace(
+    _ sha256: String, from offset: Int = 0, length: Int? = nil, asksItself: Bool = true,
+    onBytes: @escaping (Int, UnsafeRawBufferPointer) throws -> Void,
+    then done: @escaping (Result<Void, RoleError>) throws -> Void
+  ) throws -> BlobRead {
     guard offset >= 0, length ?? 1 > 0 else {
       throw RoleError(
         .invalidArgument, "a read of \(length ?? 0) bytes from \(offset); leave `length` out to read to the end")
@@ -81,9 +94,9 @@ public struct Blobs {
     let read = BlobRead(link: link)
     let take: (nh_reply) throws -> Void = { reply in
       guard reply.flags & NH_REPLY_MORE != 0 else { return try done(reply.outcome) }
-      guard case .bytes(let bytes)? = Value(reply.value) else { return }
+      guard let bytes = reply.bytes else { return }
       if asksItself { read.ask(for: bytes.count) }
-      do { try onPiece(BlobPiece(offset: Int(reply.revision_number), bytes: bytes)) } catch {
+      do { try onBytes(Int(reply.revision_number), bytes) } catch {
         read.end()
         try done(.failure(RoleError(error)))
       }
@@ -152,6 +165,13 @@ extension HostLink {
 extension nh_reply {
   fileprivate var outcome: Result<Void, RoleError> {
     status == NH_OK ? .success(()) : .failure(RoleError(Status(rawValue: status), String(message)))
+  }
+
+  /// Where the host has them.
+  fileprivate var bytes: UnsafeRawBufferPointer? {
+    guard value.letter == UInt32(ValueType.bytes.rawValue) else { return nil }
+    return UnsafeRawBufferPointer(
+      start: UnsafeRawPointer(bitPattern: UInt(value.slot.lo)), count: Int(value.slot.hi))
   }
 
   fileprivate var json: JSON {

@@ -153,7 +153,8 @@ public struct SafetensorsWriter {
   /// The file, as far as it is written.
   public private(set) var bytes: [UInt8] = []
 
-  public init(_ tensors: [Tensor], metadata: [String: String] = [:]) {
+  /// - Parameter reserved: bytes of the tensors for which room is taken at once; nil: of all.
+  public init(_ tensors: [Tensor], metadata: [String: String] = [:], reserving reserved: Int? = nil) {
     var members: [(String, JSON)] = [], size = 0
     if !metadata.isEmpty {
       let texts = metadata.sorted { $0.key < $1.key }.map { ($0.key, JSON.string($0.value)) }
@@ -170,7 +171,7 @@ public struct SafetensorsWriter {
     var text = Array(JSON.object(JSONObject(members)).description.utf8)
     // So that the tensors begin where every kind of number may.
     while (8 + text.count) % 64 != 0 { text.append(UInt8(ascii: " ")) }
-    bytes.reserveCapacity(8 + text.count + size)
+    bytes.reserveCapacity(8 + text.count + (reserved ?? size))
     withUnsafeBytes(of: UInt64(text.count).littleEndian) { bytes.append(contentsOf: $0) }
     bytes.append(contentsOf: text)
   }

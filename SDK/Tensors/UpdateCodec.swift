@@ -47,6 +47,13 @@ public final class UpdateEncoder {
     return form.zstd.map { Compression.compress(file, level: $0) } ?? file
   }
 
+  /// What stands before the numbers of a plain update, which then follow as they lie in memory.
+  public static func plainHeader(_ layout: TensorLayout) -> [UInt8] {
+    SafetensorsWriter(
+      layout.tensors.map { ($0.name, .f32, $0.shape) }, metadata: ["form": UpdateForm.plain.text], reserving: 0
+    ).bytes
+  }
+
   private func write(_ values: Weights, _ seed: UInt64, _ metadata: [String: String]) -> [UInt8] {
     var metadata = metadata
     metadata["form"] = form.text

@@ -23,10 +23,10 @@ public struct WeightsCheck {
     (self.layout, self.size, self.most) = (layout, size, most)
   }
 
-  public mutating func take(_ piece: [UInt8]) throws(TensorError) {
+  public mutating func take(_ piece: ArraySlice<UInt8>) throws(TensorError) {
     taken += piece.count
     guard taken <= size else { throw TensorError("more than the \(size) bytes come that were announced") }
-    guard header == nil else { return try look(piece[...]) }
+    guard header == nil else { return try look(piece) }
     beginning += piece
     guard let length = try SafetensorsHeader.length(beginning, of: size), beginning.count >= length else { return }
     let header = try SafetensorsHeader(beginning: beginning, of: size)
@@ -43,13 +43,7 @@ public struct WeightsCheck {
   private mutating func look(_ piece: ArraySlice<UInt8>) throws(TensorError) {
     // Most pieces are whole numbers and are looked at where they lie.
     let bytes = rest.isEmpty ? piece : (rest + piece)[...], numbers = bytes.count / 4
-    let largest = bytes.withUnsafeBytes { raw -> Float in
-      guard let start = raw.baseAddress else { return 0 }
-      guard UInt(bitPattern: start) % 4 != 0 else {
-        return ct_largest(start.assumingMemoryBound(to: Float.self), numbers)
-      }
-      return Array(bytes).withUnsafeBytes { ct_largest($0.baseAddress!.assumingMemoryBound(to: Float.self), numbers) }
-    }
+    let largest = bytes.withUnsafeBytes { raw in raw.baseAddress.map { ct_largest($0, numbers) } ?? 0 }
     guard largest <= most else {
       throw TensorError(
         largest.isFinite ? "a number of the update is \(largest)" : "a number of the update is infinite or none")

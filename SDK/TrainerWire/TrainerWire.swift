@@ -105,8 +105,13 @@ public struct TrainingTask: Sendable, Equatable {
   public var batches: UInt64 = 0
   /// The round of a secure sum: the update then is the difference to the model, masked. Empty: it is none's.
   public var secureRound = ""
+  /// Of the model, as ``ModelTree`` makes it. Empty: nobody has made it, and `sha256` is compared.
+  public var tree = ""
 
   public init() {}
+
+  /// By which a model is known that was compared with it.
+  public var digest: String { tree.isEmpty ? sha256 : "tree \(tree)" }
 
   fileprivate func write(to writer: inout ProtoWriter) {
     writer.string(1, session)
@@ -120,6 +125,7 @@ public struct TrainingTask: Sendable, Equatable {
     writer.uint64(9, seed)
     writer.uint64(10, batches)
     writer.string(11, secureRound)
+    writer.string(12, tree)
   }
 
   fileprivate init(_ message: ProtoReader) throws(RoleError) {
@@ -137,6 +143,7 @@ public struct TrainingTask: Sendable, Equatable {
       case 9: seed = try message.uint64()
       case 10: batches = try message.uint64()
       case 11: secureRound = try message.string()
+      case 12: tree = try message.string()
       default: break
       }
     }
@@ -146,7 +153,7 @@ public struct TrainingTask: Sendable, Equatable {
 /// A message to a trainer.
 public enum TrainingRequest: Sendable, Equatable {
   case task(TrainingTask)
-  case piece([UInt8])
+  case piece(ArraySlice<UInt8>)
 
   public var bytes: [UInt8] {
     switch self {
@@ -158,9 +165,13 @@ public enum TrainingRequest: Sendable, Equatable {
     }
   }
 
-  static func piece(_ piece: [UInt8], field: Int) -> [UInt8] {
+  /// A piece that is not held as a value before.
+  public static func message(of piece: UnsafeRawBufferPointer) -> [UInt8] { Self.piece(piece, field: 2) }
+
+  static func piece(_ piece: some Collection<UInt8>, field: Int) -> [UInt8] {
     var writer = ProtoWriter(reserving: piece.count + 8)
-    writer.message(field) { $0.append(piece) }
+    // An empty one is a piece, too.
+    if piece.isEmpty { writer.message(field) { _ in } } else { writer.data(field, piece) }
     return writer.bytes
   }
 
@@ -169,7 +180,7 @@ public enum TrainingRequest: Sendable, Equatable {
     while try reader.next() {
       switch reader.field {
       case 1: found = .task(try TrainingTask(reader.message()))
-      case 2: found = .piece(try reader.data())
+      case 2: found = .piece(try reader.slice())
       default: break
       }
     }
@@ -224,7 +235,7 @@ public struct ModelQuality: Sendable, Equatable {
 public enum TrainingAnswer: Sendable, Equatable {
   case progress(batches: UInt64, of: UInt64, loss: Double)
   case update(ModelQuality, size: UInt64, seconds: Double)
-  case piece([UInt8])
+  case piece(ArraySlice<UInt8>)
   /// The trainer has the model: no more of its pieces need come.
   case have
 
@@ -249,13 +260,16 @@ public enum TrainingAnswer: Sendable, Equatable {
     return writer.bytes
   }
 
+  /// A piece that is not held as a value before.
+  public static func message(of piece: UnsafeRawBufferPointer) -> [UInt8] { TrainingRequest.piece(piece, field: 3) }
+
   public init(_ bytes: [UInt8]) throws(RoleError) {
     var reader = ProtoReader(bytes), found: TrainingAnswer?
     while try reader.next() {
       switch reader.field {
       case 1: found = try Self.progress(reader.message())
       case 2: found = try Self.update(reader.message())
-      case 3: found = .piece(try reader.data())
+      case 3: found = .piece(try reader.slice())
       case 4: found = .have
       default: break
       }

@@ -73,7 +73,7 @@ private final class SecureBench: Role {
       let quality = ModelQuality(samples: samples)
       call.send(TrainingAnswer.update(quality, size: UInt64(bytes.count), seconds: 1).bytes)
       for start in stride(from: 0, to: bytes.count, by: 5000) {
-        call.send(TrainingAnswer.piece(Array(bytes[start..<min(start + 5000, bytes.count)])).bytes)
+        call.send(TrainingAnswer.piece(bytes[start..<min(start + 5000, bytes.count)]).bytes)
       }
       call.end()
     }
@@ -126,8 +126,8 @@ private final class SecureBench: Role {
       var task = TrainingTask()
       (task.ticket, task.secureRound) = (ticket.number, plan.round)
       let work = TrainerCall.Work(
-        task: task, model: base, layout: Self.layout, form: .plain, masked: plan.bytes, name: "u\(ticket.number)",
-        timeout: .seconds(60))
+        task: task, model: base, feed: ModelFeed(context.blobs, base.object), layout: Self.layout, form: .plain,
+        masked: plan.bytes, name: "u\(ticket.number)", timeout: .seconds(60))
       let call = TrainerCall(context, work) { result in
         do {
           box.course.stored[ticket.trainer] = try result.get().file

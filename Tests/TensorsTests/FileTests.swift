@@ -109,7 +109,7 @@ import Testing
   private static func check(_ file: [UInt8], pieces size: Int, saying said: Int? = nil) throws -> Int {
     var check = try WeightsCheck(layout, size: said ?? file.count)
     for start in stride(from: 0, to: file.count, by: size) {
-      try check.take(Array(file[start..<min(start + size, file.count)]))
+      try check.take(file[start..<min(start + size, file.count)])
     }
     return try check.end()
   }

@@ -45,7 +45,7 @@ final class Play {
     let call = host.openRpc(path, room: room)
     call.send(TrainingRequest.task(task).bytes)
     for start in stride(from: 0, to: file.count, by: 10_000) {
-      call.send(TrainingRequest.piece(Array(file[start..<min(start + 10_000, file.count)])).bytes)
+      call.send(TrainingRequest.piece(file[start..<min(start + 10_000, file.count)]).bytes)
     }
     call.finish()
     return call

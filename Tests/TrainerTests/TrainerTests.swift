@@ -143,6 +143,17 @@ import Training
     #expect(status["failed"] == 12 && status["open"] == 0 && status["trained"] == 0, "\(status)")
   }
 
+  /// Its SHA-256 was not compared, so nobody else may find it by that.
+  @Test func aModelIsKeptByTheDigestThatWasCompared() throws {
+    let play = try Play(), file = try Play.file()
+    var task = Play.task(file: file)
+    task.tree = ModelTree.digest(file)
+    #expect(try !play.train(task, file).had)
+    #expect(try play.train(task, file).had)
+    task.tree = ""
+    #expect(try !play.train(task, file).had)
+  }
+
   @Test func aModelThatIsNotWhatWasAnnouncedIsRefused() throws {
     let play = try Play(), file = try Play.file()
     var task = Play.task(file: file), other = file
@@ -152,6 +163,8 @@ import Training
       play.failure(task, Array(file.dropLast()))?.message.contains("\(file.count - 1) bytes of the model") == true)
     #expect(play.failure(task, file + [0])?.message.contains("more than the") == true)
     #expect(play.failure(Play.task(file: other), other)?.status == .ok)
+    task.tree = ModelTree.digest(file)
+    #expect(play.failure(task, other)?.message.contains("and \(task.tree) was announced") == true)
     var lying = file
     lying[0] ^= 0x40
     #expect(play.failure(Play.task(file: lying), lying)?.message.contains("the model's file") == true)

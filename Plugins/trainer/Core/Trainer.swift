@@ -134,6 +134,7 @@ package final class Trainer: Role {
         return order
       },
       kept: { [unowned self] in models.take($0) },
+      room: { [unowned self] in models.room(for: $0) },
       ready: { [unowned self] task in
         queue.append(task)
         do { try data.whenRead { [self] in next() } } catch { task.fail(error) }
@@ -188,7 +189,7 @@ package final class Trainer: Role {
     switch result {
     case .failure(let error): task.fail(error)
     case .success(let outcome):
-      models.keep(order.task.sha256, model)
+      models.keep(order.task.digest, model)
       if case .train = task.purpose { measures.samples.add(Double(outcome.quality.samples)) }
       task.answer(outcome) { [unowned self] in
         feedback.sent(order.task.session, order.form.text, ticket: order.task.ticket, left: outcome.left)

@@ -15,8 +15,10 @@ package final class TrainingEngine: @unchecked Sendable {
   ///   - threads: which a job uses, its own among them; they live no longer than it.
   ///   - seed: of the first parameters and of dropout.
   ///   - kernels: avx512, avx2 or plain; without it, what is best on this machine.
+  ///   - isFilled: otherwise its weights are zeroes until somebody sets them, which large models are made sooner by.
   package init(
-    _ model: ModelDescription, batch: Int = 32, threads: Int = 1, seed: UInt64 = 0, kernels: String? = nil
+    _ model: ModelDescription, batch: Int = 32, threads: Int = 1, seed: UInt64 = 0, kernels: String? = nil,
+    isFilled: Bool = true
   ) throws(RoleError) {
     let plan = try NetworkPlan(model)
     guard let batchLimit = UInt32(exactly: batch), let threadLimit = UInt32(exactly: threads) else {
@@ -35,7 +37,7 @@ package final class TrainingEngine: @unchecked Sendable {
     guard let made else { throw RoleError(.invalidArgument, error.words) }
     (network, self.model, self.batch) = (made, model, batch)
     tensors = Self.tensors(of: made, plan)
-    withParameters { model.fill($0, tensors, seed: seed) }
+    if isFilled { withParameters { model.fill($0, tensors, seed: seed) } }
   }
 
   deinit { training_destroy(network) }

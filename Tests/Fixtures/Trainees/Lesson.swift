@@ -55,7 +55,7 @@ final class Lesson {
     let head = TrainingAnswer.update(ModelQuality(samples: 8, loss: 0.5), size: UInt64(update.count), seconds: 1)
     pieces = [head.bytes]
     for start in stride(from: 0, to: update.count, by: Self.pieceBytes) {
-      pieces.append(TrainingAnswer.piece(Array(update[start..<min(start + Self.pieceBytes, update.count)])).bytes)
+      pieces.append(TrainingAnswer.piece(update[start..<min(start + Self.pieceBytes, update.count)]).bytes)
     }
     pieces.reverse()
     try send()

@@ -4,15 +4,27 @@ internal import Tensors
 /// Brings the same stretch of several files into memory.
 final class BlockReader {
   private let blobs: Blobs
+  /// Of the last stretch: memory that the next one has if nobody holds it any more. New memory costs more than what is
+  /// put there.
+  private var last: [FloatBuffer] = []
 
   init(_ blobs: Blobs) { self.blobs = blobs }
+
+  private func buffers(_ counts: [Int]) -> [FloatBuffer] {
+    if last.count != counts.count { last = counts.map { FloatBuffer(unwritten: $0) } }
+    for (place, count) in counts.enumerated()
+    where last[place].count != count || !isKnownUniquelyReferenced(&last[place]) {
+      last[place] = FloatBuffer(unwritten: count)
+    }
+    return last
+  }
 
   /// The floats from `first` on of each file; all of them, or why not.
   func read(
     _ files: [(file: ModelFile, width: Int)], from first: Int, count: Int,
     then done: @escaping (Result<[FloatBuffer], RoleError>) -> Void
   ) {
-    let buffers = files.map { FloatBuffer(count: count * $0.width) }
+    let buffers = buffers(files.map { count * $0.width })
     var left = files.count, failure: RoleError?
     func ended(_ result: Result<Void, RoleError>) {
       if case .failure(let error) = result { failure = failure ?? error }
@@ -23,17 +35,15 @@ final class BlockReader {
     for ((file, width), buffer) in zip(files, buffers) {
       let start = file.start + 4 * first * width, size = 4 * count * width
       do {
-        try blobs.read(file.object, from: start, length: size) { piece in
-          let place = piece.offset - start
-          guard place >= 0, place + piece.bytes.count <= size else {
-            throw RoleError(.dataLoss, "more of \(file.object) comes than there should be")
-          }
-          buffer.withBytes { room in
-            piece.bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: room[place...]).copyMemory(from: $0) }
-          }
-        } then: {
-          ended($0)
-        }
+        try blobs.readInPlace(
+          file.object, from: start, length: size,
+          onBytes: { offset, bytes in
+            let place = offset - start
+            guard place >= 0, place + bytes.count <= size else {
+              throw RoleError(.dataLoss, "more of \(file.object) comes than there should be")
+            }
+            buffer.withBytes { UnsafeMutableRawBufferPointer(rebasing: $0[place...]).copyMemory(from: bytes) }
+          }, then: { ended($0) })
       } catch { ended(.failure(RoleError(error))) }
     }
   }

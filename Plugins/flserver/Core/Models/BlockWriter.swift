@@ -24,8 +24,8 @@ final class BlockWriter {
   }
 
   /// One at a time.
-  func write(_ bytes: [UInt8], then: @escaping () -> Void) {
-    waiting = (bytes[...], then)
+  func write(_ bytes: ArraySlice<UInt8>, then: @escaping () -> Void) {
+    waiting = (bytes, then)
     do { try goOn() } catch { fail(error) }
   }
 

@@ -1,5 +1,6 @@
 internal import NodeKit
 internal import Tensors
+internal import TrainerWire
 
 /// Makes the next model of a step's updates, a block of numbers at a time: the same block of all updates comes from the
 /// disk, is combined on the CPU pool, and goes back to the disk. So the memory that it takes depends neither on the
@@ -33,6 +34,7 @@ final class Combiner {
   private var distances: [[Double]] = []
   private var model: BlockWriter?
   private var newMoments: BlockWriter?
+  private var tree = ModelTree()
 
   /// What has come of it.
   struct Made: Equatable {
@@ -134,7 +136,7 @@ final class Combiner {
         header += $0.bytes
       } then: { [self] result in
         do { try result.get() } catch { return fail(error) }
-        model?.write(header) { [self] in goOn() }
+        write(header) { [self] in goOn() }
       }
     } catch { fail(error) }
   }
@@ -180,9 +182,14 @@ final class Combiner {
     place += block.count
     let rest = { [self] in
       guard let newMoments, let moments = block.moments else { return goOn() }
-      newMoments.write(moments.withBytes { Array($0) }) { [self] in goOn() }
+      newMoments.write(moments.withBytes { Array($0)[...] }) { [self] in goOn() }
     }
-    model?.write(block.model.withBytes { Array($0) }, then: rest)
+    write(block.model.withBytes { Array($0) }, then: rest)
+  }
+
+  private func write(_ bytes: [UInt8], then: @escaping () -> Void) {
+    tree.add(bytes)
+    model?.write(bytes[...], then: then)
   }
 
   /// A role combines blocks of plain floats: the same stretch of each update, one after the other, and of the model.
@@ -213,7 +220,7 @@ final class Combiner {
 
   private func finish() {
     model?.finish { [self] object in
-      let file = ModelFile(object: object, start: base.start, count: base.count)
+      let file = ModelFile(object: object, start: base.start, count: base.count, tree: tree.digest())
       guard let newMoments else { return end(.success(Made(model: file, moments: nil))) }
       newMoments.finish { [self] object in
         end(.success(Made(model: file, moments: ModelFile(object: object, start: 0, count: base.count))))

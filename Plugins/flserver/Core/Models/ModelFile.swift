@@ -7,6 +7,8 @@ struct ModelFile: Equatable {
   var start: Int
   /// Of numbers.
   var count: Int
+  /// Of a model: what trainers can compare sooner than the SHA-256; empty if nobody has made it.
+  var tree = ""
 
   var bytes: Int { start + 4 * count }
 }

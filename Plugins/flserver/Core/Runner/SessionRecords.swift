@@ -94,13 +94,19 @@ struct SessionRecord: Equatable {
 }
 
 extension ModelFile {
-  var json: JSON { ["object": .string(object), "start": .int(Int64(start)), "count": .int(Int64(count))] }
+  var json: JSON {
+    var json = JSONObject([
+      ("object", .string(object)), ("start", .int(Int64(start))), ("count", .int(Int64(count))),
+    ])
+    if !tree.isEmpty { json["tree"] = .string(tree) }
+    return .object(json)
+  }
 
   init?(_ json: JSON?) {
     guard let object = json?["object"]?.string, let start = json?["start"]?.int, let count = json?["count"]?.int else {
       return nil
     }
-    self.init(object: object, start: Int(start), count: Int(count))
+    self.init(object: object, start: Int(start), count: Int(count), tree: json?["tree"]?.string ?? "")
   }
 }
 

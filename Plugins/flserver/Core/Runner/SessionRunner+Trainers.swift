@@ -61,9 +61,8 @@ extension SessionRunner {
     let left = max(1, ticket.deadline - now)
     task.secureRound = secure?.plan?.round ?? ""
     return TrainerCall.Work(
-      task: task, model: model, layout: layout, form: form, base: base, masked: secure?.plan?.bytes,
-      name: "\(prefix)\(ticket.number)",
-      timeout: .nanoseconds(left))
+      task: task, model: model, feed: feeds.feed(of: model.object), layout: layout, form: form, base: base,
+      masked: secure?.plan?.bytes, name: "\(prefix)\(ticket.number)", timeout: .nanoseconds(left))
   }
 
   func answered(_ ticket: Ticket, _ result: Result<TrainerCall.Arrival, RoleError>) {
@@ -147,7 +146,7 @@ extension SessionDocument {
     var task = TrainingTask()
     (task.session, task.model, task.form) = (session, modelText, sessionConfig.updateForm)
     task.training = clientTrainingConfig.setting?.description ?? "{}"
-    (task.size, task.sha256) = (UInt64(model.bytes), model.object)
+    (task.size, task.sha256, task.tree) = (UInt64(model.bytes), model.object, model.tree)
     return task
   }
 

@@ -25,6 +25,7 @@ final class SessionRunner {
   var outdated: [String] = []
   /// The same in memory, where updates are differences.
   let bases: BaseModels
+  let feeds: ModelFeeds
   /// Rounds of which only the sum is seen.
   private(set) var secure: SecureSession?
   var ledger: PrivacyLedger?
@@ -55,6 +56,7 @@ final class SessionRunner {
     aggregation = try document.aggregation()
     form = try document.form()
     bases = BaseModels(context.blobs, layout)
+    feeds = ModelFeeds(context.blobs)
     let plan = try document.plan()
     #if BROKEN_RESUMES_OLDER
       self.record.recent[record.version] = record.recent[record.version - 1] ?? record.model

@@ -10,6 +10,7 @@ final class SpeedTrial {
   private let model: ModelFile
   private let layout: TensorLayout
   private let task: TrainingTask
+  private let feeds: ModelFeeds
   private var open: [String: TrainerCall] = [:]
   private var hasAsked = false
   private var done: (() -> Void)?
@@ -22,6 +23,7 @@ final class SpeedTrial {
   ) {
     (self.context, self.trainers, self.document) = (context, trainers, document)
     (self.model, self.layout, self.task) = (model, layout, task)
+    feeds = ModelFeeds(context.blobs)
   }
 
   func run(tell: @escaping (JSON) -> Void, then done: @escaping () -> Void) {
@@ -49,8 +51,8 @@ final class SpeedTrial {
     task.ticket = 1 << 62 | number
     (task.batches, task.form) = (UInt64(document.benchmarkConfig.benchMinibatchCount), UpdateForm.plain.text)
     let work = TrainerCall.Work(
-      task: task, model: model, layout: layout, form: .plain, name: "\(task.session)/trial-\(candidate.id)",
-      timeout: limit)
+      task: task, model: model, feed: feeds.feed(of: model.object), layout: layout, form: .plain,
+      name: "\(task.session)/trial-\(candidate.id)", timeout: limit)
     let call = TrainerCall(context, work) { [weak self] result in self?.answered(candidate, result) }
     open[candidate.id] = call
     call.begin(at: trainer.target)

@@ -115,7 +115,7 @@ final class MaskedMean {
       try opening.mean(words, weight: weight, base: base.base, into: base.base, count: length)
     } then: { [self] (_: Void, base) in
       place += length
-      writer?.write(base?.withBytes { Array($0) } ?? []) { [self] in goOn() }
+      writer?.write(base?.withBytes { Array($0)[...] } ?? []) { [self] in goOn() }
     }
   }
 

@@ -2,7 +2,7 @@ internal import NodeKit
 
 /// What a call gives the pieces of an update to.
 protocol UpdateTaking: AnyObject {
-  func take(_ piece: [UInt8])
+  func take(_ piece: ArraySlice<UInt8>)
   /// The trainer has sent its last.
   func last()
   func stop()
@@ -33,7 +33,7 @@ final class MaskedReceiver: UpdateTaking {
     writer = try BlockWriter(context.blobs, name, size: size) { [self] in end(.failure(RoleError($0))) }
   }
 
-  func take(_ piece: [UInt8]) {
+  func take(_ piece: ArraySlice<UInt8>) {
     guard !isOver, !piece.isEmpty else { return isOver ? () : wantMore() }
     taken += piece.count
     guard taken <= size else {

@@ -1,47 +1,71 @@
 internal import NodeKit
-internal import TrainerWire
 
 /// Sends a model to a trainer, as fast as it reads.
 final class ModelSender {
   private let call: RpcClientCall
+  private let blobs: Blobs
+  private let object: String
   private let failed: (RoleError) -> Void
-  private var read: BlobRead?
-  private var waiting: [[UInt8]] = []
-  private var hasAll = false
-  private var isEnough = false
+  private var feed: ModelFeed
+  /// Of the feed's messages.
+  private var number = 0
+  /// Of the model, by all feeds so far.
+  private var sent = 0
+  private var isOver = false
 
-  init(_ call: RpcClientCall, failed: @escaping (RoleError) -> Void) { (self.call, self.failed) = (call, failed) }
+  init(
+    _ call: RpcClientCall, _ object: String, _ feed: ModelFeed, from blobs: Blobs, failed: @escaping (RoleError) -> Void
+  ) {
+    (self.call, self.object, self.feed, self.blobs, self.failed) = (call, object, feed, blobs, failed)
+  }
 
-  func send(_ object: String, from blobs: Blobs) throws {
-    read = try blobs.read(object, asksItself: false) { [self] piece in
-      waiting.append(TrainingRequest.piece(piece.bytes).bytes)
-      try goOn()
-    } then: { [self] result in
-      if isEnough { return }
-      if case .failure(let error) = result { return failed(error) }
-      hasAll = true
-      try goOn()
+  func begin() {
+    feed.join()
+    goOn()
+  }
+
+  private func goOn() {
+    do {
+      while !isOver {
+        switch feed.next(number, whenMore: { [self] in goOn() }) {
+        case .message(let message, let bytes):
+          guard try call.send(message) else { return call.whenWritable { [self] in goOn() } }
+          number += 1
+          sent += bytes
+        case .later: return
+        case .end:
+          end()
+          try call.finish()
+        case .passed: readAlone()
+        case .failed(let error): throw error
+        }
+      }
+    } catch {
+      end()
+      failed(RoleError(error))
     }
   }
 
-  private func goOn() throws {
-    guard !isEnough else { return }
-    while let next = waiting.first {
-      guard try call.send(next) else { return call.whenWritable { [self] in try goOn() } }
-      waiting.removeFirst()
-      read?.ask(for: next.count)
-    }
-    if hasAll { try call.finish() }
+  /// The others are too far ahead.
+  private func readAlone() {
+    feed.leave()
+    feed = ModelFeed(blobs, object)
+    number = 0
+    feed.join(from: sent)
+  }
+
+  private func end() {
+    guard !isOver else { return }
+    isOver = true
+    feed.leave()
   }
 
   /// The trainer has the model: what has not been sent need not be.
   func enough() throws {
-    guard !isEnough, !hasAll || !waiting.isEmpty else { return }
-    isEnough = true
-    waiting = []
-    read?.cancel()
+    guard !isOver else { return }
+    end()
     try call.finish()
   }
 
-  func stop() { read?.cancel() }
+  func stop() { end() }
 }

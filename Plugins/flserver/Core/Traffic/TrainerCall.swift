@@ -16,6 +16,7 @@ final class TrainerCall {
   struct Work {
     var task: TrainingTask
     var model: ModelFile
+    var feed: ModelFeed
     var layout: TensorLayout
     var form: UpdateForm
     /// For forms with differences.
@@ -59,10 +60,11 @@ final class TrainerCall {
         }
         end(.failure(error))
       }
-      sender = ModelSender(call) { [self] in end(.failure($0)) }
+      let sender = ModelSender(call, work.model.object, work.feed, from: context.blobs) { [self] in end(.failure($0)) }
+      self.sender = sender
       // The first message is small and always finds room.
       _ = try call.send(TrainingRequest.task(work.task).bytes)
-      try sender?.send(work.model.object, from: context.blobs)
+      sender.begin()
     } catch { end(.failure(RoleError(error))) }
   }
 

@@ -55,7 +55,7 @@ final class UpdateReceiver {
 
   func stop() { end(.failure(RoleError(.cancelled, "the update is not wanted any more"))) }
 
-  func take(_ piece: [UInt8]) {
+  func take(_ piece: ArraySlice<UInt8>) {
     guard !isOver else { return }
     do {
       guard upload != nil else {
@@ -66,7 +66,8 @@ final class UpdateReceiver {
         return wantMore()
       }
       try Self.words { () throws(TensorError) in try check?.take(piece) }
-      waiting += piece
+      // Mostly there is room, and it goes on as it came.
+      if waiting.isEmpty { waiting = piece } else { waiting += piece }
       try goOn()
     } catch { end(.failure(RoleError(error))) }
   }

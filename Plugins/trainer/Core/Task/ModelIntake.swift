@@ -1,4 +1,5 @@
 internal import NodeKit
+internal import Tensors
 
 /// A model as it comes, piece by piece: an object, so that each piece is added in place, whoever looks at it.
 final class ModelIntake {
@@ -9,13 +10,22 @@ final class ModelIntake {
   /// announced beyond that is believed as far as it has come.
   private static let roomAtFirst = 128 << 20
 
-  init(size: Int) {
+  /// - Parameter room: what it has in it is not looked at. New memory costs as much as what is put there.
+  init(size: Int, in room: consuming [UInt8] = []) {
     self.size = size
-    bytes.reserveCapacity(min(size, Self.roomAtFirst))
+    if room.capacity >= size {
+      bytes = room
+      bytes.removeAll(keepingCapacity: true)
+    } else {
+      bytes = [UInt8](unsafeUninitializedCapacity: min(size, Self.roomAtFirst)) { room, count in
+        NewMemory.willBeFilled(UnsafeMutableRawBufferPointer(room))
+        count = 0
+      }
+    }
   }
 
   /// The whole, once it is there.
-  func add(_ piece: [UInt8]) throws -> [UInt8]? {
+  func add(_ piece: ArraySlice<UInt8>) throws -> [UInt8]? {
     guard bytes.count + piece.count <= size else {
       throw RoleError(.invalidArgument, "more than the \(size) bytes of the model come that were announced")
     }

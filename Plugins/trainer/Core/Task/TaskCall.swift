@@ -11,7 +11,9 @@ final class TaskCall {
     /// Throws if the task cannot be done here.
     var understand: (TrainingTask) throws -> TrainingOrder
     /// A model that came before.
-    var kept: (_ sha256: String) -> [UInt8]?
+    var kept: (_ digest: String) -> [UInt8]?
+    /// Memory of a model that makes way for one of so many bytes, if one does.
+    var room: (_ size: Int) -> [UInt8]
     /// All is there: it may be worked on when it is its turn.
     var ready: (TaskCall) -> Void
     var ended: (TaskCall, _ error: RoleError?) -> Void
@@ -89,8 +91,8 @@ final class TaskCall {
   private func begin(_ task: TrainingTask) throws {
     let order = try desk.understand(task)
     self.order = order
-    guard let model = desk.kept(task.sha256), model.count == Int(task.size) else {
-      stage = .receiving(order, ModelIntake(size: Int(task.size)))
+    guard let model = desk.kept(task.digest), model.count == Int(task.size) else {
+      stage = .receiving(order, ModelIntake(size: Int(task.size), in: desk.room(Int(task.size))))
       return
     }
     modelIsNew = false
@@ -156,8 +158,8 @@ final class TaskCall {
         return end(nil)
       } catch { return fail(error) }
     }
-    let head = TrainingAnswer.update(outcome.quality, size: UInt64(outcome.file.count), seconds: seconds)
-    let sender = UpdateSender(call, head, outcome.file) { [unowned self] error in
+    let head = TrainingAnswer.update(outcome.quality, size: UInt64(outcome.update.count), seconds: seconds)
+    let sender = UpdateSender(call, head, outcome.update) { [unowned self] error in
       if let error { return fail(error) }
       sent()
       end(nil)

@@ -6,25 +6,27 @@ final class UpdateSender {
   private static let pieceSize = 256 << 10
 
   private let call: RpcServerCall
-  private let head: TrainingAnswer
-  private let file: [UInt8]
+  private let update: UpdateFile
   private let done: (RoleError?) -> Void
-  private var place = -1
+  /// What is sent next; its bytes are not counted in `place`.
+  private var next: (bytes: [UInt8], holds: Int)
+  private var place = 0
 
   /// - Parameter done: told when all of it has been handed over.
   init(
-    _ call: RpcServerCall, _ head: TrainingAnswer, _ file: [UInt8], then done: @escaping (RoleError?) -> Void
+    _ call: RpcServerCall, _ head: TrainingAnswer, _ update: UpdateFile, then done: @escaping (RoleError?) -> Void
   ) {
-    (self.call, self.head, self.file, self.done) = (call, head, file, done)
+    (self.call, self.update, self.done) = (call, update, done)
+    next = (head.bytes, 0)
   }
 
   func goOn() {
     do {
-      while place < file.count {
-        let end = place < 0 ? 0 : min(place + Self.pieceSize, file.count)
-        let message = place < 0 ? head : .piece(Array(file[place..<end]))
-        guard try call.send(message.bytes) else { return call.whenWritable { [self] in goOn() } }
-        place = end
+      while true {
+        guard try call.send(next.bytes) else { return call.whenWritable { [self] in goOn() } }
+        place += next.holds
+        guard place < update.count else { break }
+        next = update.message(from: place, upTo: Self.pieceSize)
       }
       try call.finish()
       done(nil)

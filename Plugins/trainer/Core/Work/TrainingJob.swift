@@ -28,8 +28,7 @@ struct TrainingJob: Sendable {
   /// What has come of it.
   struct Outcome: Sendable {
     var quality: ModelQuality
-    /// The update.
-    var file: [UInt8] = []
+    var update = UpdateFile()
     /// What the update leaves out.
     var left: FloatBuffer?
   }
@@ -58,7 +57,8 @@ struct TrainingJob: Sendable {
       throw RoleError(
         .failedPrecondition, "the data set `\(order.settings.dataset)` is one of a program; set `engine: process`")
     }
-    let engine = try TrainingEngine(model, batch: order.settings.batchSize, threads: threads, seed: order.task.seed)
+    let engine = try TrainingEngine(
+      model, batch: order.settings.batchSize, threads: threads, seed: order.task.seed, isFilled: false)
     let layout = try engine.layout
     let parameters = engine.withParameters { FloatBuffer($0, of: engine) }
     try tensorWords { () throws(TensorError) in try Safetensors(self.model).read(as: layout, into: parameters.base) }
@@ -97,6 +97,13 @@ struct TrainingJob: Sendable {
   }
 
   private func checkDigest() throws {
+    guard order.task.tree.isEmpty else {
+      let found = ModelTree.digest(model)
+      guard found == order.task.tree else {
+        throw RoleError(.dataLoss, "the model that came has the tree \(found), and \(order.task.tree) was announced")
+      }
+      return
+    }
     guard !order.task.sha256.isEmpty else { return }
     let found = try hexadecimalSHA256(model)
     guard found == order.task.sha256 else {
@@ -142,11 +149,12 @@ struct TrainingJob: Sendable {
     }
     let given = try given(as: trained.layout), told = keepPrivate(trained, given, quality)
     if let masking, let given { return try masked(trained, given, told, masking) }
+    if order.form == .plain { return Outcome(quality: told, update: UpdateFile(plain: trained)) }
     let encoder = UpdateEncoder(trained.layout, order.form, residual: residual)
     let file = try tensorWords { () throws(TensorError) in
       try encoder.encode(trained, base: given, seed: order.task.seed)
     }
-    return Outcome(quality: told, file: file, left: encoder.residual)
+    return Outcome(quality: told, update: UpdateFile(file), left: encoder.residual)
   }
 
   /// What the trained weights are compared with, if they are.
@@ -180,7 +188,7 @@ struct TrainingJob: Sendable {
     let masked = try withExtendedLifetime((trained, given)) {
       try masking.mask(trained.buffer.base, base: given.buffer.base, weight: weight)
     }
-    return Outcome(quality: ModelQuality(samples: weight), file: masked.bytes)
+    return Outcome(quality: ModelQuality(samples: weight), update: UpdateFile(masked.bytes))
   }
 }
 
