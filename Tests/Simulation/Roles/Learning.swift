@@ -3,10 +3,11 @@ package enum Learning {
   package static let build = RoleBuild(
     "flserver", modules: [.init("LearningCore", "Plugins/flserver/Core")], entry: "Plugins/flserver/Entry",
     links: [
-      "TrainerWire", "ProtoFields", "Tensors", "CTensors", "Training", "CTraining", "CPictures", "Privacy", "CPrivacy",
-      "SecureSum", "CSecureSum",
+      "TrainerWire", "CSha256", "ProtoFields", "Tensors", "CTensors", "Training", "CTraining", "CPictures", "Privacy",
+      "CPrivacy", "SecureSum", "CSecureSum",
     ],
-    headers: ["SDK/CTensors/include", "SDK/CTraining/include", "SDK/CZstd"], libraries: ["zstd", "z", "crypto"])
+    headers: ["SDK/CSha256/include", "SDK/CTensors/include", "SDK/CTraining/include", "SDK/CZstd"],
+    libraries: ["zstd", "z", "crypto"])
 
   package static let everything = RoleTrial(build, "Tests/Simulation/learning.sim") { [LedgerBalances()] }
   /// A thousand of them.
