@@ -26,6 +26,7 @@ final class ForwardMirror: ClientExchangeHandler {
     var copy = ClientRequest(MessageHead(copying: request.head))
     copy.leftOut = request.leftOut
     copy.framing = request.framing
+    copy.takesTrailers = request.takesTrailers
     copy.added = request.added.map { MessageHead(copying: $0) }
     client = ClientExchange(copy)
     client.handler = self
