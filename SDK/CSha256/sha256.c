@@ -145,6 +145,10 @@ uint32_t csha256_width(void) {
   unsigned a = 0, b = 0, c = 0, d = 0;
   // With instructions for SHA-256, OpenSSL is as fast.
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && b & bit_SHA) return 1;
+  return csha256_widest();
+}
+
+uint32_t csha256_widest(void) {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) return 16;
   return __builtin_cpu_supports("avx2") ? 8 : 1;
 }
@@ -155,6 +159,7 @@ static void blocks_side_by_side(uint32_t (*state)[8], const uint8_t *const *byte
 }
 #else
 uint32_t csha256_width(void) { return 1; }
+uint32_t csha256_widest(void) { return 1; }
 
 static void blocks_side_by_side(uint32_t (*state)[8], const uint8_t *const *bytes, size_t length, uint32_t width) {
   (void)state, (void)bytes, (void)length, (void)width;

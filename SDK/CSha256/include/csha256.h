@@ -25,8 +25,11 @@ void csha256_value(const csha256 *digest, uint8_t *value);
 // How many are best hashed side by side on this machine: 16, 8, or 1.
 uint32_t csha256_width(void);
 
+// How many can be, whether that is best or not.
+uint32_t csha256_widest(void);
+
 // The same as csha256_update of each of `count` digests, with `length` bytes each. At most `width` go side by side:
-// csha256_width(), or less for tests.
+// csha256_width(), or for tests any up to csha256_widest().
 void csha256_update_all(
     csha256 *const _Nonnull *_Nonnull digests, const void *const _Nonnull *_Nonnull bytes, size_t length, size_t count,
     uint32_t width);
