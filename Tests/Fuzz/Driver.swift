@@ -17,7 +17,8 @@ import Training
 private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
   "http": fuzzControlHTTP, "server": fuzzHTTPServer, "client": fuzzHTTPClient, "call": fuzzCallArguments,
   "plugin": fuzzPluginFile, "json": fuzzJSON, "signature": fuzzSignature, "schema": fuzzSchema,
-  "manifest": { bytes in bytes.withUnsafeBytes(fuzzManifest) }, "blob": fuzzBlobFile, "peers": fuzzPeerLink,
+  "manifest": { bytes in bytes.withUnsafeBytes(fuzzManifest) }, "blob": fuzzBlobFile, "commits": fuzzStoreJournal,
+  "peers": fuzzPeerLink,
   "rpc": fuzzRpc, "log": fuzzReplicatedLog, "proto": fuzzProtoFields, "tensors": fuzzTensors, "elector": fuzzElector,
   "images": fuzzImages, "transactions": fuzzTransactions, "routing": fuzzRouting,
   "data": fuzzDataSets, "flotilla": fuzzFlotilla, "training": fuzzTrainingOrder,

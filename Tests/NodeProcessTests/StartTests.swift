@@ -57,11 +57,12 @@ import Testing
   }
 
   @Test func aSecondInstanceRunsBesideTheFirst() throws {
-    machine.manifest(["role: hello-c"], more: "listen: { data: { address: \"127.0.0.1:50051\" } }")
+    // An address of its own: at the usual one, another test's connection may have the port.
+    machine.manifest(["role: hello-c"], more: "listen: { data: { address: \"127.0.50.1:50051\" } }")
     _ = try machine.ready()
     let second = try machine.ready("node.yaml", "--instance", "2")
     #expect(second.errors.contains("node-a-2 (id 1) from \(machine.path("node.yaml"))"))
-    #expect(second.errors.contains("127.0.0.1:50061"), "ports are one stride higher")
+    #expect(second.errors.contains("127.0.50.1:50061"), "ports are one stride higher")
     #expect(machine.exists(machine.path("state-2/control.sock")))
     for (name, instance) in [("node-a", 1), ("node-a-2", 2)] {
       #expect(machine.hostctl("--node", name, "call", "hello-c", "add", "1", "2").output == "3\n")
@@ -148,14 +149,14 @@ import Testing
     machine.manifest(
       ["role: hello-c"],
       more: """
-        listen: { peers: { address: "127.0.0.1:60001" } }
-        cluster: { peers: { 1: "127.0.0.1:60001", 2: "127.0.0.2:60001" } }
+        listen: { peers: { address: "127.0.50.1:60001" } }
+        cluster: { peers: { 1: "127.0.50.1:60001", 2: "127.0.50.2:60001" } }
         control: { address: "127.0.0.1:7000", token: "${TOKEN:-abc}", tls: { certificate: a.pem, key: b.pem } }
         """)
     let node = try machine.ready()
     let sentences = [
       "`listen.peers` has no effect: nodes prove who they are by `cluster.key` or `cluster.tls`, and neither is there",
-      "`cluster.peers` (2 at 127.0.0.2:60001) has no effect: nodes prove who they are by `cluster.key` or "
+      "`cluster.peers` (2 at 127.0.50.2:60001) has no effect: nodes prove who they are by `cluster.key` or "
         + "`cluster.tls`, and neither is there; `hostctl key new` makes a key",
       "`control.address` has no effect",
     ]

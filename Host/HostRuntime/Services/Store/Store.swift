@@ -110,7 +110,7 @@ package final class Store: RoleStore, TurnEndTarget, @unchecked Sendable {
   func close() {
     loop.post { [self] in
       work()
-      database?.end()
+      end()
       closeAll(StoreFailure(status: NH_UNAVAILABLE, message: "the store is closed: the node ends"))
       post()
       loop.stop()
@@ -149,7 +149,8 @@ package final class Store: RoleStore, TurnEndTarget, @unchecked Sendable {
     let remedy =
       error.status == NH_DATA_LOSS
       ? "nothing is written to it any more; look at the disk and the system's log, then restart the role, which "
-        + "checks it; a damaged store is not replaced: put a copy in its place, or move it away with its -wal file"
+        + "checks it; a damaged store is not replaced: put a copy in its place, or move it away with its -wal"
+        + " and -commits files"
       : "see that the node may read and write it, then restart the role"
     let message = "the store \(path) \(what): \(error.message); \(remedy)"
     log.write(NH_LOG_ERROR, role: role, message)
@@ -166,6 +167,13 @@ package final class Store: RoleStore, TurnEndTarget, @unchecked Sendable {
     waitingGets = []
     idleReaders = []
     database = nil
+  }
+
+  private func end() {
+    // What cannot go into the file now stands in the journal.
+    do throws(SQLiteError) { try database?.end() } catch {
+      log.write(NH_LOG_WARNING, role: role, "\(path): \(error.message)")
+    }
   }
 
   /// Somebody who commits, waits and commits again is back after a few microseconds; then sleeping in between costs

@@ -38,22 +38,6 @@ package struct StoreCommit: Sendable {
         kind: kind, revision: revision, keyStart: start, valueStart: start + key.count, end: bytes.count))
   }
 
-  func withKey<R>(_ operation: Operation, _ body: (UnsafeRawBufferPointer) throws(SQLiteError) -> R)
-    throws(SQLiteError) -> R
-  {
-    try bytes.lend { bytes throws(SQLiteError) in
-      try body(UnsafeRawBufferPointer(rebasing: bytes[operation.keyStart..<operation.valueStart]))
-    }
-  }
-
-  func withValue<R>(_ operation: Operation, _ body: (UnsafeRawBufferPointer) throws(SQLiteError) -> R)
-    throws(SQLiteError) -> R
-  {
-    try bytes.lend { bytes throws(SQLiteError) in
-      try body(UnsafeRawBufferPointer(rebasing: bytes[operation.valueStart..<operation.end]))
-    }
-  }
-
   func value(_ operation: Operation) -> [UInt8] { Array(bytes[operation.valueStart..<operation.end]) }
   func key(_ operation: Operation) -> [UInt8] { Array(bytes[operation.keyStart..<operation.valueStart]) }
 }
@@ -99,16 +83,6 @@ extension StoreCommit {
   static func keyFault(_ key: nh_bytes) -> String? {
     guard key.len <= UInt64(keyLimit) else { return "a key of \(key.len) bytes; at most \(keyLimit) go into one" }
     return key.ptr == nil && key.len > 0 ? "the address of its key is missing" : nil
-  }
-}
-
-extension [UInt8] {
-  /// `withUnsafeBytes`, which does not carry the type of what is thrown.
-  func lend<R>(_ body: (UnsafeRawBufferPointer) throws(SQLiteError) -> R) throws(SQLiteError) -> R {
-    let outcome: Result<R, SQLiteError> = withUnsafeBytes { bytes in
-      Result { () throws(SQLiteError) in try body(bytes) }
-    }
-    return try outcome.get()
   }
 }
 

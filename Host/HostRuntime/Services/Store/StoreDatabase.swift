@@ -2,16 +2,16 @@ import CNodeABI
 import CSQLite
 import Glibc
 
-/// A role's store as a SQLite file: what is written and read there, without threads or waiting.
+/// A role's store: a SQLite file, and a journal of what has been committed since that was last changed. What is written
+/// and read there, without threads or waiting.
 ///
-/// The log (WAL) is synced at each commit, which takes one sync where a rollback journal takes three. What stands in
-/// the log goes into the file in `tidy`, after those who wait have been answered.
+/// A commit takes one write and one sync of the journal, and stays in memory. When the journal is full, all that it says
+/// goes into the file in one transaction, in the order of the keys: a page of the file is written once for hundreds of
+/// commits, mostly behind the answers. What a kill leaves in the journal goes into the file at the next start.
 final class StoreDatabase {
   /// The log is copied into the file when it has so many pages of 4 KiB. More make fewer copies, and a longer start
   /// after a kill.
   static let logPageLimit = 4096
-  /// Pages by which the log is made longer at a time. More does so less often, and takes longer each time.
-  static let logStep = 256
   /// Room for the log that is kept when a long read has made it grow.
   private static let logSizeLimit = 64 << 20
   private static let cacheKilobytes = 8192
@@ -19,9 +19,8 @@ final class StoreDatabase {
   private static let busyMilliseconds = 1000
   /// "nhst": tells SQLite's own `file` and other programs whose it is.
   private static let applicationID = 0x6E68_7374
-  private static let formatVersion = 1
-  /// Revisions are set aside in blocks, so that not every commit writes the counter; a kill leaves a gap.
-  private static let revisionBlock: Int64 = 1 << 20
+  /// The first had no journal, and would not look for one.
+  private static let formatVersion = 2
 
   let path: String
   private let connection: SQLiteConnection
@@ -32,21 +31,17 @@ final class StoreDatabase {
   private let putting: SQLiteStatement
   private let deleting: SQLiteStatement
   private let getting: SQLiteStatement
-  private let settingAside: SQLiteStatement
+  private let counting: SQLiteStatement
+  private let journal: StoreJournal
+  /// What stands in the journal and not in the file.
+  private(set) var changes = StoreChanges()
+  private var record = StoreRecord()
   /// The last commit's.
   private(set) var revision: Int64
-  private var setAside: Int64
-  /// For so many pages the log has room; see `growLog`.
-  private var roomyPages = 0
 
   enum Outcome {
     case done(revision: UInt64)
     case unmet(key: [UInt8])
-  }
-
-  struct Entry {
-    var value: [UInt8]
-    var revision: UInt64
   }
 
   /// Opens the file, which must be whole, or makes it.
@@ -63,17 +58,29 @@ final class StoreDatabase {
     putting = try SQLiteStatement(connection, "INSERT OR REPLACE INTO entries VALUES (?1, ?2, ?3, ?4)")
     deleting = try SQLiteStatement(connection, "DELETE FROM entries WHERE key = ?1")
     getting = try SQLiteStatement(connection, "SELECT value, revision, sum FROM entries WHERE key = ?1")
-    settingAside = try SQLiteStatement(connection, "UPDATE counter SET set_aside = ?1")
-    setAside = try connection.number("SELECT set_aside FROM counter")
-    revision = setAside
-    // A log that a killed process left may stand in memory only. It must be on disk before anybody reads of it.
-    try connection.checkpoint(truncates: true)
+    counting = try SQLiteStatement(connection, "UPDATE counter SET revision = ?1")
+    journal = StoreJournal(Self.journal(of: path))
+    revision = try connection.number("SELECT revision FROM counter")
+    try recover()
     connection.countLogPages()
   }
 
+  /// What a killed process left may stand in memory only. It must be on disk before anybody reads of it.
+  private func recover() throws(SQLiteError) {
+    for change in try StoreJournal.left(at: journal.path, after: revision) {
+      changes.set(change)
+      revision = Int64(change.revision)
+    }
+    try flush()
+    try connection.checkpoint(truncates: true)
+    journal.remove()
+  }
+
+  static func journal(of path: String) -> String { "\(path)-commits" }
+
   private static func create(_ path: String) throws(SQLiteError) {
-    guard access("\(path)-wal", F_OK) != 0 else {
-      throw SQLiteError(code: SQLITE_CORRUPT, message: "the file is missing, and its log \(path)-wal is there")
+    for left in ["\(path)-wal", journal(of: path)] where access(left, F_OK) == 0 {
+      throw SQLiteError(code: SQLITE_CORRUPT, message: "the file is missing, and its log \(left) is there")
     }
     // Under another name until it is whole: an empty file of the right name is a damaged one.
     let new = "\(path).new"
@@ -88,7 +95,7 @@ final class StoreDatabase {
         CREATE TABLE entries (
           key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL, sum INTEGER NOT NULL
         ) WITHOUT ROWID, STRICT;
-        CREATE TABLE counter (set_aside INTEGER NOT NULL) STRICT;
+        CREATE TABLE counter (revision INTEGER NOT NULL) STRICT;
         INSERT INTO counter VALUES (0);
         PRAGMA application_id = \(applicationID);
         PRAGMA user_version = \(formatVersion);
@@ -118,12 +125,16 @@ final class StoreDatabase {
   private static func check(_ connection: SQLiteConnection) throws(SQLiteError) {
     let id = try connection.number("PRAGMA application_id"), version = try connection.number("PRAGMA user_version")
     guard id == applicationID else { throw SQLiteError(code: SQLITE_NOTADB, message: "it is no store of nodehost") }
-    guard version == formatVersion else {
+    guard 1...formatVersion ~= Int(version) else {
       throw SQLiteError(
         code: SQLITE_CANTOPEN, message: "its format is \(version), and this nodehost knows \(formatVersion)")
     }
     let verdict = try connection.text("PRAGMA quick_check(1)")
     guard verdict == "ok" else { throw SQLiteError(code: SQLITE_CORRUPT, message: verdict) }
+    if version == 1 {
+      let renaming = "ALTER TABLE counter RENAME COLUMN set_aside TO revision"
+      try connection.run("BEGIN; \(renaming); PRAGMA user_version = \(formatVersion); COMMIT")
+    }
     let mode = try connection.text("PRAGMA journal_mode = WAL")
     guard mode == "wal" else {
       throw SQLiteError(code: SQLITE_CANTOPEN, message: "its folder does not allow a shared log (journal_mode \(mode))")
@@ -134,97 +145,113 @@ final class StoreDatabase {
 
   /// Does all commits in their order with one sync. An unmet expectation undoes its own commit only; an error all.
   func run(_ commits: [StoreCommit]) throws(SQLiteError) -> [Outcome] {
-    let before = (revision, setAside)
+    let before = revision
+    changes.beginBatch()
     do {
-      try begin.run()
+      try journal.open()
+      let goesToJournal = journal.hasRoom(for: StoreRecord.size(of: commits))
+      if goesToJournal { record.begin(journal.salt, after: revision) }
       var outcomes: [Outcome] = []
       outcomes.reserveCapacity(commits.count)
-      for commit in commits { outcomes.append(try run(commit)) }
-      try commit.run()
+      for commit in commits { outcomes.append(try run(commit, goesToJournal)) }
+      guard revision > before else { return outcomes }
+      if goesToJournal { try journal.append(record.ended()) } else { try flush() }
       return outcomes
     } catch {
-      (revision, setAside) = before
-      // SQLite has undone it by itself after some errors, and then says that there is nothing to undo.
-      try? rollback.run()
+      revision = before
+      changes.undoBatch()
       throw error
     }
   }
 
   /// Expectations are about what was there before the commit, wherever they stand in its list.
-  private func run(_ commit: StoreCommit) throws(SQLiteError) -> Outcome {
-    var writes = false
-    for operation in commit.operations {
+  private func run(_ commit: StoreCommit, _ goesToJournal: Bool) throws(SQLiteError) -> Outcome {
+    var last = -1
+    for (place, operation) in commit.operations.enumerated() {
       guard operation.kind == NH_STORE_EXPECT else {
-        writes = true
+        last = place
         continue
       }
-      let found = try commit.withKey(operation, revision(of:))
-      if found != operation.revision { return .unmet(key: commit.key(operation)) }
+      let key = StoredKey(block: commit.bytes, start: operation.keyStart, end: operation.valueStart)
+      if try revision(of: key) != operation.revision { return .unmet(key: commit.key(operation)) }
     }
-    guard writes else { return .done(revision: UInt64(revision)) }
-    try countUp()
-    for operation in commit.operations where operation.kind != NH_STORE_EXPECT {
-      try commit.withKey(operation) { key throws(SQLiteError) in
-        guard operation.kind == NH_STORE_PUT else { return try delete(key) }
-        try commit.withValue(operation) { value throws(SQLiteError) in try put(key, value) }
-      }
+    guard last >= 0 else { return .done(revision: UInt64(revision)) }
+    revision += 1
+    for (place, operation) in commit.operations.enumerated() where operation.kind != NH_STORE_EXPECT {
+      let change = StoreChange(
+        block: commit.bytes, keyStart: operation.keyStart, valueStart: operation.valueStart, end: operation.end,
+        isDeletion: operation.kind == NH_STORE_DELETE, revision: UInt64(revision))
+      changes.set(change)
+      if goesToJournal { record.add(change, endsCommit: place == last) }
     }
     return .done(revision: UInt64(revision))
   }
 
-  private func countUp() throws(SQLiteError) {
-    revision += 1
-    guard revision > setAside else { return }
-    setAside = revision + Self.revisionBlock
-    settingAside.bind(1, setAside)
-    try settingAside.run()
-  }
-
   /// 0 if the key is not there.
-  private func revision(of key: UnsafeRawBufferPointer) throws(SQLiteError) -> UInt64 {
-    defer { revisionOf.reset() }
-    revisionOf.bind(1, key)
-    return try revisionOf.step() ? UInt64(revisionOf.number(0)) : 0
+  private func revision(of key: StoredKey) throws(SQLiteError) -> UInt64 {
+    if let change = changes[key] { return change.isDeletion ? 0 : change.revision }
+    return try key.lend { key throws(SQLiteError) in
+      defer { revisionOf.reset() }
+      revisionOf.bind(1, key)
+      return try revisionOf.step() ? UInt64(revisionOf.number(0)) : 0
+    }
   }
 
-  private func put(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(SQLiteError) {
-    putting.bind(1, key)
-    putting.bind(2, value)
-    putting.bind(3, revision)
-    putting.bind(4, StoreChecksum.of(key, value, revision: UInt64(revision)))
-    try putting.run()
+  /// Everything goes into the file with one sync, and the journal begins anew.
+  func flush() throws(SQLiteError) {
+    guard !changes.isEmpty else { return }
+    do {
+      try begin.run()
+      for change in changes.inOrder { try write(change) }
+      counting.bind(1, revision)
+      try counting.run()
+      try commit.run()
+    } catch {
+      // SQLite has undone it by itself after some errors, and then says that there is nothing to undo.
+      try? rollback.run()
+      throw error
+    }
+    changes.removeAll()
+    journal.restart()
   }
 
-  private func delete(_ key: UnsafeRawBufferPointer) throws(SQLiteError) {
-    deleting.bind(1, key)
-    try deleting.run()
+  private func write(_ change: StoreChange) throws(SQLiteError) {
+    try change.lend { key, value throws(SQLiteError) in
+      guard !change.isDeletion else {
+        deleting.bind(1, key)
+        return try deleting.run()
+      }
+      putting.bind(1, key)
+      putting.bind(2, value)
+      putting.bind(3, Int64(change.revision))
+      putting.bind(4, StoreChecksum.of(key, value, revision: change.revision))
+      try putting.run()
+    }
   }
 
-  /// Copies the log into the file if it has grown long enough, and makes it longer ahead of what will be written.
+  /// Brings the file up to date when the journal is nearly full, and copies SQLite's log into it when that has grown
+  /// long enough.
   func tidy() throws(SQLiteError) {
     do throws(SQLiteError) {
-      if connection.logPages >= Self.logPageLimit { return try connection.checkpoint() }
-      guard connection.logPages + Self.logStep / 4 >= roomyPages, roomyPages < Self.logPageLimit else { return }
-      let pages = min(connection.logPages + Self.logStep, Self.logPageLimit)
-      try connection.growLog(to: pages)
-      roomyPages = pages
+      if journal.isNearlyFull { try flush() }
+      if connection.logPages >= Self.logPageLimit { try connection.checkpoint() }
     } catch {
-      // There is no room for it now; the log serves meanwhile.
+      // There is no room for it now; the journal and the log serve meanwhile.
       guard error.isPassing else { throw error }
     }
   }
 
-  /// The file is about to be closed, and nothing failed: no revision is left out.
-  func end() {
-    guard setAside > revision else { return }
-    settingAside.bind(1, revision)
-    try? settingAside.run()
+  /// The file is about to be closed, and nothing has failed: it then has everything.
+  func end() throws(SQLiteError) {
+    try flush()
+    journal.remove()
   }
 
   // MARK: Reading
 
-  func get(_ key: [UInt8]) throws(SQLiteError) -> Entry? {
-    try key.lend { key throws(SQLiteError) in
+  func get(_ key: [UInt8]) throws(SQLiteError) -> StoreEntry? {
+    if let change = changes[StoredKey(key)] { return change.entry }
+    return try StoredKey(key).lend { key throws(SQLiteError) in
       defer { getting.reset() }
       getting.bind(1, key)
       guard try getting.step() else { return nil }
@@ -232,7 +259,7 @@ final class StoreDatabase {
       guard StoreChecksum.of(key, value, revision: revision) == getting.number(2) else {
         throw Self.damagedEntry
       }
-      return Entry(value: Array(value), revision: revision)
+      return StoreEntry(key: Array(key), value: Array(value), revision: revision)
     }
   }
 

@@ -11,6 +11,11 @@ final class StoreScan {
   private let statement: SQLiteStatement
   // SQLite reads them where they stand.
   private let bounds: [UnsafeMutableRawBufferPointer]
+  /// What the file does not have yet.
+  private var changes: ArraySlice<StoreChange>
+  /// Whether the statement stands at a row that was not taken yet, and whether one may follow.
+  private var hasRow = false
+  private var mayHaveRow = true
   private var left: UInt64
 
   init(_ range: StoreRange, _ database: StoreDatabase, on connection: SQLiteConnection) throws(SQLiteError) {
@@ -23,6 +28,7 @@ final class StoreScan {
     }
     left = range.limit == 0 ? .max : range.limit
     revision = UInt64(database.revision)
+    changes = database.changes.inOrder(range)[...]
     do throws(SQLiteError) {
       statement = try SQLiteStatement(
         connection, "SELECT key, value, revision, sum FROM entries WHERE key >= ?1\(end) ORDER BY key")
@@ -52,16 +58,39 @@ final class StoreScan {
   func next() throws(SQLiteError) -> (entries: [StoreEntry], isLast: Bool) {
     var entries: [StoreEntry] = [], bytes = 0
     while left > 0, entries.count < Self.sliceEntries, bytes < Self.sliceBytes {
-      guard try statement.step() else { return (entries, true) }
-      let key = statement.bytes(0), value = statement.bytes(1), revision = UInt64(statement.number(2))
-      guard StoreChecksum.of(key, value, revision: revision) == statement.number(3) else {
-        throw StoreDatabase.damagedEntry
-      }
-      entries.append(StoreEntry(key: Array(key), value: Array(value), revision: revision))
-      bytes += key.count + value.count
+      guard let entry = try nextEntry() else { return (entries, true) }
+      entries.append(entry)
+      bytes += entry.key.count + entry.value.count
       left -= 1
     }
     return (entries, left == 0)
+  }
+
+  /// Of a key that the file has and that was changed since, what was changed.
+  private func nextEntry() throws(SQLiteError) -> StoreEntry? {
+    while true {
+      if !hasRow, mayHaveRow {
+        hasRow = try statement.step()
+        mayHaveRow = hasRow
+      }
+      guard let change = changes.first else { return hasRow ? try takeRow() : nil }
+      if hasRow {
+        let order = try change.lend { key, _ in statement.bytes(0).order(key) }
+        if order < 0 { return try takeRow() }
+        if order == 0 { hasRow = false }
+      }
+      changes.removeFirst()
+      if let entry = change.entry { return entry }
+    }
+  }
+
+  private func takeRow() throws(SQLiteError) -> StoreEntry {
+    hasRow = false
+    let key = statement.bytes(0), value = statement.bytes(1), revision = UInt64(statement.number(2))
+    guard StoreChecksum.of(key, value, revision: revision) == statement.number(3) else {
+      throw StoreDatabase.damagedEntry
+    }
+    return StoreEntry(key: Array(key), value: Array(value), revision: revision)
   }
 }
 
@@ -77,7 +106,9 @@ package struct StoreRange: Sendable {
     self.limit = limit
   }
 
-  func contains(_ key: [UInt8]) -> Bool {
+  var isEverything: Bool { from.isEmpty && to.isEmpty }
+
+  func contains(_ key: some Collection<UInt8>) -> Bool {
     // Most are far away.
     if let first = key.first, let least = from.first, first < least { return false }
     return !key.lexicographicallyPrecedes(from) && (to.isEmpty || key.lexicographicallyPrecedes(to))
