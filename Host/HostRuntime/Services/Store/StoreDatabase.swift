@@ -5,9 +5,9 @@ import Glibc
 /// A role's store: a SQLite file, and a journal of what has been committed since that was last changed. What is written
 /// and read there, without threads or waiting.
 ///
-/// A commit takes one write and one sync of the journal, and stays in memory. When the journal is full, all that it says
-/// goes into the file in one transaction, in the order of the keys: a page of the file is written once for hundreds of
-/// commits, mostly behind the answers. What a kill leaves in the journal goes into the file at the next start.
+/// A commit takes one write and one sync of the journal, and stays in memory. When the journal is full, all that it
+/// says goes into the file in one transaction, in the order of the keys: a page of the file is written once for hundreds
+/// of commits, mostly behind the answers. What a kill leaves in the journal goes into the file at the next start.
 final class StoreDatabase {
   /// The log is copied into the file when it has so many pages of 4 KiB. More make fewer copies, and a longer start
   /// after a kill.

@@ -1,5 +1,5 @@
-/// The bytes are a journal, and the operations of a record that is otherwise right. Must never trap; that a change is of
-/// bytes that are not there, or goes back in time, is made a trap.
+/// The bytes are a journal, and the operations of a record that is otherwise right. Must never trap; that a change is
+/// of bytes that are not there, or goes back in time, is made a trap.
 package func fuzzStoreJournal(_ bytes: [UInt8]) {
   _ = try? StoreJournal.changes(in: bytes, after: 1)
   let record = StoreRecord.sealed(bytes, salt: 1, after: 1)

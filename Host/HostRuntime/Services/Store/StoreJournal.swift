@@ -4,8 +4,8 @@ import Glibc
 /// What has been promised to be on disk and does not stand in the store's file yet: a record for each batch of commits,
 /// written and synced before anybody is told.
 ///
-/// A sync is nearly all that it costs. The file has its length and its bytes from the beginning, so that the file system
-/// has nothing else to record; and the tree of the store's file is changed later, for many commits at once. When
+/// A sync is nearly all that it costs. The file has its length and its bytes from the beginning, so that the file
+/// system has nothing else to record; and the tree of the store's file is changed later, for many commits at once. When
 /// everything stands in that file, the journal is written over from its start.
 ///
 /// One process at a time uses it, as SQLite's lock says of the file beside it.

@@ -5,8 +5,8 @@ import CSQLite
 ///     salt u64 · revision before the batch u64 · checksum u64 · bytes of the operations u32 · 0 u32 · operations
 ///     operation: flags u16 · bytes of the key u16 · bytes of the value u32 · key · value
 ///
-/// Numbers are little-endian. The checksum is of all the rest. Records begin at multiples of eight, so that those behind
-/// a damaged one can be found. The salt is the journal's own: nobody can store a value that passes for a record.
+/// Numbers are little-endian. The checksum is of all the rest. Records begin at multiples of eight, so that those
+/// behind a damaged one can be found. The salt is the journal's own: nobody can store a value that passes for a record.
 struct StoreRecord {
   static let headerSize = 32
   static let operationSize = 8
