@@ -6,8 +6,8 @@ import Glibc
 /// and read there, without threads or waiting.
 ///
 /// A commit takes one write and one sync of the journal, and stays in memory. When the journal is full, all that it
-/// says goes into the file in one transaction, in the order of the keys: a page of the file is written once for hundreds
-/// of commits, mostly behind the answers. What a kill leaves in the journal goes into the file at the next start.
+/// says goes into the file in one transaction, in the order of the keys: a page of the file is written once for many
+/// commits, mostly behind the answers. What a kill leaves in the journal goes into the file at the next start.
 final class StoreDatabase {
   /// The log is copied into the file when it has so many pages of 4 KiB. More make fewer copies, and a longer start
   /// after a kill.
