@@ -39,7 +39,7 @@ import Testing
   }
 
   private func begin(_ number: Int) throws -> Wish {
-    let size = [1, 70_000, 400_000, 3_000_000][number % 4]
+    let size = [1, 70_000, 400_000, 8_000_000][number % 4]
     let body = #"{"words": ["upload-\#(number)", "\#(size)", "\#(number)"], "timeout_ms": 60000}"#
     let call = try OpenCall(machine.socket, "/v1/roles/attic/call/make", body)
     return Wish(number: number, size: size, call: call)
@@ -98,9 +98,9 @@ import Testing
   private func waitForMoment(_ round: Int, _ wishes: [Wish]) {
     if round % 2 == 0 {
       let wanted = 1 + round / 2 % (Self.uploads / 2)
-      for _ in 0..<10_000 where wishes.count(where: \.call.hasAnswer) < wanted { usleep(1_000) }
+      for _ in 0..<100_000 where wishes.count(where: \.call.hasAnswer) < wanted { usleep(100) }
     }
-    usleep(UInt32(round * 7_919 % 97) * (round % 2 == 0 ? 100 : 1_500))
+    usleep(UInt32(round * 7_919 % 97) * (round % 2 == 0 ? 20 : 500))
   }
 
   private func expectWhole(_ kept: Set<String>, _ what: String) throws {
