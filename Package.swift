@@ -13,8 +13,8 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-// The host's own modules and those that shipped roles are built of. They are optimised in debug builds, too: tests spend
-// most of their time in them.
+// The host's own modules and those that shipped roles are built of. They are optimised in debug builds, too: tests
+// spend most of their time in them.
 let fast: [SwiftSetting] = [
   .unsafeFlags(["-O"], .when(configuration: .debug)),
   .unsafeFlags(

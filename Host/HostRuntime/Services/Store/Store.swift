@@ -312,6 +312,7 @@ package final class Store: RoleStore, TurnEndTarget, @unchecked Sendable {
     while scans.count < Self.scanLimit, !waitingScans.isEmpty, let database {
       let (request, range) = waitingScans.removeFirst()
       do throws(SQLiteError) {
+        try database.tidy(forScan: true)
         let reader = if let idle = idleReaders.popLast() { idle } else { try database.reader() }
         scans.append((request, try StoreScan(range, database, on: reader)))
         step(scans.count - 1)

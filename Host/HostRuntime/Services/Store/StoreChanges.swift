@@ -88,6 +88,7 @@ struct StoreChanges {
   private var undoing: [(key: StoredKey, before: StoreChange?)] = []
 
   var isEmpty: Bool { table.isEmpty }
+  var count: Int { table.count }
 
   subscript(key: StoredKey) -> StoreChange? { table[key] }
 

@@ -12,6 +12,8 @@ final class StoreDatabase {
   /// The log is copied into the file when it has so many pages of 4 KiB. More make fewer copies, and a longer start
   /// after a kill.
   static let logPageLimit = 4096
+  /// Changes that do not stand in the file when a scan begins, which looks at each of them.
+  private static let scanLimit = 512
   /// Room for the log that is kept when a long read has made it grow.
   private static let logSizeLimit = 64 << 20
   private static let cacheKilobytes = 8192
@@ -229,11 +231,11 @@ final class StoreDatabase {
     }
   }
 
-  /// Brings the file up to date when the journal is nearly full, and copies SQLite's log into it when that has grown
-  /// long enough.
-  func tidy() throws(SQLiteError) {
+  /// Brings the file up to date when the journal is nearly full, or holds more than a scan is to look through; and
+  /// copies SQLite's log into it when that has grown long enough.
+  func tidy(forScan: Bool = false) throws(SQLiteError) {
     do throws(SQLiteError) {
-      if journal.isNearlyFull { try flush() }
+      if journal.isNearlyFull || forScan && changes.count > Self.scanLimit { try flush() }
       if connection.logPages >= Self.logPageLimit { try connection.checkpoint() }
     } catch {
       // There is no room for it now; the journal and the log serve meanwhile.
