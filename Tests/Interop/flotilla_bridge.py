@@ -94,7 +94,8 @@ class Client(edge_pb2_grpc.EdgeServiceServicer):
         assert type(weights) is OrderedDict, weights
         self.trainings.append(request)
         if self.gate:
-            context.add_callback(self.cancelled.set)
+            if not context.add_callback(self.cancelled.set):
+                self.cancelled.set()
             self.gate.wait(20)
         after = OrderedDict((name, value + numpy.float32(1)) for name, value in weights.items())
         metrics = {"time_taken_s": 0.5, "num_epochs": 1.0, "total_mini_batches": 4, "loss": numpy.float64(0.25),

@@ -40,8 +40,9 @@ class Edge:
     def call(self, method, request, answer, values, timeout, stop=None):
         call = self.channel.unary_unary("/EdgeService/" + method)
         future = call.future(wire.encode(request, values), timeout=timeout)
-        if stop:
-            stop(future.cancel)
+        # False: it is over already.
+        if stop and not stop(future.cancel):
+            future.cancel()
         return wire.decode(answer, future.result())
 
     def echo(self):
