@@ -65,8 +65,12 @@ import Testing
   @Test func anUrgentMessageOvertakesALargeOne() throws {
     let nodes = LinkedNodes([1, 2])
     nodes.linked((1, 2))
+    // Or the large one might be there before the urgent one is sent.
+    nodes.cut(1, 2, .outgoing)
+    usleep(20_000)
     #expect(try nodes.flood(1, 2, count: 1, size: 16 << 20, priority: 2) == 1)
     #expect(try nodes.flood(1, 2, count: 1, size: 20, priority: 0) == 1)
+    nodes.cut(1, 2, heals: true)
     nodes.awaits(2, "messages", 2)
     #expect(try nodes.seen(2, "before_urgent") == 0 && nodes.seen(2, "damaged") == 0)
   }
