@@ -17,21 +17,10 @@ final class BlobHasher: Sendable {
     var waiting: [Job] = []
     var isBusy = false
   }
-  /// From so many open uploads on, company is worth waiting for; beyond the other number, what waits takes memory.
-  private static let company = 3...64
-  private static let chunksInCompany = 8
-
   private let state = Mutex(State())
-  private let open = Atomic<Int>(0)
   private let pool: any DiskRunner
 
   init(_ pool: any DiskRunner) { self.pool = pool }
-
-  /// An upload has begun, or is over.
-  func uploads(changeBy count: Int) { open.add(count, ordering: .relaxed) }
-
-  /// How many chunks an upload had better bring at a time. With few of them it is mostly alone here.
-  var chunksOfTurn: Int { Self.company.contains(open.load(ordering: .relaxed)) ? Self.chunksInCompany : 1 }
 
   /// `done` is called on a disk thread, and must not take long: others wait.
   func add(_ chunks: [BlobBuffer], to digest: ContentDigest, then done: @escaping @Sendable () -> Void) {

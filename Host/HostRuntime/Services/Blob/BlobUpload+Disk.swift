@@ -59,14 +59,11 @@ extension BlobUpload {
 
   /// Nothing of both: the turn is over, and the next piece begins another.
   private func takeWork() -> ([BlobBuffer], End?) {
-    let least = chunksOfTurn
-    return state.withLock { state in
-      guard state.hasWork(least) else {
-        state.isScheduled = false
-        return ([], nil)
-      }
-      defer { state.queue = [] }
-      return (state.queue, state.end)
+    state.withLock { state in
+      let chunks = state.queue
+      state.queue = []
+      if chunks.isEmpty, state.end == nil { state.isScheduled = false }
+      return (chunks, state.end)
     }
   }
 
@@ -155,7 +152,6 @@ extension BlobUpload {
 
   private func over() {
     file = nil
-    service.hasher?.uploads(changeBy: -1)
     let waiting = state.withLock { state in
       state.isOver = true
       state.queue = []

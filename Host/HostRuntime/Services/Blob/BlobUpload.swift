@@ -40,9 +40,6 @@ final class BlobUpload: BlobRequest, @unchecked Sendable {
       isScheduled = true
       return true
     }
-
-    /// Whether there is enough for a turn.
-    func hasWork(_ least: Int) -> Bool { queue.count >= least || end != nil }
   }
   let state = Mutex(State())
 
@@ -82,7 +79,6 @@ final class BlobUpload: BlobRequest, @unchecked Sendable {
 
   /// An upload of the same name that is still open ends first: its bytes are this one's.
   func begin() {
-    service.hasher?.uploads(changeBy: 1)
     guard let earlier = store.claim(name, self) else { return schedule() }
     earlier.giveWay { [self] in schedule() }
   }
@@ -125,10 +121,9 @@ final class BlobUpload: BlobRequest, @unchecked Sendable {
 
   private func enqueue(_ chunks: [BlobBuffer]) {
     guard !chunks.isEmpty else { return }
-    let least = chunksOfTurn
     let isNew = state.withLock { state in
       state.queue += chunks
-      return state.hasWork(least) && state.takeTurn()
+      return state.takeTurn()
     }
     if isNew { submit() }
   }
@@ -160,9 +155,6 @@ final class BlobUpload: BlobRequest, @unchecked Sendable {
   }
 
   // MARK: Any thread
-
-  /// What waits for more is always so little that the next piece finds room.
-  var chunksOfTurn: Int { service.hasher?.chunksOfTurn ?? 1 }
 
   /// Ends because another upload takes its place; what it is finishing it finishes first.
   private func giveWay(_ then: @escaping @Sendable () -> Void) {
