@@ -1,6 +1,7 @@
 /*
  * Preloaded into a node, it makes the disk go wrong under the files of stores as long as the file that DISK_FAULTS
- * names says so: "full" for writes without room, "sync" for syncs that fail.
+ * names says so: "full" for writes without room, "late" for files that only a sync finds no room for, "sync" for syncs
+ * that fail.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -53,5 +54,5 @@ int fdatasync(int file) {
 int fsync(int file) {
   static int (*next)(int);
   if (!next) next = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
-  return fails(file, "sync", EIO) ? -1 : next(file);
+  return fails(file, "late", ENOSPC) || fails(file, "sync", EIO) ? -1 : next(file);
 }

@@ -153,6 +153,25 @@ import Testing
     #expect(put("black").output == "2\n")
   }
 
+  @Test func aDiskThatASyncFindsFullRefusesCommitsUntilThereIsRoom() throws {
+    let faults = machine.path("faults")
+    let first = try ready(onFaultyDisk: faults)
+    #expect(put("green").output == "1\n")
+    first.send(SIGTERM)
+    #expect(first.end() == 0)
+    // Its next commit begins a new journal.
+    _ = try ready(onFaultyDisk: faults)
+    #expect(machine.hostctl("call", "keeper", "get", "tea").output == "=green @1\n")
+    machine.write("faults", "late")
+    let refused = put("black")
+    #expect(
+      refused.errors.contains("RESOURCE_EXHAUSTED: the disk of ") && refused.errors.contains("is full"),
+      "\(refused.all)")
+    #expect(machine.hostctl("call", "keeper", "get", "tea").output == "=green @1\n", "reading goes on")
+    unlink(faults)
+    #expect(put("black").output == "2\n")
+  }
+
   @Test func afterASyncThatFailedNothingIsAcknowledgedUntilTheFileIsCheckedAnew() throws {
     let faults = machine.path("faults")
     let node = try ready(onFaultyDisk: faults)

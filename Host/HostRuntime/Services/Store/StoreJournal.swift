@@ -57,12 +57,14 @@ final class StoreJournal {
     while done < bytes.count {
       let count = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress! + done, bytes.count - done, place + done) }
       if count < 0, errno == EINTR { continue }
-      guard count >= 0 else {
-        let isFull = errno == ENOSPC || errno == EDQUOT
-        throw Self.error(isFull ? SQLITE_FULL : SQLITE_IOERR, "cannot be written")
-      }
+      guard count >= 0 else { throw Self.failure("cannot be written") }
       done += count
     }
+  }
+
+  /// What the system has just refused, and why. Some file systems tell only at a sync that they are full.
+  private static func failure(_ what: String, otherwise code: Int32 = SQLITE_IOERR) -> SQLiteError {
+    error(errno == ENOSPC || errno == EDQUOT ? SQLITE_FULL : code, what)
   }
 
   private static func error(_ code: Int32, _ what: String) -> SQLiteError {
@@ -77,18 +79,20 @@ final class StoreJournal {
     // Under another name until it is whole: one without its head is damaged.
     let new = "\(path).new"
     descriptor = Glibc.open(new, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw Self.error(SQLITE_CANTOPEN, "cannot be made") }
+    guard descriptor >= 0 else { throw Self.failure("cannot be made", otherwise: SQLITE_CANTOPEN) }
     do throws(SQLiteError) {
       salt = UInt64.random(in: 1 ... .max)
       let head = Self.head(salt)
       try write(head + [UInt8](repeating: 0, count: Self.size - head.count), at: 0)
       let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
       guard fsync(descriptor) == 0, rename(new, path) == 0, syncFolder(folder) else {
-        throw Self.error(SQLITE_IOERR, "cannot be made")
+        throw Self.failure("cannot be made")
       }
     } catch {
       close(descriptor)
       descriptor = -1
+      // It may be what a full disk has no room for.
+      unlink(new)
       throw error
     }
   }
