@@ -5,6 +5,7 @@ import FlotillaCore
 import HostCore
 import HostRuntime
 import ImagesCore
+import LearningCore
 import ProtoFields
 import ReplicatedLog
 import SecureSum
@@ -22,7 +23,7 @@ private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
   "rpc": fuzzRpc, "log": fuzzReplicatedLog, "proto": fuzzProtoFields, "tensors": fuzzTensors, "elector": fuzzElector,
   "images": fuzzImages, "transactions": fuzzTransactions, "routing": fuzzRouting,
   "data": fuzzDataSets, "flotilla": fuzzFlotilla, "training": fuzzTrainingOrder,
-  "secure-sum": fuzzSecureSum, "gossip": fuzzGossip, "trainers": fuzzTrainerWire,
+  "secure-sum": fuzzSecureSum, "gossip": fuzzGossip, "trainers": fuzzTrainerWire, "sessions": fuzzLearning,
 ]
 
 /// What libFuzzer's `main` tries. Set once, before the first input.

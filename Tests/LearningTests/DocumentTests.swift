@@ -47,6 +47,18 @@ import Testing
     #expect(aggregator?.place == "/session_config/aggregator")
   }
 
+  @Test func aModelThatTheServerDoesNotTakeIsNotMade() throws {
+    let together = try Together(trainers: 0)
+    var refused: RoleError?
+    try together.server.begin([
+      "session_config": ["session_id": "s"],
+      "model_config": ["description": ["input": [784], "layers": [["dense": 40_000], ["dense": 40_000]]]],
+    ]) { if case .failure(let error) = $0 { refused = error } }
+    #expect(refused?.status == .resourceExhausted && refused?.place == "/model_config/description")
+    #expect(refused?.message.contains("`model_bytes`") == true)
+    #expect(throws: RoleError.self) { try together.server.session("s") }
+  }
+
   @Test func pacesFollowTheAggregator() throws {
     var document = SessionDocument()
     for (word, pace) in [

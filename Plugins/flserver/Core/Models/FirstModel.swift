@@ -41,6 +41,7 @@ enum FirstModel {
   ) throws {
     let description = choice.description, seed = UInt64(document.sessionConfig.seed)
     let initial = document.modelConfig.initial
+    if let description { try check(description, limit: limit) }
     if initial.isEmpty {
       return try write(context, name, then: done) {
         guard let description else { throw RoleError(.internal, "a model of nothing") }
@@ -52,6 +53,16 @@ enum FirstModel {
         let bytes = try file.get()
         try write(context, name, then: done) { try brought(bytes, description) }
       } catch { done(.failure(RoleError(error).inside("/model_config/initial"))) }
+    }
+  }
+
+  /// Before it is made: a few words can describe a network larger than the machine.
+  private static func check(_ description: ModelDescription, limit: Int) throws {
+    let bytes = 4 * (try NetworkPlan(description, at: "/model_config/description").weightCount)
+    guard bytes <= limit else {
+      throw RoleError(
+        .resourceExhausted, "a model of \(bytes) bytes; this server takes \(limit), see its `model_bytes`",
+        at: "/model_config/description")
     }
   }
 

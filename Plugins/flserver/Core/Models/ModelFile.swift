@@ -2,6 +2,9 @@ internal import NodeKit
 
 /// A model or an update on the disk: a safetensors file of floats, all of them one after the other behind its header.
 struct ModelFile: Equatable {
+  /// Of numbers, far from where counting bytes ends.
+  static let countLimit: Int64 = 1 << 40
+
   var object: String
   /// Where the first number is.
   var start: Int

@@ -103,9 +103,9 @@ extension ModelFile {
   }
 
   init?(_ json: JSON?) {
-    guard let object = json?["object"]?.string, let start = json?["start"]?.int, let count = json?["count"]?.int else {
-      return nil
-    }
+    guard let object = json?["object"]?.string, let start = json?["start"]?.int, let count = json?["count"]?.int,
+      (0...Self.countLimit).contains(start), (0...Self.countLimit).contains(count)
+    else { return nil }
     self.init(object: object, start: Int(start), count: Int(count), tree: json?["tree"]?.string ?? "")
   }
 }
