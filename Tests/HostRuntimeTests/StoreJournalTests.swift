@@ -78,6 +78,12 @@ import Testing
     #expect(try bytes(Self.journal(copy.folder)).count == journal.count, "it is left as it is")
   }
 
+  @Test func aJournalThatWasCutShortIsDamaged() throws {
+    for number in 1...5 { _ = bench.put("a\(number)", "\(number)") }
+    let copy = bench.copy { #expect(truncate(Self.journal($0), 200) == 0) }
+    #expect(try #require(copy.prepare()).status == NH_DATA_LOSS)
+  }
+
   @Test func aFileThatIsOlderThanItsJournalIsDamaged() throws {
     bench.reopen()
     _ = bench.prepare()

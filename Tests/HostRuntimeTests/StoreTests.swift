@@ -150,6 +150,19 @@ import Testing
     #expect(bench.client.answer(waits).entries.count == 5)
   }
 
+  @Test func aScanThatIsEndedBeforeItIsLookedAtNeverBegins() {
+    _ = bench.commit { commit in
+      for key in 0..<600 { commit.put(Self.key(key), [1]) }
+    }
+    bench.client.holdsSlices = true
+    for _ in 0..<Store.scanLimit {
+      // Both find the store busy.
+      bench.store.loop.post { usleep(5_000) }
+      bench.store.endScan(bench.begin(.scan(StoreRange())), of: bench.client)
+    }
+    #expect(bench.scan(limit: 5).entries.count == 5)
+  }
+
   @Test func largeValuesAreReadOnlyAsFastAsTheyAreTaken() {
     let value = [UInt8](repeating: 7, count: 8 << 20)
     _ = bench.commit { $0.put([1], value) }
@@ -243,6 +256,14 @@ import Testing
     #expect(bench.ask([.get(Self.key(701))])[0].status == NH_OK, "the others are well")
     #expect(bench.scan().status == NH_DATA_LOSS)
     #expect(bench.ask([.get(Self.key(701))])[0].status == NH_OK)
+  }
+
+  @Test func aFileThatBreaksWhileItIsOpenIsReportedByAScan() throws {
+    fill()
+    bench.reopen()
+    #expect(bench.prepare() == nil)
+    damage(at: 4096, [UInt8](repeating: 0xA5, count: 4096 * 20))
+    #expect(bench.scan().status == NH_DATA_LOSS)
   }
 
   @Test func aFileOfANewerFormatIsNotTouched() throws {

@@ -85,6 +85,8 @@ extension RoleInstance: StoreClient, TurnEndTarget {
     guard let open = storeUse.open[handle] else { return NH_NOT_FOUND }
     // A commit is on its way to the disk, and a get is as good as done.
     guard open.kind == .scan else { return NH_INVALID_ARGUMENT }
+    // What has not been asked yet could not be ended.
+    sendToStore()
     storeUse.open[handle]?.isEnding = true
     node.stores.store(of: name)?.endScan(handle, of: self)
     let words = StoreFailure(status: NH_CANCELLED, message: "the role has ended the scan")
@@ -197,6 +199,7 @@ extension RoleInstance: StoreClient, TurnEndTarget {
 
   /// A swap waits no longer. Commits may still happen; what the next build reads comes after them, and tells.
   func cutStoreUseShort() {
+    sendToStore()
     for (handle, open) in storeUse.open.elements {
       let failure =
         open.kind == .commit

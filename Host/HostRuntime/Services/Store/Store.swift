@@ -23,11 +23,15 @@ package final class Store: RoleStore, TurnEndTarget, @unchecked Sendable {
   package let role: String
   package let path: String
   let loop: EventLoop
+  /// Open once nothing here has to do with the file any more.
+  let closed = Gate()
   private let log: LogHub
   private let batches: MetricSeries?
   private let commits: MetricSeries?
 
   // The store's thread.
+  /// Of the store that has had the file so far and is still closing it.
+  private var predecessor: Gate?
   private var database: StoreDatabase?
   /// Why it does nothing any more: opening it, or a write or sync, has failed.
   private var failure: StoreFailure?
@@ -42,8 +46,12 @@ package final class Store: RoleStore, TurnEndTarget, @unchecked Sendable {
   private var heldBytes = 0
   private var answers: [(client: any StoreClient, list: [StoreAnswer])] = []
 
-  init(role: String, folder: String, log: LogHub, batches: MetricSeries?, commits: MetricSeries?) {
+  init(
+    role: String, folder: String, log: LogHub, batches: MetricSeries?, commits: MetricSeries?,
+    after predecessor: Store? = nil
+  ) {
     self.role = role
+    self.predecessor = predecessor?.closed
     self.log = log
     self.batches = batches
     self.commits = commits
@@ -99,6 +107,8 @@ package final class Store: RoleStore, TurnEndTarget, @unchecked Sendable {
   /// Ends a scan without an answer.
   package func endScan(_ number: UInt64, of client: any StoreClient) {
     loop.post { [self] in
+      // It may not have begun, or not even have been looked at.
+      waiting.removeAll { $0.client === client && $0.number == number }
       waitingScans.removeAll { $0.request.client === client && $0.request.number == number }
       if let place = place(of: number, of: client) { endScan(place) }
       // Another may have begun in its place.
@@ -113,6 +123,7 @@ package final class Store: RoleStore, TurnEndTarget, @unchecked Sendable {
       end()
       closeAll(StoreFailure(status: NH_UNAVAILABLE, message: "the store is closed: the node ends"))
       post()
+      closed.open()
       loop.stop()
     }
   }
@@ -121,6 +132,8 @@ package final class Store: RoleStore, TurnEndTarget, @unchecked Sendable {
 
   private func open() {
     guard database == nil, failure == nil else { return }
+    predecessor?.pass()
+    predecessor = nil
     let folder = String(path[..<path.lastIndex(of: "/")!])
     do throws(SQLiteError) {
       guard Self.makeFolderDurably(folder) else {
@@ -149,8 +162,8 @@ package final class Store: RoleStore, TurnEndTarget, @unchecked Sendable {
     let remedy =
       error.status == NH_DATA_LOSS
       ? "nothing is written to it any more; look at the disk and the system's log, then restart the role, which "
-        + "checks it; a damaged store is not replaced: put a copy in its place, or move it away with its -wal"
-        + " and -commits files"
+        + "checks it; a damaged store is not replaced: move it away with its -wal and -commits files; a copy may be "
+        + "put in its place"
       : "see that the node may read and write it, then restart the role"
     let message = "the store \(path) \(what): \(error.message); \(remedy)"
     log.write(NH_LOG_ERROR, role: role, message)

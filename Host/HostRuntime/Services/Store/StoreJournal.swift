@@ -8,7 +8,7 @@ import Glibc
 /// system has nothing else to record; and the tree of the store's file is changed later, for many commits at once. When
 /// everything stands in that file, the journal is written over from its start.
 ///
-/// One process at a time uses it, as SQLite's lock says of the file beside it.
+/// One store at a time uses it: in a process `Stores` sees to that, and between processes the lock of the node's state.
 final class StoreJournal {
   /// More makes fewer and larger changes of the file, a longer start after a kill, and takes memory: what stands here
   /// is in memory too.
@@ -103,6 +103,8 @@ final class StoreJournal {
       if errno == ENOENT { return [] }
       throw error(SQLITE_CANTOPEN, "cannot be read")
     }
+    // It got its name when it had all its bytes.
+    guard all.count == size else { throw damage }
     return try changes(in: all, after: revision)
   }
 

@@ -21,25 +21,21 @@ final class StoreScan {
   init(_ range: StoreRange, _ database: StoreDatabase, on connection: SQLiteConnection) throws(SQLiteError) {
     self.connection = connection
     let end = range.to.isEmpty ? "" : " AND key < ?2"
+    left = range.limit == 0 ? .max : range.limit
+    revision = UInt64(database.revision)
+    changes = database.changes.inOrder(range)[...]
+    statement = try SQLiteStatement(
+      connection, "SELECT key, value, revision, sum FROM entries WHERE key >= ?1\(end) ORDER BY key")
+    // From here on it is whole, and `deinit` frees them, whatever fails.
     bounds = [range.from, range.to].map { bytes in
       let room = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, bytes.count), alignment: 1)
       room.copyBytes(from: bytes)
       return UnsafeMutableRawBufferPointer(rebasing: room[..<bytes.count])
     }
-    left = range.limit == 0 ? .max : range.limit
-    revision = UInt64(database.revision)
-    changes = database.changes.inOrder(range)[...]
-    do throws(SQLiteError) {
-      statement = try SQLiteStatement(
-        connection, "SELECT key, value, revision, sum FROM entries WHERE key >= ?1\(end) ORDER BY key")
-      // The moment is chosen by the first read, which is here and now.
-      try connection.run("BEGIN; SELECT count(*) FROM counter")
-    } catch {
-      for room in bounds { room.deallocate() }
-      throw error
-    }
     statement.bind(1, UnsafeRawBufferPointer(bounds[0]))
     if !range.to.isEmpty { statement.bind(2, UnsafeRawBufferPointer(bounds[1])) }
+    // The moment is chosen by the first read, which is here and now.
+    try connection.run("BEGIN; SELECT count(*) FROM counter")
   }
 
   deinit {

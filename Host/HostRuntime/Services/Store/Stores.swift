@@ -15,6 +15,9 @@ package final class Stores: RoleStores {
   private let log: LogHub
   private let metrics: MetricRegistry
   private let open = Mutex<[String: Open]>([:])
+  /// Those of roles that have left, as long as they are not closed: who comes next waits, since two would write over
+  /// one another.
+  private let closing = Mutex<[String: Store]>([:])
 
   init(folder: String?, node: String, log: LogHub, metrics: MetricRegistry) {
     self.folder = folder
@@ -31,7 +34,8 @@ package final class Stores: RoleStores {
       let store = Store(
         role: role, folder: Self.folder(of: role, below: folder), log: log,
         batches: series("nodehost_store_batches_total", "Transactions of the role's store, each synced once.", role),
-        commits: series("nodehost_store_commits_total", "Commits of the role's store.", role))
+        commits: series("nodehost_store_commits_total", "Commits of the role's store.", role),
+        after: closing.withLock { $0[role] })
       open[role] = Open(store: store, thread: store.loop.startThread())
       return store
     }
@@ -52,9 +56,15 @@ package final class Stores: RoleStores {
 
   /// A role has left the node.
   package func close(_ role: String) {
-    guard let found = open.withLock({ $0.removeValue(forKey: role) }) else { return }
-    found.store.close()
-    found.thread.join()
+    let left = open.withLock { open in
+      let left = open.removeValue(forKey: role)
+      if let left { closing.withLock { $0[role] = left.store } }
+      return left
+    }
+    guard let left else { return }
+    left.store.close()
+    left.thread.join()
+    closing.withLock { if $0[role] === left.store { $0[role] = nil } }
   }
 
   /// Returns when everything that was sent is on disk and the files are closed.
