@@ -339,10 +339,10 @@ let package = Package(
       path: "Tests/Simulation/Planted", swiftSettings: strict),
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
     tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
-    tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore"]),
+    tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore", "FuzzSupport"]),
     tests("CanaryTests", ["NodeKit", "NodeTesting", "CanaryCore", "FuzzSupport"]),
     tests("CoordinatorTests", ["NodeKit", "NodeTesting", "CoordinatorCore", "LedgerCore", "FuzzSupport"]),
-    tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore"]),
+    tests("ImagesTests", ["NodeKit", "NodeTesting", "ImagesCore", "FuzzSupport"]),
     tests("FlotillaTests", ["NodeKit", "NodeTesting", "FlotillaCore", "FuzzSupport"]),
     tests("ImageFramesTests", ["NodeKit", "NodeTesting", "ImageFramesCore", "FuzzSupport"]),
   ] + plugins.map(\.target) + plugins.compactMap(\.coreTarget) + fuzzers
