@@ -15,7 +15,7 @@ import TrainerWire
 import Training
 
 /// What there is to fuzz, by name. Tests/Fuzz/run asks for the names.
-private let targets: KeyValuePairs<String, ([UInt8]) -> Void> = [
+private let targets: KeyValuePairs<String, @Sendable ([UInt8]) -> Void> = [
   "http": fuzzControlHTTP, "server": fuzzHTTPServer, "client": fuzzHTTPClient, "call": fuzzCallArguments,
   "plugin": fuzzPluginFile, "json": fuzzJSON, "signature": fuzzSignature, "schema": fuzzSchema,
   "manifest": { bytes in bytes.withUnsafeBytes(fuzzManifest) }, "blob": fuzzBlobFile, "commits": fuzzStoreJournal,
