@@ -14,7 +14,6 @@ package func fuzzLearning(_ bytes: [UInt8]) {
     precondition((try? SessionDocument(reading: written))?.setting == written, "a session is not read as written")
     _ = try? document.plan()
     _ = try? document.aggregation()
-    _ = try? ModelChoice(document)
   }
 }
 
