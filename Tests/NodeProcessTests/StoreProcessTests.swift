@@ -139,11 +139,9 @@ import Testing
 
   private func put(_ value: String) -> Machine.Result { machine.hostctl("call", "keeper", "put", "tea", value) }
 
-  @Test func aFullDiskRefusesCommitsUntilThereIsRoom() throws {
-    let faults = machine.path("faults")
-    _ = try ready(onFaultyDisk: faults)
-    #expect(put("green").output == "1\n")
-    machine.write("faults", "full")
+  /// A disk of that fault refuses the second commit.
+  private func expectsRoom(_ fault: String, _ faults: String) {
+    machine.write("faults", fault)
     let refused = put("black")
     #expect(
       refused.errors.contains("RESOURCE_EXHAUSTED: the disk of ") && refused.errors.contains("is full"),
@@ -151,6 +149,13 @@ import Testing
     #expect(machine.hostctl("call", "keeper", "get", "tea").output == "=green @1\n", "reading goes on")
     unlink(faults)
     #expect(put("black").output == "2\n")
+  }
+
+  @Test func aFullDiskRefusesCommitsUntilThereIsRoom() throws {
+    let faults = machine.path("faults")
+    _ = try ready(onFaultyDisk: faults)
+    #expect(put("green").output == "1\n")
+    expectsRoom("full", faults)
   }
 
   @Test func aDiskThatASyncFindsFullRefusesCommitsUntilThereIsRoom() throws {
@@ -162,14 +167,7 @@ import Testing
     // Its next commit begins a new journal.
     _ = try ready(onFaultyDisk: faults)
     #expect(machine.hostctl("call", "keeper", "get", "tea").output == "=green @1\n")
-    machine.write("faults", "late")
-    let refused = put("black")
-    #expect(
-      refused.errors.contains("RESOURCE_EXHAUSTED: the disk of ") && refused.errors.contains("is full"),
-      "\(refused.all)")
-    #expect(machine.hostctl("call", "keeper", "get", "tea").output == "=green @1\n", "reading goes on")
-    unlink(faults)
-    #expect(put("black").output == "2\n")
+    expectsRoom("late", faults)
   }
 
   @Test func afterASyncThatFailedNothingIsAcknowledgedUntilTheFileIsCheckedAnew() throws {
