@@ -127,13 +127,15 @@ static void scan(void *role, const nh_call *call, nh_str from, nh_str to, int64_
   sent(self->store->scan(self->store->ctx, of(from), of(to), (uint64_t)limit, (uint64_t)(uintptr_t)what), what);
 }
 
-/* Ends a scan of everything after so many entries; answers how many it got. */
+/* Ends a scan of everything after so many entries, or with -1 at once; answers how many it got. */
 static void peek(void *role, const nh_call *call, int64_t count) {
   keeper *self = role;
   asked *what = remember(call);
   what->stops_after = (int)count;
   nh_bytes all = {0, 0};
-  sent(self->store->scan(self->store->ctx, all, all, 0, (uint64_t)(uintptr_t)what), what);
+  nh_handle scan = self->store->scan(self->store->ctx, all, all, 0, (uint64_t)(uintptr_t)what);
+  sent(scan, what);
+  if (scan && count < 0) self->store->cancel(self->store->ctx, scan);
 }
 
 /* Asks for so many commits of such a size in one turn; answers how many were taken. */

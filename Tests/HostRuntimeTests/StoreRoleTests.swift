@@ -69,6 +69,8 @@ import Testing
     #expect(ask("flood", .int(2000), .int(10)) == .value(.int(2000)))
     #expect(ask("peek", .int(3)) == .value(.int(3)))
     #expect(ask("peek", .int(700)) == .value(.int(700)))
+    // In the turn that asks for them; none of them may stay in the store.
+    for _ in 0...Store.scanLimit { #expect(ask("peek", .int(-1)) == .value(.int(0))) }
     guard case .value(.text(let all)) = ask("scan", .text(""), .text(""), .int(0)) else { return #expect(Bool(false)) }
     #expect(all.split(separator: "=").count == 2001)
   }

@@ -14,10 +14,13 @@ package final class Stores: RoleStores {
   private let node: String
   private let log: LogHub
   private let metrics: MetricRegistry
-  private let open = Mutex<[String: Open]>([:])
-  /// Those of roles that have left, as long as they are not closed: who comes next waits, since two would write over
-  /// one another.
-  private let closing = Mutex<[String: Store]>([:])
+  private struct State {
+    var open: [String: Open] = [:]
+    /// Those of roles that have left, as long as they are not closed: who comes next waits, since two would write over
+    /// one another.
+    var closing: [String: Store] = [:]
+  }
+  private let state = Mutex(State())
 
   init(folder: String?, node: String, log: LogHub, metrics: MetricRegistry) {
     self.folder = folder
@@ -29,14 +32,14 @@ package final class Stores: RoleStores {
   /// The store of a role; its file is made when it is first used.
   package func store(of role: String) -> (any RoleStore)? {
     guard let folder else { return nil }
-    return open.withLock { open in
-      if let found = open[role] { return found.store }
+    return state.withLock { state in
+      if let found = state.open[role] { return found.store }
       let store = Store(
         role: role, folder: Self.folder(of: role, below: folder), log: log,
         batches: series("nodehost_store_batches_total", "Transactions of the role's store, each synced once.", role),
         commits: series("nodehost_store_commits_total", "Commits of the role's store.", role),
-        after: closing.withLock { $0[role] })
-      open[role] = Open(store: store, thread: store.loop.startThread())
+        after: state.closing[role])
+      state.open[role] = Open(store: store, thread: store.loop.startThread())
       return store
     }
   }
@@ -56,22 +59,22 @@ package final class Stores: RoleStores {
 
   /// A role has left the node.
   package func close(_ role: String) {
-    let left = open.withLock { open in
-      let left = open.removeValue(forKey: role)
-      if let left { closing.withLock { $0[role] = left.store } }
+    let left = state.withLock { state in
+      let left = state.open.removeValue(forKey: role)
+      if let left { state.closing[role] = left.store }
       return left
     }
     guard let left else { return }
     left.store.close()
     left.thread.join()
-    closing.withLock { if $0[role] === left.store { $0[role] = nil } }
+    state.withLock { if $0.closing[role] === left.store { $0.closing[role] = nil } }
   }
 
   /// Returns when everything that was sent is on disk and the files are closed.
   package func end() {
-    let all = open.withLock { open in
-      defer { open = [:] }
-      return open.values.map { $0 }
+    let all = state.withLock { state in
+      defer { state.open = [:] }
+      return state.open.values.map { $0 }
     }
     for found in all { found.store.close() }
     for found in all { found.thread.join() }
