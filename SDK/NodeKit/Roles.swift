@@ -12,7 +12,10 @@ public struct Roles {
   /// - Parameters:
   ///   - node: a node's name; empty is this one.
   ///   - timeout: nil takes the manifest's default.
-  @discardableResult
+  ///
+  /// Inlinable, so that the call goes through the plugin's own types and not through generic ones that are looked up
+  /// each time.
+  @discardableResult @inlinable
   public func call<each Argument: MethodValue, Answer: MethodValue>(
     _ target: String, _ method: String, _ arguments: repeat each Argument, node: String = "",
     timeout: Duration? = nil, then done: @escaping (Result<Answer, RoleError>) throws -> Void
@@ -23,10 +26,16 @@ public struct Roles {
       values.append(argument.value)
       types.append(type(of: argument).valueType)
     }
-    let entry = CallEntry(what: "the closure for \(target).\(method)") { outcome in
+    return try call(target, method, values, types, node: node, timeout: timeout) { outcome in
       try done(outcome.flatMap { value in Result(catching: { try Answer(value) }).mapError { RoleError($0) } })
     }
-    return try send(entry) { service, token in
+  }
+
+  @usableFromInline func call(
+    _ target: String, _ method: String, _ values: [Value], _ types: [ValueType], node: String, timeout: Duration?,
+    then done: @escaping (Result<Value, RoleError>) throws -> Void
+  ) throws -> OutgoingCall {
+    try send(CallEntry(method: method, of: target, done: done)) { service, token in
       values.lend(as: types) { list in
         target.lend { target in
           node.lend { node in
@@ -79,16 +88,24 @@ public struct OutgoingCall {
 
 struct CallEntry {
   var handle: nh_handle = 0
-  var what: String
+  private let about: String
+  private var method = ""
   var done: (Result<Value, RoleError>) throws -> Void
   /// Instead of `done`, for services whose replies say more than a value, or come in several parts.
   var reply: ((nh_reply) throws -> Void)?
-}
 
-extension CallEntry {
+  init(what: String, done: @escaping (Result<Value, RoleError>) throws -> Void) { (about, self.done) = (what, done) }
+
   init(what: String, reply: @escaping (nh_reply) throws -> Void) {
-    self.init(what: what, done: { _ in }, reply: reply)
+    (about, done, self.reply) = (what, { _ in }, reply)
   }
+
+  init(method: String, of role: String, done: @escaping (Result<Value, RoleError>) throws -> Void) {
+    (about, self.method, self.done) = (role, method, done)
+  }
+
+  /// Put together only when it is told.
+  var what: String { method.isEmpty ? about : "the closure for \(about).\(method)" }
 }
 
 extension HostLink {

@@ -46,6 +46,14 @@ extension nh_slot {
   }
 }
 
+extension UnsafeRawBufferPointer {
+  fileprivate var areASCII: Bool {
+    var seen: UInt8 = 0
+    for byte in self { seen |= byte }
+    return seen < 0x80
+  }
+}
+
 /// Slots with the bytes they point to, in one block that lives as long as this object.
 public final class PackedValues: @unchecked Sendable {
   public let count: Int
@@ -73,6 +81,36 @@ public final class PackedValues: @unchecked Sendable {
       }
       (block + index * MemoryLayout<nh_slot>.stride).storeBytes(of: slot, as: nh_slot.self)
       end += Self.payload(of: value) { $0.count }
+    }
+  }
+
+  /// Copies what is borrowed, without making values of it; nil if one is of another type than is wanted, or text that
+  /// somebody has to look at.
+  package init?(_ borrowed: UnsafeBufferPointer<nh_value>, as types: [ValueType]) {
+    guard borrowed.count == types.count else { return nil }
+    var size = borrowed.count * MemoryLayout<nh_slot>.stride
+    for (value, type) in zip(borrowed, types) {
+      guard value.letter == UInt32(type.rawValue) else { return nil }
+      switch type {
+      case .int64, .uint64, .double: break
+      case .text, .bytes, .json:
+        guard let bytes = value.slot.borrowedBytes, type == .bytes || bytes.areASCII else { return nil }
+        size += bytes.count
+      // These have to fit.
+      case .nothing, .int32, .uint32, .bool: return nil
+      }
+    }
+    count = borrowed.count
+    block = .allocate(byteCount: max(size, 1), alignment: MemoryLayout<nh_slot>.alignment)
+    var end = block + count * MemoryLayout<nh_slot>.stride
+    for (place, type) in types.enumerated() {
+      var slot = borrowed[place].slot
+      if [.text, .bytes, .json].contains(type), let bytes = slot.borrowedBytes {
+        if bytes.count > 0 { end.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count) }
+        slot = nh_slot(lo: UInt64(UInt(bitPattern: end)), hi: UInt64(bytes.count))
+        end += bytes.count
+      }
+      (block + place * MemoryLayout<nh_slot>.stride).storeBytes(of: slot, as: nh_slot.self)
     }
   }
 

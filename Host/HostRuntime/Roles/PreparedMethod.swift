@@ -10,7 +10,7 @@ package final class PreparedMethod: @unchecked Sendable {
   let index: UInt32
   // Kept beside the description, which a call would have to copy to look into.
   let result: ValueType
-  private let parameterCount: Int
+  let parameters: [ValueType]
   private let function: nh_function
   /// What libffi needs for a native method; a packed one is called directly.
   private let interface: UnsafeMutablePointer<ffi_cif>?
@@ -20,7 +20,7 @@ package final class PreparedMethod: @unchecked Sendable {
     self.description = description
     self.index = UInt32(index)
     result = description.signature.result
-    parameterCount = description.signature.parameters.count
+    parameters = description.signature.parameters
     function = method.function
     guard !description.isPacked else {
       interface = nil
@@ -28,7 +28,7 @@ package final class PreparedMethod: @unchecked Sendable {
       return
     }
     // The role and the call come before the parameters.
-    let letters = [UInt8(ascii: "p"), UInt8(ascii: "p")] + description.signature.parameters.map(\.rawValue)
+    let letters = [UInt8(ascii: "p"), UInt8(ascii: "p")] + parameters.map(\.rawValue)
     let types = UnsafeMutablePointer<UnsafeMutablePointer<ffi_type>?>.allocate(capacity: letters.count)
     for (place, letter) in letters.enumerated() { types[place] = cffi_type(letter) }
     let interface = UnsafeMutablePointer<ffi_cif>.allocate(capacity: 1)
@@ -61,7 +61,7 @@ package final class PreparedMethod: @unchecked Sendable {
           values[1] = UnsafeMutableRawPointer(call)
           // A slot holds each type where libffi looks for it: numbers in the low bytes (both machines
           // are little-endian), text as the address and length of nh_str.
-          for place in 0..<parameterCount {
+          for place in parameters.indices {
             values[place + 2] = UnsafeMutableRawPointer(mutating: UnsafeRawPointer(arguments! + place))
           }
           ffi_call(interface, function, nil, values.baseAddress)

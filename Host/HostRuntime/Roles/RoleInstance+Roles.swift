@@ -12,10 +12,9 @@ extension RoleInstance {
       let handle = outgoingCalls.insert(OutgoingCall(token: token, request: nil))
     else { return 0 }
     do throws(RoleDirectory.Refusal) {
-      let values = try copied(arguments)
-      let call = (String(target), String(method), values, max(0, timeout))
+      let call = (String(target), String(method), arguments, max(0, timeout))
       if let line = try self.node.line(to: String(node)) {
-        callFar(line, call, handle)
+        try callFar(line, call, handle)
       } else {
         try callHere(call, handle)
       }
@@ -26,14 +25,14 @@ extension RoleInstance {
     return handle
   }
 
-  private typealias Call = (target: String, method: String, arguments: [Value], timeout: Int64)
+  private typealias Call = (target: String, method: String, arguments: nh_value_list, timeout: Int64)
 
   private func callHere(_ call: Call, _ handle: UInt64) throws(RoleDirectory.Refusal) {
     let found = try node.directory.method(call.method, of: call.target)
-    let values = try found.fitting(call.arguments), type = found.method.result
+    let arguments = try packed(call.arguments, for: found), type = found.method.result
     let milliseconds = Int64(found.role.limits.callTimeoutMilliseconds)
     let wait = call.timeout > 0 ? call.timeout : milliseconds * 1_000_000
-    let request = RoleCall(found.role, found.method, PackedValues(values), deadline: EventLoop.now() &+ wait) {
+    let request = RoleCall(found.role, found.method, arguments, deadline: EventLoop.now() &+ wait) {
       [self] outcome in comeBack(handle, outcome, type)
     }
     outgoingCalls[handle]?.request = request
@@ -41,16 +40,30 @@ extension RoleInstance {
   }
 
   /// The target's manifest is elsewhere, so without a timeout of its own the caller's default holds.
-  private func callFar(_ line: PeerLine, _ call: Call, _ handle: UInt64) {
+  private func callFar(_ line: PeerLine, _ call: Call, _ handle: UInt64) throws(RoleDirectory.Refusal) {
+    let values = try copied(call.arguments)
     let wait = call.timeout > 0 ? call.timeout : Int64(limits.callTimeoutMilliseconds) * 1_000_000
     let request = RemoteCall(line, node.peers, on: loop) { [self] outcome, type in comeBack(handle, outcome, type) }
     outgoingCalls[handle]?.request = request
-    request.send(call.target, call.method, .values(call.arguments), timeout: wait)
+    request.send(call.target, call.method, .values(values), timeout: wait)
   }
 
   /// Any thread.
   private func comeBack(_ handle: UInt64, _ outcome: CallOutcome, _ type: ValueType = .nothing) {
     loop.post { [self] in seat.pass(.quieting) { [self] in answered(handle, outcome, type) } }
+  }
+
+  /// Mostly they are of the method's own types.
+  private func packed(
+    _ arguments: nh_value_list, for found: RoleDirectory.Method
+  ) throws(RoleDirectory.Refusal) -> PackedValues {
+    let types = found.method.parameters
+    if let items = UnsafeBufferPointer(arguments.items, arguments.count, limit: types.count),
+      let packed = PackedValues(items, as: types)
+    {
+      return packed
+    }
+    return PackedValues(try found.fitting(copied(arguments)))
   }
 
   private func copied(_ arguments: nh_value_list) throws(RoleDirectory.Refusal) -> [Value] {

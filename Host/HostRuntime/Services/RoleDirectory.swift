@@ -57,22 +57,24 @@ extension RoleDirectory {
 
     /// The arguments as the method's types.
     func fitting(_ arguments: [Value]) throws(Refusal) -> [Value] {
-      let types = method.description.signature.parameters, name = "\(role.name).\(method.description.name)"
+      let types = method.parameters
       guard arguments.count == types.count else {
         throw Refusal(
-          status: NH_INVALID_ARGUMENT, message: "\(name) takes \(types.count) arguments, got \(arguments.count)")
+          status: NH_INVALID_ARGUMENT, message: "\(fullName) takes \(types.count) arguments, got \(arguments.count)")
       }
       var values: [Value] = []
       for (place, type) in types.enumerated() {
         guard let fitting = arguments[place].converted(to: type) else {
           throw Refusal(
             status: NH_INVALID_ARGUMENT,
-            message: "\(name): parameter `\(method.description.parameters[place])` must be \(type.expectation)")
+            message: "\(fullName): parameter `\(method.description.parameters[place])` must be \(type.expectation)")
         }
         values.append(fitting)
       }
       return values
     }
+
+    private var fullName: String { "\(role.name).\(method.description.name)" }
   }
 
   func method(_ name: String, of target: String) throws(Refusal) -> Method {

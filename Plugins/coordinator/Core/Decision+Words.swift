@@ -5,16 +5,31 @@ internal import NodeKit
 extension Decision {
   /// The answer to a proposal, in JSON. Written as it stands, since there is one for each transaction.
   func answer(applyTook: UInt32?) -> String {
-    var text = "{\"txid\":\(JSON.string(id)),\"outcome\":\"\(outcome.word)\""
-    if !reason.isEmpty { text += ",\"reason\":\(JSON.string(reason))" }
-    text += ",\"votes\":{"
-    for (place, vote) in votes.enumerated() {
-      text += place == 0 ? "\"" : ",\""
-      text += "\(vote.node)\":\(JSON.string(vote.vote.words))"
+    var text = JSONWriter()
+    text.raw("{\"txid\":")
+    text.string(id)
+    text.raw(outcome == .commit ? ",\"outcome\":\"COMMIT\"" : ",\"outcome\":\"ABORT\"")
+    if !reason.isEmpty {
+      text.raw(",\"reason\":")
+      text.string(reason)
     }
-    text += "},\"us\":{\"prepare\":\(prepareTook),\"decide\":\(decideTook)"
-    if let applyTook { text += ",\"apply\":\(applyTook)" }
-    return text + "}}"
+    text.raw(",\"votes\":{")
+    for (place, vote) in votes.enumerated() {
+      text.raw(place == 0 ? "\"" : ",\"")
+      text.number(vote.node)
+      text.raw("\":")
+      text.string(vote.vote.words)
+    }
+    text.raw("},\"us\":{\"prepare\":")
+    text.number(prepareTook)
+    text.raw(",\"decide\":")
+    text.number(decideTook)
+    if let applyTook {
+      text.raw(",\"apply\":")
+      text.number(applyTook)
+    }
+    text.raw("}}")
+    return text.text
   }
 
   var fields: JSONObject {

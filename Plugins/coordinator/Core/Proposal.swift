@@ -129,8 +129,13 @@ struct Proposal: Sendable, Equatable {
       throw wrong("`key` is text of 1 to \(keyLimit) bytes", place)
     }
     guard let change else { throw wrong("`change` says what is to become of the key", place) }
-    let text = "{\"key\":\(JSON.string(key)),\"change\":\(change)}"
-    return Change(resource: resource, key: key, text: text, nodes: nodes)
+    var text = JSONWriter()
+    text.raw("{\"key\":")
+    text.string(key)
+    text.raw(",\"change\":")
+    text.value(change)
+    text.raw("}")
+    return Change(resource: resource, key: key, text: text.text, nodes: nodes)
   }
 
   private static func nodes(_ json: JSON, _ place: String, _ all: [Int]) throws(RoleError) -> [Int] {

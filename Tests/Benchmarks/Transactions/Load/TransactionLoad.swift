@@ -1,3 +1,4 @@
+import Glibc
 import NodeKit
 
 /// Proposes transactions without a pause, and measures how long they take.
@@ -43,7 +44,7 @@ private final class Run {
       text: "{\"changes\":[{\"resource\":\"ledger\",\"key\":\"worker-\(worker)\",\"change\":{\"set\":\(committed)}}]}")
     do {
       try context.roles.call("coordinator", "propose", proposal) { [self] (answer: Result<PassedJSON, RoleError>) in
-        if case .success(let answer) = answer, answer.text.utf8.count > 40, answer.text.contains("\"COMMIT\"") {
+        if case .success(let answer) = answer, strstr(answer.text, "\"COMMIT\"") != nil {
           committed += 1
           took.append(context.now.nanoseconds - began.nanoseconds)
         } else {

@@ -10,20 +10,30 @@ extension JSON {
   /// How deep lists and objects may nest, in this parser and everything that uses it.
   public static let nestingLimit = 64
 
-  public init(parsing text: String) throws(JSONError) { try self.init(parsing: Array(text.utf8)) }
+  public init(parsing text: String) throws(JSONError) {
+    var text = text
+    self = try text.withUTF8(Self.parsed).get()
+  }
 
   /// Strict: one value, no comments, no duplicate keys, no lone surrogates, valid UTF-8.
   public init(parsing bytes: [UInt8]) throws(JSONError) {
+    self = try bytes.withUnsafeBufferPointer(Self.parsed).get()
+  }
+
+  private static func parsed(_ bytes: UnsafeBufferPointer<UInt8>) -> Result<JSON, JSONError> {
     var parser = JSONParser(bytes: bytes)
-    self = try parser.document()
+    return Result { () throws(JSONError) in try parser.document() }
   }
 }
 
 private struct JSONParser {
-  let bytes: [UInt8]
+  /// An object gets room for so many members at once: fewer waste little, and more are rare.
+  private static let expected = 4
+
+  let bytes: UnsafeBufferPointer<UInt8>
   var position = 0
 
-  init(bytes: [UInt8]) { self.bytes = bytes }
+  init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
   mutating func document() throws(JSONError) -> JSON {
     let value = try value(depth: 0)
@@ -62,7 +72,7 @@ private struct JSONParser {
   }
 
   mutating func word(_ word: StaticString, _ value: JSON) throws(JSONError) -> JSON {
-    for byte in word.description.utf8 where !take(byte) { throw error("expected \(word)") }
+    for place in 0..<word.utf8CodeUnitCount where !take(word.utf8Start[place]) { throw error("expected \(word)") }
     return value
   }
 
@@ -72,11 +82,12 @@ private struct JSONParser {
     var seen = SeenKeys()
     skipSpace()
     if take(UInt8(ascii: "}")) { return .object(object) }
+    object.members.reserveCapacity(Self.expected)
     while true {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw error("expected a key in quotes") }
       let key = try string()
-      guard seen.insert(key) else { throw error("the key \"\(key)\" stands here twice") }
+      guard seen.insert(key, behind: object.members) else { throw error("the key \"\(key)\" stands here twice") }
       skipSpace()
       guard take(UInt8(ascii: ":")) else { throw error("expected a colon after the key") }
       object.members.append(.init(key: key, value: try value(depth: depth + 1)))
@@ -101,19 +112,36 @@ private struct JSONParser {
 
   mutating func string() throws(JSONError) -> String {
     position += 1
-    var text: [UInt8] = []
-    while let byte = next {
-      position += 1
-      switch byte {
-      case UInt8(ascii: "\""):
-        guard let string = String(validating: text, as: UTF8.self) else { throw error("the text is not UTF-8") }
-        return string
-      case UInt8(ascii: "\\"): try escape(into: &text)
-      case 0..<0x20: throw error("a control character inside a text; write it as an escape")
-      default: text.append(byte)
+    let start = position
+    skipPlain()
+    // Most texts have no escapes, and are taken as they stand.
+    if next == UInt8(ascii: "\"") { return try text(UnsafeBufferPointer(rebasing: bytes[start..<position])) }
+    var unescaped = Array(bytes[start..<position])
+    while let byte = next, byte != UInt8(ascii: "\"") {
+      guard byte == UInt8(ascii: "\\") else {
+        position += 1
+        throw error("a control character inside a text; write it as an escape")
       }
+      position += 1
+      try escape(into: &unescaped)
+      let plain = position
+      skipPlain()
+      unescaped.append(contentsOf: bytes[plain..<position])
     }
-    throw error("the text has no closing quote")
+    guard next != nil else { throw error("the text has no closing quote") }
+    return try unescaped.withUnsafeBufferPointer { (bytes) throws(JSONError) in try text(bytes) }
+  }
+
+  /// What stands for itself inside a text.
+  private mutating func skipPlain() {
+    while let byte = next, byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") { position += 1 }
+  }
+
+  /// With the closing quote.
+  private mutating func text(_ bytes: UnsafeBufferPointer<UInt8>) throws(JSONError) -> String {
+    position += 1
+    guard let text = String(utf8: bytes) else { throw error("the text is not UTF-8") }
+    return text
   }
 
   mutating func escape(into text: inout [UInt8]) throws(JSONError) {
@@ -176,11 +204,23 @@ private struct JSONParser {
       if next == UInt8(ascii: "+") || next == UInt8(ascii: "-") { position += 1 }
       guard digits() else { throw error("expected digits in the exponent") }
     }
+    if whole, let number = smallNumber(from: start) { return .int(number) }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     if whole, let number = Int64(text) { return .int(number) }
     if whole, let number = UInt64(text) { return .unsigned(number) }
     guard let number = Double(text), number.isFinite else { throw error("the number is too large") }
     return .double(number)
+  }
+
+  /// Of at most 18 digits, which cannot be too large.
+  private func smallNumber(from start: Int) -> Int64? {
+    guard position - start <= 18 else { return nil }
+    let isNegative = bytes[start] == UInt8(ascii: "-")
+    var number: Int64 = 0
+    for place in (isNegative ? start + 1 : start)..<position {
+      number = number &* 10 &+ Int64(bytes[place] &- UInt8(ascii: "0"))
+    }
+    return isNegative ? -number : number
   }
 
   mutating func digits() -> Bool {
@@ -190,97 +230,17 @@ private struct JSONParser {
   }
 }
 
-extension JSON: CustomStringConvertible {
-  /// One line, no spaces.
-  public var description: String {
-    var text = ""
-    write(to: &text, indent: nil)
-    return text
-  }
-
-  /// Two spaces a level, for people.
-  public var pretty: String {
-    var text = ""
-    write(to: &text, indent: 0)
-    return text
-  }
-
-  private func write(to text: inout String, indent: Int?) {
-    switch self {
-    case .null: text += "null"
-    case .bool(let truth): text += truth ? "true" : "false"
-    case .int(let number): text += String(number)
-    case .unsigned(let number): text += String(number)
-    case .double(let number): text += number.isFinite ? Self.digits(of: number) : "null"
-    case .string(let string): Self.write(string, to: &text)
-    case .array(let items):
-      Self.write(items, between: "[", "]", to: &text, indent: indent) { item, text, indent in
-        item.write(to: &text, indent: indent)
-      }
-    case .object(let object):
-      Self.write(object.members, between: "{", "}", to: &text, indent: indent) { member, text, indent in
-        Self.write(member.key, to: &text)
-        text += indent == nil ? ":" : ": "
-        member.value.write(to: &text, indent: indent)
-      }
-    }
-  }
-
-  /// 3.0 is written as 3, as JavaScript does, so that a whole number stays one.
-  private static func digits(of number: Double) -> String {
-    if let whole = Int64(exactly: number), abs(number) < 1e15 { return String(whole) }
-    return number.description
-  }
-
-  private static func write<Item>(
-    _ items: [Item], between open: String, _ close: String, to text: inout String, indent: Int?,
-    each: (Item, inout String, Int?) -> Void
-  ) {
-    text += open
-    for (index, item) in items.enumerated() {
-      if index > 0 { text += "," }
-      if let indent { text += "\n" + String(repeating: "  ", count: indent + 1) }
-      each(item, &text, indent.map { $0 + 1 })
-    }
-    if let indent, !items.isEmpty { text += "\n" + String(repeating: "  ", count: indent) }
-    text += close
-  }
-
-  private static func write(_ string: String, to text: inout String) {
-    text += "\""
-    for scalar in string.unicodeScalars {
-      switch scalar {
-      case "\"": text += "\\\""
-      case "\\": text += "\\\\"
-      case "\n": text += "\\n"
-      case "\r": text += "\\r"
-      case "\t": text += "\\t"
-      case "\u{0}"..<"\u{20}", "\u{7F}":
-        let digits = String(scalar.value, radix: 16)
-        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: text.unicodeScalars.append(scalar)
-      }
-    }
-    text += "\""
-  }
-}
-
-/// The keys of an object so far.
+/// The keys of a large object so far.
 private struct SeenKeys {
   /// Up to here the keys are compared one by one. To make a set, the Swift runtime looks through every library of the
   /// process once for each new build of a plugin, and few configurations have as many keys in one object.
   private static let compared = 16
 
-  private var few: [String] = []
   private var many: Set<String> = []
 
-  /// False if it has been there before.
-  mutating func insert(_ key: String) -> Bool {
-    if few.contains(key) { return false }
-    if few.count < Self.compared {
-      few.append(key)
-      return true
-    }
-    return many.insert(key).inserted
+  /// False if it has been there before, among these or behind them.
+  mutating func insert(_ key: String, behind members: [JSONObject.Member]) -> Bool {
+    if members.prefix(Self.compared).contains(where: { $0.key == key }) { return false }
+    return members.count < Self.compared || many.insert(key).inserted
   }
 }
