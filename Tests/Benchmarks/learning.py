@@ -1,5 +1,6 @@
-"""Rounds of federated learning with a training that takes no time: the role `flserver` with ten trainers, and Flower's
-SuperLink with ten SuperNodes, all on loopback, one after the other."""
+"""Rounds of federated learning without the training: the role `flserver` with ten trainers, which try the model on two
+samples and send it back, and Flower's SuperLink with ten SuperNodes, which send it back, all on loopback, one after the
+other."""
 import json
 import os
 import re
@@ -131,7 +132,8 @@ class Ours:
             json.dump({
                 "session_config": {"session_id": name, "checkpoints_kept": 1},
                 "server_training_config": {"num_training_rounds": count},
-                "client_training_config": {"model_id": "wide", "dataset": "none", "train_timeout_duration_s": 600},
+                "client_training_config": {"model_id": "wide", "dataset": "none", "epochs": 0,
+                                           "train_timeout_duration_s": 600},
                 "model_config": {"description": {"input": [784], "layers": [{"dense": units}, {"dense": 10}]}},
             }, file)
         self.ask("start", document)

@@ -87,6 +87,17 @@ import Training
     #expect(try ModelQuality(#require(tried.messages.first)).accuracy! > 0.7)
   }
 
+  @Test func withoutAnEpochTheModelComesBackAsItWas() throws {
+    let play = try Play(), file = try Play.file(), layout = try Play.weights().layout
+    let answer = try play.train(Play.task(["dataset": "digits", "epochs": 0], file: file), file)
+    #expect(try UpdateDecoder(layout).decode(answer.file, .plain, base: nil).buffer.array == Play.weights().buffer.array)
+    #expect(answer.quality.samples == 180 && answer.quality.accuracy != nil)
+    // Others would wait for what it never learns.
+    #expect(throws: RoleError.self) {
+      try Play(["gossip": ["rounds": 3, "training": ["dataset": "digits", "epochs": 0]]])
+    }
+  }
+
   @Test(arguments: ["f16", "bf16", "int8", "qsgd", "f32+delta", "f16+top0.1", "int8+top0.1+zstd3", "f32+zstd3"])
   func updatesComeInTheFormThatIsAskedFor(_ form: String) throws {
     let play = try Play(), file = try Play.file(), base = try Play.weights()

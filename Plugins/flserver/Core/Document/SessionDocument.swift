@@ -109,7 +109,10 @@ public struct ClientSection: RoleConfig {
     "A shipped model: mlp, lenet5 or resnet8; or the name under which model_config describes one.", length: 1...100)
   public var modelId = "mlp"
   @Setting("Not used: models are described.") public var modelClass = ""
-  @Setting("Times that a trainer goes through its data in a round.", in: 1...10_000) public var epochs = 1
+  @Setting(
+    "Times that a trainer goes through its data in a round. 0: it tries the model on them and sends it back as it came, "
+      + "which shows what a round costs without the training.", in: 0...10_000)
+  public var epochs = 1
   @Setting("The data, as trainers call it.", length: 1...200) public var dataset = "digits"
   @Setting("Samples of a step.", in: 1...65_536) public var batchSize = 32
   @Setting("Of the steps.", in: 1e-9...1000) public var learningRate = 0.01

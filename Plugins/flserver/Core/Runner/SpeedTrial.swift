@@ -64,7 +64,7 @@ final class SpeedTrial {
     case .success(let arrival):
       // A round has as many batches as the data.
       let client = document.clientTrainingConfig
-      let batches = Double((candidate.samples + client.batchSize - 1) / client.batchSize * client.epochs)
+      let batches = Double((candidate.samples + client.batchSize - 1) / client.batchSize * max(1, client.epochs))
       let timed = Double(document.benchmarkConfig.benchMinibatchCount)
       let seconds = arrival.seconds * max(1, batches / timed)
       trainers[candidate.id]?.seconds = seconds

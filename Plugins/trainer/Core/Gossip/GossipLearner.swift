@@ -52,6 +52,11 @@ final class GossipLearner {
     description = try ModelDescription(json: settings.model, at: "/gossip/model")
     local = settings.training
     try local.check()
+    guard local.epochs > 0 else {
+      throw RoleError(
+        .invalidArgument, "who never trains has nothing to exchange; let a round have an epoch",
+        at: "/gossip/training/epochs")
+    }
   }
 
   func start() throws {

@@ -96,7 +96,7 @@ struct TrainingOrder: Sendable {
 package struct LocalSettings: RoleConfig, @unchecked Sendable {
   @Setting("A shipped model.", length: 1...100) var modelId = "mlp"
   @Setting("Of the trainer's data sets.", length: 1...200) var dataset = "digits"
-  @Setting("Times that it goes through its data.", in: 1...10_000) var epochs = 1
+  @Setting("Times that it goes through its data; 0: it only tries the model on them.", in: 0...10_000) var epochs = 1
   @Setting("Samples of a step.", in: 1...65_536) var batchSize = 32
   @Setting("Ends after so many steps; 0: after the last epoch.", in: 0...1_000_000_000) var maxBatches = 0
   @Setting("Of the steps.", in: 1e-9...1000) var learningRate = 0.01

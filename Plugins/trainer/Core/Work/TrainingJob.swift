@@ -121,6 +121,7 @@ struct TrainingJob: Sendable {
 
   private func train(_ engine: TrainingEngine, _ data: DataSet, _ thread: PoolThread) throws -> ModelQuality {
     let settings = order.settings
+    guard settings.epochs > 0 else { return try validate(engine, data, thread) }
     try engine.optimise(settings.optimiser)
     engine.anchor()
     let plan = LocalTraining(
