@@ -319,7 +319,7 @@ let package = Package(
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
     module("FuzzSupport", in: "Tests", []),
-    tests("HostCoreTests", ["NodeValues", "NodeSchema", "HostCore", "FuzzSupport"]),
+    tests("HostCoreTests", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "FuzzSupport"]),
     tests("HostctlTests", ["NodeValues", "HostCore"]),
     tests(
       "HostRuntimeTests",

@@ -21,9 +21,9 @@ public struct JSONWriter {
   }
 
   /// JSON that is there already.
-  public mutating func raw(_ json: String) {
-    var json = json
-    json.withUTF8 { bytes.append(contentsOf: $0) }
+  public mutating func json(_ text: String) {
+    var text = text
+    text.withUTF8 { bytes.append(contentsOf: $0) }
   }
 
   /// A text in its quotes.
@@ -61,7 +61,7 @@ public struct JSONWriter {
   }
 
   public mutating func number(_ number: some BinaryInteger) {
-    guard number >= 0, let small = UInt64(exactly: number) else { return raw(String(number)) }
+    guard number >= 0, let small = UInt64(exactly: number) else { return json(String(number)) }
     let start = bytes.count
     var rest = small
     repeat {
@@ -97,7 +97,7 @@ public struct JSONWriter {
   private mutating func number(_ number: Double) {
     guard number.isFinite else { return raw("null") }
     if let whole = Int64(exactly: number), abs(number) < 1e15 { return self.number(whole) }
-    raw(number.description)
+    json(number.description)
   }
 
   private mutating func list(

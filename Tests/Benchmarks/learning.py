@@ -19,7 +19,7 @@ ENVIRONMENT = os.path.join(ROOT, ".build", "flower")
 APP = os.path.join(ROOT, "Tests", "Benchmarks", "Flower")
 CLIENTS = 10
 # Of the model: how many rounds each side makes, and how long Flower may take for them.
-SIZES = {100_000: (20, 5, 300), 10_000_000: (10, 3, 400), 100_000_000: (3, 2, 900)}
+SIZES = {100_000: (20, 5, 300), 10_000_000: (10, 3, 400), 100_000_000: (7, 3, 900)}
 # Numbers of a model for each unit of its one hidden layer: 784 inputs, 10 outputs and a bias.
 NUMBERS_OF_UNIT = 784 + 1 + 10
 

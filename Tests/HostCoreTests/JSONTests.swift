@@ -10,6 +10,52 @@ import Testing
   }
 
   @Test(arguments: [
+    "0", "-1", "999999999999999999", "-999999999999999999", "9223372036854775807", "-9223372036854775808",
+    "9223372036854775808", "0.1", "1e+300", "-2.5e-08", "{\"é\":\"\u{1F600} ü\"}", "[[],{},[{}]]",
+  ])
+  func numbersAndTextComeBack(_ text: String) throws {
+    let value = try JSON(parsing: text)
+    #expect(value.description == text)
+    #expect(try JSON(parsing: value.pretty) == value)
+    #expect(try JSON(parsing: Array(text.utf8)) == value)
+  }
+
+  @Test func escapesStandWhereTheyMust() throws {
+    let text = "\u{0}\u{1F}plain\"\\/\n\r\t\u{7F}\u{80}é\u{2028}"
+    let written = #""\u0000\u001fplain\"\\/\n\r\t\u007f"# + "\u{80}é\u{2028}\""
+    #expect(JSON.string(text).description == written)
+    #expect(try JSON(parsing: written) == .string(text))
+    // Behind an escape, too, and before one.
+    #expect(try JSON(parsing: #""a\tb\u0041é\\""#) == .string("a\tbAé\\"))
+    #expect(try JSON(parsing: "-0") == .int(0))
+  }
+
+  @Test func piecesMakeTheSameText() throws {
+    let value: JSON = ["name": "a \"b\"", "list": [1, -2, 2.5, true, .null], "most": .unsigned(.max)]
+    var writer = JSONWriter()
+    writer.raw("{\"name\":")
+    writer.string("a \"b\"")
+    writer.raw(",\"list\":")
+    writer.value([1, -2, 2.5, true, .null])
+    writer.raw(",\"most\":")
+    writer.number(UInt64.max)
+    writer.raw(",\"least\":")
+    writer.number(Int64.min)
+    writer.raw(",\"as it is\":")
+    writer.json("[ ]")
+    writer.raw("}")
+    var whole = try #require(JSON(parsing: writer.text).object)
+    #expect(whole["least"] == .int(.min) && whole["as it is"] == [])
+    (whole["least"], whole["as it is"]) = (nil, nil)
+    #expect(JSON.object(whole) == value)
+  }
+
+  @Test(arguments: [[0x22, 0xC3, 0x22], [0x22, 0x61, 0x5C, 0x6E, 0xFF, 0x22], [0x22, 0x61, 0x5C, 0x6E, 0x0A, 0x22]])
+  func refusesWhatIsNoText(_ bytes: [UInt8]) {
+    #expect(throws: JSONError.self) { try JSON(parsing: bytes) }
+  }
+
+  @Test(arguments: [
     ("", 0), ("{", 1), ("[1,]", 3), ("nul", 3), (#"{"a":1,"a":2}"#, 10), ("01", 1), ("1.", 2), ("\"a", 2),
     (#""\ud800""#, 7), ("[1] 2", 4), ("1e999", 5), ("\"\u{1}\"", 2),
   ])

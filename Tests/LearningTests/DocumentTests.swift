@@ -28,7 +28,7 @@ import Testing
   @Test(arguments: [
     (#"{"session_config": {"aggregatr": "fedavg"}}"#, "/session_config/aggregatr"),
     (#"{"session": {}}"#, "/session"),
-    (#"{"client_training_config": {"epochs": 0}}"#, "/client_training_config/epochs"),
+    (#"{"client_training_config": {"epochs": -1}}"#, "/client_training_config/epochs"),
     (#"{"client_training_config": {"learning_rate": "fast"}}"#, "/client_training_config/learning_rate"),
     (#"{"server_training_config": {"num_training_rounds": 1.5}}"#, "/server_training_config/num_training_rounds"),
   ]) func mistakesAreToldByTheirPlace(_ text: String, _ place: String) throws {

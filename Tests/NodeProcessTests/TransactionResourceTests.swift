@@ -43,7 +43,8 @@ import Testing
     unlink(machine.path("stop-1.held"))
     #expect(proposer.end() == 0, "\(proposer.output)\(proposer.errors)")
     try banks.eventually("it is carried out") { (1...3).allSatisfy { banks.state($0)["local"] == 0 } }
-    #expect(report()["done"] == ["commit t"] && report()["unprepared"] == 0 && report()["reserved"] == [])
+    let last = report()
+    #expect(last["done"] == ["commit t"] && last["unprepared"] == 0 && last["reserved"] == [], "\(last)")
     for (place, node) in nodes.enumerated() {
       #expect(!node.errors.contains("misuse"), "node \(place + 1): \(node.errors)")
     }
