@@ -12,9 +12,8 @@ public struct Roles {
   /// - Parameters:
   ///   - node: a node's name; empty is this one.
   ///   - timeout: nil takes the manifest's default.
-  ///
-  /// Inlinable, so that the call goes through the plugin's own types and not through generic ones that are looked up
-  /// each time.
+  // Inlinable, so that the call goes through the plugin's own types and not through generic ones that are looked up
+  // each time.
   @discardableResult @inlinable
   public func call<each Argument: MethodValue, Answer: MethodValue>(
     _ target: String, _ method: String, _ arguments: repeat each Argument, node: String = "",

@@ -104,9 +104,15 @@ package struct RoleBuild: Sendable {
         + Self.files(in: entry, ending: ".swift") + objects + link + (["m"] + libraries).map { "-l\($0)" })
   }
 
+  /// But for what a file that is no more was once compiled to.
   private static func objects(of target: String) -> [String] {
     let folder = "\(TestPlaces.products)/\(target).build"
-    return files(in: folder, ending: ".o")
+    let objects = files(in: folder, ending: ".o")
+    guard let list = readFile("\(folder)/sources", limit: 1 << 20) else { return objects }
+    let names = Set(String(decoding: list, as: UTF8.self).split(separator: "\n").map { $0.split(separator: "/").last! })
+    return objects.filter { object in
+      !object.hasSuffix(".swift.o") || names.contains(object.split(separator: "/").last!.dropLast(2))
+    }
   }
 
   // MARK: Files

@@ -110,8 +110,8 @@ public struct ClientSection: RoleConfig {
   public var modelId = "mlp"
   @Setting("Not used: models are described.") public var modelClass = ""
   @Setting(
-    "Times that a trainer goes through its data in a round. 0: it tries the model on them and sends it back as it came, "
-      + "which shows what a round costs without the training.", in: 0...10_000)
+    "Times that a trainer goes through its data in a round. 0: it tries the model on them and sends it back as it "
+      + "came, which shows what a round costs without the training.", in: 0...10_000)
   public var epochs = 1
   @Setting("The data, as trainers call it.", length: 1...200) public var dataset = "digits"
   @Setting("Samples of a step.", in: 1...65_536) public var batchSize = 32
