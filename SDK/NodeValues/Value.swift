@@ -46,14 +46,6 @@ extension nh_slot {
   }
 }
 
-extension UnsafeRawBufferPointer {
-  fileprivate var areASCII: Bool {
-    var seen: UInt8 = 0
-    for byte in self { seen |= byte }
-    return seen < 0x80
-  }
-}
-
 /// Slots with the bytes they point to, in one block that lives as long as this object.
 public final class PackedValues: @unchecked Sendable {
   public let count: Int

@@ -62,9 +62,9 @@ final class SpeedTrial {
     guard open.removeValue(forKey: candidate.id) != nil else { return }
     switch result {
     case .success(let arrival):
-      // A round has as many batches as the data.
+      // A round has as many batches as the data; without epochs, this was all of it.
       let client = document.clientTrainingConfig
-      let batches = Double((candidate.samples + client.batchSize - 1) / client.batchSize * max(1, client.epochs))
+      let batches = Double((candidate.samples + client.batchSize - 1) / client.batchSize * client.epochs)
       let timed = Double(document.benchmarkConfig.benchMinibatchCount)
       let seconds = arrival.seconds * max(1, batches / timed)
       trainers[candidate.id]?.seconds = seconds
