@@ -55,6 +55,22 @@ import Testing
     #expect(machine.ask("build") == 3)
   }
 
+  @Test func aFileBehindThatOfAnEarlierFolderIsNotLoadedByItself() throws {
+    machine.install(1)
+    _ = makeFolder(machine.path("later"))
+    machine.manifest(["role: swapper"], plugins: "folders: [./plugins, ./later], hot_swap: on")
+    let node = try machine.ready()
+    let later = machine.swapper(2, to: machine.path("later/libswapper.so"))
+    try node.waits(for: "later/libswapper.so is not loaded: ")
+    #expect(machine.ask("build") == 1)
+    // Told to, it goes over to it, and then stays with it.
+    #expect(machine.hostctl("swap", "swapper", later).code == 0)
+    _ = machine.swapper(2, to: later)
+    calmDown()
+    #expect(machine.ask("build") == 2)
+    #expect(try machine.history().lines == ["1 start replaced", "2 swap running"])
+  }
+
   @Test func swapsHistoryAndRollbacksOnRequest() throws {
     machine.install(1)
     let other = machine.swapper(2)

@@ -24,8 +24,8 @@ package protocol RoleLoader: AnyObject, Sendable {
   /// Everything but opening the plugin in this process.
   func check(_ role: ManifestRole, allow: [String: String], _ wish: PluginLoader.Wish) throws(PluginRefusal)
     -> PluginLoader.Checked
-  /// What lies at a plugin's place now, without checking or running any of it.
-  func build(of plugin: String) -> PluginLoader.Build
+  /// What a file that has been written means for a plugin, without checking or running any of it.
+  func build(of plugin: String, writtenTo path: String) -> PluginLoader.Build
   /// True once in a while: then somebody should find out which copies are still named, and have the others removed.
   func isTimeToTidy() -> Bool
   func removeCopies(except named: Set<String>)

@@ -123,15 +123,17 @@ package final class PluginLoader: RoleLoader, @unchecked Sendable {
 
   package enum Build: Sendable {
     case missing
+    /// A file in an earlier folder is the one that is loaded.
+    case hidden(by: String)
     case incomplete
     case whole(sha256: String)
   }
 
-  /// What lies at a plugin's place now, without checking or running any of it.
-  package func build(of plugin: String) -> Build {
-    guard let path = try? folders.find(plugin), let bytes = readFile(path, limit: PluginFile.sizeLimit) else {
-      return .missing
-    }
+  /// What a file that has been written means for a plugin, without checking or running any of it.
+  package func build(of plugin: String, writtenTo written: String) -> Build {
+    guard let written = resolvedPath(written), let path = try? folders.find(plugin) else { return .missing }
+    guard resolvedPath(path) == written else { return .hidden(by: path) }
+    guard let bytes = readFile(path, limit: PluginFile.sizeLimit) else { return .missing }
     do throws(ElfImage.Problem) {
       _ = try ElfImage(reading: bytes)
     } catch {

@@ -84,7 +84,7 @@ private final class SimLoader: RoleLoader, @unchecked Sendable {
       file: loaded.library.file, description: loaded.library.description, config: loaded.config)
   }
 
-  func build(of plugin: String) -> PluginLoader.Build { .missing }
+  func build(of plugin: String, writtenTo path: String) -> PluginLoader.Build { .missing }
   func isTimeToTidy() -> Bool { false }
   func removeCopies(except named: Set<String>) {}
 }
