@@ -17,6 +17,8 @@ final class StoreJournal {
   private static let reserve = 128 << 10
   private static let magic: UInt64 = 0x3167_6F6C_7473_686E  // "nhstlog1"
   private static let headerSize = 24
+  /// The kernel keeps as one what was written as one, and goes through all blocks of that for each record.
+  private static let pieceSize = 16 << 10
   /// A longer one is not read: it is none of ours.
   private static let sizeLimit = 64 << 20
 
@@ -83,7 +85,9 @@ final class StoreJournal {
     do throws(SQLiteError) {
       salt = UInt64.random(in: 1 ... .max)
       let head = Self.head(salt)
-      try write(head + [UInt8](repeating: 0, count: Self.size - head.count), at: 0)
+      try write(head + [UInt8](repeating: 0, count: Self.pieceSize - head.count), at: 0)
+      let zeros = [UInt8](repeating: 0, count: Self.pieceSize)
+      for place in stride(from: Self.pieceSize, to: Self.size, by: Self.pieceSize) { try write(zeros, at: place) }
       let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
       guard fsync(descriptor) == 0, rename(new, path) == 0, syncFolder(folder) else {
         throw Self.failure("cannot be made")
