@@ -164,6 +164,9 @@ final class CommitProtocol {
       || !write.isEmpty
   }
 
+  /// So few are under way that what is to be sent or written does not wait for more of it.
+  var isQuiet: Bool { open.count <= 2 && local.count <= 2 }
+
   func number() -> UInt64 {
     lastNumber += 1
     return lastNumber

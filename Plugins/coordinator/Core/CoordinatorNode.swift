@@ -114,6 +114,8 @@ public final class CoordinatorNode {
   }
 
   private func perform() {
+    // Other nodes and the disk take the longest.
+    if core.isQuiet { flush() }
     while !core.calls.isEmpty {
       let calls = core.calls
       core.calls = []
@@ -131,7 +133,15 @@ public final class CoordinatorNode {
   private func flushLater() {
     guard !willFlush else { return }
     willFlush = true
-    do { try context.timer.once(after: .zero) { [self] in flush() } } catch { flush() }
+    do {
+      try context.timer.once(after: .zero) { [self] in
+        willFlush = false
+        flush()
+      }
+    } catch {
+      willFlush = false
+      flush()
+    }
   }
 
   private func saveSoon() {
@@ -160,8 +170,7 @@ public final class CoordinatorNode {
   }
 
   private func flush() {
-    willFlush = false
-    send()
+    if !core.outbox.isEmpty { send() }
     save()
   }
 
