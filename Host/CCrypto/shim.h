@@ -21,6 +21,20 @@ static inline void ctls_read_ahead(SSL_CTX *context, size_t bytes) {
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_default_read_buffer_len(context, bytes);
 }
+static inline long ctls_note_read(BIO *socket, int what, const char *room, size_t asked, int a, long b, int result,
+                                  size_t *got) {
+  (void)room, (void)a, (void)b;
+  if (what == (BIO_CB_READ | BIO_CB_RETURN) && result > 0)
+    BIO_set_callback_arg(socket, *got < asked ? (char *)socket : NULL);
+  return result;
+}
+/* From now on it is known whether a read of the socket got less than it asked for, and so all that had come. The
+ * session has its socket already. */
+static inline void ctls_note_reads(SSL *session) { BIO_set_callback_ex(SSL_get_rbio(session), ctls_note_read); }
+/* Whether the socket had nothing more, and OpenSSL has nothing left of it either. */
+static inline int ctls_has_read_all(SSL *session) {
+  return BIO_get_callback_arg(SSL_get_rbio(session)) && !SSL_has_pending(session);
+}
 /* What is written gathers in room for `bytes`, and leaves for the socket when that is full, or by `ctls_push`. The
  * session has its socket already. */
 static inline int ctls_gather(SSL *session, size_t bytes) {

@@ -22,10 +22,15 @@ final class LinkedNodes {
   }()
 
   private let timing: PeerTiming
+  private let ownLoop: Bool
 
   /// A key in words: `${A}` is another one than `${B}`.
-  init(_ ids: [Int] = [], cluster: String = "name: demo, key: \"${A}\"", timing: PeerTiming = LinkedNodes.quick) {
-    self.timing = timing
+  /// - Parameter ownLoop: links have it; otherwise all of a node is on one.
+  init(
+    _ ids: [Int] = [], cluster: String = "name: demo, key: \"${A}\"", timing: PeerTiming = LinkedNodes.quick,
+    ownLoop: Bool = true
+  ) {
+    (self.timing, self.ownLoop) = (timing, ownLoop)
     ports = freePorts(4)
     for id in ids { start(id, cluster: cluster) }
   }
@@ -58,7 +63,9 @@ final class LinkedNodes {
     let listen = listens ? ["peers: { address: \"127.0.0.1:\(ports[place - 1])\" }"] : []
     let live = LiveNode(
       folders: [Self.plugins], ["{ role: mailer, name: mail, limits: { drain_ms: 100, swap_ms: 300 } }"], id: id,
-      listen: listen, sections: "cluster: { \(cluster), peers: { \(peers ?? all) } }", timing: timing)
+      listen: listen,
+      sections: "cluster: { \(cluster), peers: { \(peers ?? all) }\(ownLoop ? "" : ", own_loop: off") }"
+        + (ownLoop ? "" : "\nloops: 1"), timing: timing)
     nodes[key ?? id] = live
     return live
   }

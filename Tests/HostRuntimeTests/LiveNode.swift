@@ -94,7 +94,8 @@ final class LiveNode {
     do {
       let manifest = try ManifestFile.parse(Array(text.utf8), named: "\(folder)/test.yaml", values: none).manifest
       return NodePlan(
-        manifest: manifest, path: "\(folder)/test.yaml", address: "127.0.0.1", loops: 2, allowsChanges: allowsChanges)
+        manifest: manifest, path: "\(folder)/test.yaml", address: "127.0.0.1", loops: manifest.loops ?? 2,
+        allowsChanges: allowsChanges)
     } catch {
       preconditionFailure("\(error)")
     }

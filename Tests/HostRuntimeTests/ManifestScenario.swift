@@ -141,6 +141,7 @@ extension Manifest {
     add("cluster", changed(cluster.name, from: "nodehost"))
     add("key", cluster.key.map { "of \($0.value.utf8.count) bytes" })
     add("certificate", cluster.tls.map { "\($0.certificate) \($0.key) \($0.clientAuthority ?? "")" })
+    if !cluster.hasOwnLoop { lines.append("links on the first loop") }
     for peer in cluster.peers { add("peer", "\(peer.id) \(peer.address)") }
     for listener in listeners { add("listen", "\(listener.name) \(listener.address)\(listener.tls.text)") }
     if let remote = control.remote {

@@ -7,8 +7,8 @@ import Testing
 
 /// How links come up, go down, and do not come up.
 @Suite struct PeerLinksTests {
-  @Test func aNodeThatComesBackIsLinkedAgain() throws {
-    let nodes = LinkedNodes([1, 2])
+  @Test(arguments: [true, false]) func aNodeThatComesBackIsLinkedAgain(ownLoop: Bool) throws {
+    let nodes = LinkedNodes([1, 2], ownLoop: ownLoop)
     nodes.linked((1, 2))
     nodes.stop(2)
     nodes.awaits(1, "downs", 1)

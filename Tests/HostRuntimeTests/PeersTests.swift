@@ -7,8 +7,8 @@ import Testing
 
 /// Messages between nodes, on real sockets with real TLS.
 @Suite struct PeersTests {
-  @Test func messagesGoBothWays() throws {
-    let nodes = LinkedNodes([1, 2])
+  @Test(arguments: [true, false]) func messagesGoBothWays(ownLoop: Bool) throws {
+    let nodes = LinkedNodes([1, 2], ownLoop: ownLoop)
     nodes.linked((1, 2))
     #expect(try nodes.send(1, 2, "to two") == .value(.int(0)))
     #expect(try nodes.send(2, 1, "to one", role: "mail") == .value(.int(0)))
@@ -22,8 +22,8 @@ import Testing
     #expect(peer.messagesSent == 1 && peer.messagesReceived == 1 && peer.bytesQueued == 0, "\(peer)")
   }
 
-  @Test func threeNodesAreAllLinked() throws {
-    let nodes = LinkedNodes([1, 2, 3])
+  @Test(arguments: [true, false]) func threeNodesAreAllLinked(ownLoop: Bool) throws {
+    let nodes = LinkedNodes([1, 2, 3], ownLoop: ownLoop)
     nodes.linked((1, 2), (1, 3), (2, 3))
     for (from, to) in [(1, 2), (2, 3), (3, 1), (1, 3)] {
       #expect(try nodes.flood(from, to, count: 50, size: 100) == 50)
@@ -47,8 +47,8 @@ import Testing
     #expect(try nodes[1].call("up", [.unsigned(1)], on: "mail") == .value(.bool(true)))
   }
 
-  @Test func manyMessagesOfAllSizesArriveInOrder() throws {
-    let nodes = LinkedNodes([1, 2])
+  @Test(arguments: [true, false]) func manyMessagesOfAllSizesArriveInOrder(ownLoop: Bool) throws {
+    let nodes = LinkedNodes([1, 2], ownLoop: ownLoop)
     nodes.linked((1, 2))
     var count = 0, bytes = 0
     for (size, many) in [
@@ -62,8 +62,8 @@ import Testing
     #expect(try nodes.seen(2, "bytes") == bytes && nodes.seen(2, "disorder") == 0 && nodes.seen(2, "damaged") == 0)
   }
 
-  @Test func anUrgentMessageOvertakesALargeOne() throws {
-    let nodes = LinkedNodes([1, 2])
+  @Test(arguments: [true, false]) func anUrgentMessageOvertakesALargeOne(ownLoop: Bool) throws {
+    let nodes = LinkedNodes([1, 2], ownLoop: ownLoop)
     nodes.linked((1, 2))
     // Or the large one might be there before the urgent one is sent.
     nodes.cut(1, 2, .outgoing)
@@ -75,8 +75,8 @@ import Testing
     #expect(try nodes.seen(2, "before_urgent") == 0 && nodes.seen(2, "damaged") == 0)
   }
 
-  @Test func aFullQueueIsSaidAndHoldsNobodyElseUp() throws {
-    let nodes = LinkedNodes([1, 2])
+  @Test(arguments: [true, false]) func aFullQueueIsSaidAndHoldsNobodyElseUp(ownLoop: Bool) throws {
+    let nodes = LinkedNodes([1, 2], ownLoop: ownLoop)
     nodes.linked((1, 2))
     nodes.cut(1, 2, .outgoing)
     usleep(20_000)
@@ -179,8 +179,8 @@ import Testing
     #expect(nodes.complaints(2, "the role `nobody` are dropped: it does not run here") == 1)
   }
 
-  @Test func aSwapLosesNoMessage() throws {
-    let nodes = LinkedNodes([1, 2])
+  @Test(arguments: [true, false]) func aSwapLosesNoMessage(ownLoop: Bool) throws {
+    let nodes = LinkedNodes([1, 2], ownLoop: ownLoop)
     nodes.linked((1, 2))
     let swap = nodes[2].beginSwap(["mail"], isForced: true)
     var taken = 0
@@ -194,8 +194,8 @@ import Testing
     #expect(try nodes.seen(2, "disorder") == 0)
   }
 
-  @Test func calls() throws {
-    let nodes = LinkedNodes([1, 2])
+  @Test(arguments: [true, false]) func calls(ownLoop: Bool) throws {
+    let nodes = LinkedNodes([1, 2], ownLoop: ownLoop)
     nodes.linked((1, 2))
     func ask(_ node: String, _ target: String, _ method: String, _ milliseconds: Int64 = callMilliseconds) throws
       -> CallOutcome

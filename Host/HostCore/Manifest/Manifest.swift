@@ -46,6 +46,8 @@ package struct ClusterSettings: Sendable, Equatable {
   package var tls: TLSFiles?
   /// May name this node itself, so that all machines can share the list.
   package var peers: [Peer]
+  /// Otherwise the links are on the first loop, beside roles.
+  package var hasOwnLoop: Bool
 }
 
 package struct Listener: Sendable, Equatable {

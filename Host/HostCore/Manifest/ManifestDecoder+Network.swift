@@ -2,13 +2,14 @@
 extension ManifestDecoder {
   func cluster(_ node: YamlNode?, at place: SourcePlace) -> ClusterSettings {
     let section = ManifestSection(
-      node, named: "cluster", keys: ["name", "key", "tls", "peers", "peers_from", "peer_port_offset"], at: place,
-      log: log)
+      node, named: "cluster", keys: ["name", "key", "tls", "peers", "peers_from", "peer_port_offset", "own_loop"],
+      at: place, log: log)
     return ClusterSettings(
       name: section.identifier("name") ?? ManifestDefaults.clusterName,
       key: section.secret("key"),
       tls: clusterTLS(section),
-      peers: peers(section))
+      peers: peers(section),
+      hasOwnLoop: section.truth("own_loop") ?? true)
   }
 
   /// Both sides of a link show a certificate, so there is always somebody who has signed them.

@@ -437,7 +437,9 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
 
   private func read(into room: UnsafeMutableRawBufferPointer, _ tls: TLSSession) -> Int? {
     switch tls.read(into: room) {
-    case .bytes(let count): return count
+    case .bytes(let count):
+      if tls.hasReadAll, !hungUp { canRead = false }
+      return count
     case .wait: canRead = false
     case .ended: finished()
     case .failed(let failure): close(failure)

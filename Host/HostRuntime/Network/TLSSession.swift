@@ -27,6 +27,8 @@ final class TLSSession {
     self.context = context
     raw = SSL_new(context.raw)!
     SSL_set_fd(raw, descriptor)
+    // Without reading ahead OpenSSL asks for what it needs, and always gets it.
+    if SSL_get_read_ahead(raw) == 1 { ctls_note_reads(raw) }
     if isServer { SSL_set_accept_state(raw) } else { SSL_set_connect_state(raw) }
     if let name { expect(name) }
   }
@@ -58,6 +60,9 @@ final class TLSSession {
     let count = SSL_read(raw, room.baseAddress, Int32(clamping: room.count))
     return count > 0 ? .bytes(Int(count)) : outcome(count)
   }
+
+  /// Whether nothing more can be read before the socket is ready again, as far as that is known without asking it.
+  var hasReadAll: Bool { ctls_has_read_all(raw) != 0 }
 
   func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
     ERR_clear_error()

@@ -64,7 +64,7 @@ package final class Node: @unchecked Sendable {
     loops = (1...max(1, plan.loops)).map { machine.makeLoop($0, "loop-\($0)") }
     loaderLoop = machine.makeLoop(-1, "loader")
     archiveLoop = machine.makeLoop(-3, "archive")
-    peersLoop = machine.makeLoop(-4, "peers")
+    peersLoop = plan.manifest.cluster.hasOwnLoop ? machine.makeLoop(-4, "peers") : loops[0]
   }
 
   /// Takes the ports of the manifest. Before `start`; without it nobody can reach the node's roles by HTTP.
@@ -80,7 +80,8 @@ package final class Node: @unchecked Sendable {
         control.post { [self] in faulted(role, "\(StatusCode.words(status)): \(message)") }
       }
     }
-    threads = (loops + [loaderLoop, archiveLoop] + (links == nil ? [] : [peersLoop])).compactMap { loop in
+    let hasLinksLoop = links != nil && peersLoop !== loops[0]
+    threads = (loops + [loaderLoop, archiveLoop] + (hasLinksLoop ? [peersLoop] : [])).compactMap { loop in
       machine.startThread(of: loop).map { (loop, $0) }
     }
     for listener in services.http.all where listener.servesStatus { NodeStatusTarget.add(to: listener, of: self) }

@@ -20,7 +20,7 @@ package final class PeerDesk {
     line = PeerLine(id: peer.id, address: peer.address)
     calls = IncomingCalls(line, services, loop)
     let carried = UncheckedReference(announce)
-    line.announce = { carried.value() }
+    line.announce = { _ in carried.value() }
     services.peers.add(line)
   }
 

@@ -4,7 +4,8 @@ import Glibc
 import HostCore
 
 /// All links of a node: the listener that others connect to, and a link for each peer of the manifest. On a loop of its
-/// own, so that pings are answered and votes pass also while a role holds its loop.
+/// own, so that pings are answered and votes pass also while a role holds its loop; unless the manifest says otherwise,
+/// to save a message the way between two threads.
 final class PeerHub: PeerLinks {
   /// Connections that have not said who they are. More are closed as they come.
   private static let openingLimit = 128

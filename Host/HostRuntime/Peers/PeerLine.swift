@@ -92,8 +92,9 @@ final class PeerLine: @unchecked Sendable {
   let id: UInt32
   private let state: Mutex<State>
   private let up = Atomic<Bool>(false)
-  /// Tells the links' loop that something waits. Set before anybody else knows the line.
-  var announce: @Sendable () -> Void = {}
+  /// Tells the links' loop that something waits, which then goes at once if this is that loop and no more is expected
+  /// in this turn. Set before anybody else knows the line.
+  var announce: @Sendable (_ atOnce: Bool) -> Void = { _ in }
 
   init(id: UInt32, address: Endpoint) {
     self.id = id
@@ -129,7 +130,7 @@ final class PeerLine: @unchecked Sendable {
       if isMuch || !gathers { mustAnnounce = state.announces() }
       return .queued
     }
-    if mustAnnounce { announce() }
+    if mustAnnounce { announce(lane == .urgent || isMuch) }
     return outcome
   }
 
@@ -158,11 +159,11 @@ final class PeerLine: @unchecked Sendable {
       } && state.announces()
     }
     gathered.removeAll()
-    if mustAnnounce { announce() }
+    if mustAnnounce { announce(true) }
   }
 
   /// Tells the links' loop of what was gathered.
-  func tell() { if state.withLock({ $0.hasFrames && $0.announces() }) { announce() } }
+  func tell() { if state.withLock({ $0.hasFrames && $0.announces() }) { announce(true) } }
 
   func send(_ kind: PeerFrame.Kind, _ lane: PeerFrame.Lane, _ body: [UInt8]) -> Outcome {
     body.withUnsafeBytes { send(kind, lane, head: UnsafeRawBufferPointer(start: nil, count: 0), payload: $0) }

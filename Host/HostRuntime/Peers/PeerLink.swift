@@ -45,7 +45,9 @@ final class PeerLink: TimerTarget {
     intake = PeerIntake(self)
     dialler = PeerDialler(self)
     let reference = reference, loop = hub.loop
-    line.announce = { loop.post { reference.link?.pump() } }
+    line.announce = { atOnce in
+      if atOnce, loop.isCurrent { reference.link?.pump() } else { loop.post { reference.link?.pump() } }
+    }
     hub.services.peers.add(line)
     dialler.soon(after: 0)
   }
