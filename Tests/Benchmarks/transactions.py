@@ -14,9 +14,11 @@ SECONDS = 3
 CONCURRENCY = (1, 64)
 START_LIMIT_S = 30
 
+# As the README says for several nodes on one machine.
 MANIFEST = """nodehost: 1
 node: { id: %(id)d, name: t%(id)d, address: 127.0.0.1, state: %(folder)s/t%(id)d }
-cluster: { name: transactions, key: "${file:%(folder)s/key}", peers: { %(peers)s } }
+loops: 1
+cluster: { name: transactions, key: "${file:%(folder)s/key}", peers: { %(peers)s }, own_loop: off }
 listen: { peers: { address: "127.0.0.1:%(port)d" } }
 plugins: { folders: [%(products)s] }
 roles:
