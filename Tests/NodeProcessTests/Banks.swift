@@ -11,12 +11,18 @@ final class Banks {
   private let isMajority: Bool
   private let plugins: String
   private let resource: String
+  private let isOneThread: Bool
 
   struct Missing: Error, CustomStringConvertible { var description: String }
 
-  /// - Parameter resource: the role that they change.
-  init(majority isMajority: Bool, plugins: String = Place.products, resource: String = "role: ledger") {
-    (self.isMajority, self.plugins, self.resource) = (isMajority, plugins, resource)
+  /// - Parameters:
+  ///   - resource: the role that they change.
+  ///   - isOneThread: links and roles of a node are on one loop.
+  init(
+    majority isMajority: Bool, plugins: String = Place.products, resource: String = "role: ledger",
+    isOneThread: Bool = false
+  ) {
+    (self.isMajority, self.plugins, self.resource, self.isOneThread) = (isMajority, plugins, resource, isOneThread)
   }
 
   /// - Parameter wires: the node is in a network of its own.
@@ -28,7 +34,8 @@ final class Banks {
       """
       nodehost: 1
       node: { id: \(id), name: bank-\(id), address: 127.0.0.1, state: ./state-\(id) }
-      cluster: { name: banks, key: "${BANKS_KEY}", peers: { \(peers) } }
+      cluster: { name: banks, key: "${BANKS_KEY}", peers: { \(peers) }\(isOneThread ? ", own_loop: off" : "") }
+      loops: \(isOneThread ? "1" : "auto")
       listen: { peers: { address: "\(wires == nil ? "127.0.0.1" : "0.0.0.0"):\(ports[id - 1])" } }
       plugins: { folders: ["\(plugins)", "\(Place.products)", "\(machine.folder)"], hot_swap: on }
       roles:

@@ -11,7 +11,7 @@ import Testing
   @Test(arguments: Change.allCases) func whoIsStartedAnewIsPreparedAgain(_ change: Change) throws {
     let banks = Banks(
       majority: false, plugins: try Coordinator.stopping.folder(broken: "STOPS"),
-      resource: "role: vault, restart: { policy: on-failure, backoff_ms: 50 }")
+      resource: "role: vault, restart: { policy: on-failure, backoff_ms: 50 }", isOneThread: true)
     let machine = banks.machine
     let nodes = try (1...3).map { try banks.start($0) }
     _ = try banks.coordinator()
