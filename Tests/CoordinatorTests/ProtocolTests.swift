@@ -87,6 +87,21 @@ import Testing
     #expect(failed(waiting) && bank[1].outcome("c") == nil && bank.decision(unnamed)?.outcome == .abort)
   }
 
+  /// A world has found it: who proposed it again was told of a commit that went with its node's power.
+  @Test func whatOneDecidesAloneIsNotFoundBeforeItIsOnTheDisk() throws {
+    let bank = Bank(majority: true)
+    bank.elect(1, term: 1)
+    bank[2].isDiskHeld = true
+    bank.propose(.proposal("a", nodes: [2]))
+    bank.pass(seconds: 3)
+    let again = bank.propose(.proposal("a", nodes: [2]))
+    #expect(bank.decision(again) == nil && bank[2].core.find("a").state == .preparing)
+    bank[2].isDiskHeld = false
+    bank.settle()
+    #expect(bank.decision(again)?.outcome == .commit && bank[2].core.find("a").state == .decided)
+    #expect(bank[2].carriedOut == ["commit a"])
+  }
+
   /// Else participants would have to remember all votes from there on.
   @Test func whatOneDecidesAloneIsSettledToo() {
     let bank = Bank(), core = bank[1].core

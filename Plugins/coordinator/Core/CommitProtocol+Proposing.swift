@@ -90,7 +90,8 @@ extension CommitProtocol {
     if let told = told[id] { return Finding(state: .decided, decision: told.decision) }
     if let mine = local[id] {
       if mine.hasOnlyRefused { return Finding(state: .refused) }
-      if let decision = mine.decision { return Finding(state: .decided, decision: decision) }
+      // Where one decides alone, what is not on the disk yet is no decision.
+      if let decision = mine.decision, mine.stage != .writing { return Finding(state: .decided, decision: decision) }
       return Finding(state: mine.isInDoubt ? .prepared : .preparing)
     }
     return Finding(state: open[id] == nil ? .unknown : .preparing)
