@@ -53,6 +53,26 @@ import Testing
     #expect(bench.commit { $0.expect([1], revision: put.revision) }.status == NH_ABORTED)
   }
 
+  /// What the file says of a key is looked up once; each time the journal is full the file changes.
+  @Test func anExpectationIsOfTheLastRevisionWhereverThatStands() {
+    func fillJournal() { for _ in 0..<4 { _ = bench.commit { $0.put([9], [UInt8](repeating: 7, count: 400_000)) } } }
+    func meets(_ revision: UInt64) -> Bool { bench.commit { $0.expect([1], revision: revision) }.status == NH_OK }
+    var last: UInt64 = 0
+    for number in 0..<3 {
+      let before = last
+      last = bench.commit { $0.put([1], [UInt8(number)]) }.revision
+      for _ in 0..<2 {
+        #expect(meets(last) && !meets(before))
+        fillJournal()
+      }
+      #expect(meets(last) && meets(last) && !meets(before))
+    }
+    _ = bench.commit { $0.delete([1]) }
+    #expect(meets(0) && !meets(last))
+    fillJournal()
+    #expect(meets(0) && meets(0) && !meets(last))
+  }
+
   @Test func inOneBatchEachCommitSeesThoseBeforeAndFailsAlone() {
     func commit(_ build: (inout StoreCommit) -> Void) -> StoreRequest.Kind {
       var commit = StoreCommit()

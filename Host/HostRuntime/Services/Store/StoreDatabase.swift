@@ -17,6 +17,7 @@ final class StoreDatabase {
   /// Room for the log that is kept when a long read has made it grow.
   private static let logSizeLimit = 64 << 20
   private static let cacheKilobytes = 8192
+  private static let knownLimit = 64
   /// Who looks at the file with another program may hold it for so long.
   private static let busyMilliseconds = 1000
   /// "nhst": tells SQLite's own `file` and other programs whose it is.
@@ -38,6 +39,8 @@ final class StoreDatabase {
   /// What stands in the journal and not in the file.
   private(set) var changes = StoreChanges()
   private var record = StoreRecord()
+  /// Of keys that somebody expects something of, as the file has them: whoever does, does so with each commit.
+  private var known: [StoredKey: UInt64] = [:]
   /// The last commit's.
   private(set) var revision: Int64
 
@@ -192,11 +195,15 @@ final class StoreDatabase {
   /// 0 if the key is not there.
   private func revision(of key: StoredKey) throws(SQLiteError) -> UInt64 {
     if let change = changes[key] { return change.isDeletion ? 0 : change.revision }
-    return try key.lend { key throws(SQLiteError) in
+    if let known = known[key] { return known }
+    let found = try key.lend { key throws(SQLiteError) in
       defer { revisionOf.reset() }
       revisionOf.bind(1, key)
       return try revisionOf.step() ? UInt64(revisionOf.number(0)) : 0
     }
+    if known.count == Self.knownLimit { known.removeAll() }
+    known[StoredKey(Array(key.bytes))] = found
+    return found
   }
 
   /// Everything goes into the file with one sync, and the journal begins anew.
@@ -214,6 +221,7 @@ final class StoreDatabase {
       throw error
     }
     changes.removeAll()
+    known.removeAll(keepingCapacity: true)
     journal.restart()
   }
 
