@@ -24,8 +24,11 @@ final class Bank {
     fileprivate(set) var prepared: [String] = []
     /// All that the resources were asked, in order.
     fileprivate(set) var asked: [String] = []
-    /// Their answers to `prepare` wait for ``Bank/answerHeld(at:)``.
+    /// Their answers to `prepare`, or to `commit`, wait for ``Bank/answerHeld(at:)``.
     var isPrepareHeld = false
+    var isCommitHeld = false
+    /// They count a commit from when they are told.
+    var overlaps = false
     fileprivate var held: [UInt64] = []
     fileprivate(set) var answers: [UInt64: Answer] = [:]
     fileprivate(set) var errors: [String] = []
@@ -101,7 +104,9 @@ final class Bank {
   private func answer(_ call: CommitProtocol.ResourceCall, _ node: Node) {
     var refusal = node.isResourceDown ? "it is down" : nil
     node.asked.append("\(call.verb) \(call.id)")
-    if call.verb == .prepare, node.isPrepareHeld { return node.held.append(call.number) }
+    if call.verb == .prepare && node.isPrepareHeld || call.verb == .commit && node.isCommitHeld {
+      return node.held.append(call.number)
+    }
     switch call.verb {
     case .prepare:
       node.prepared.append(call.id)
@@ -110,7 +115,8 @@ final class Bank {
     }
     if node.isResourceSlow, call.verb == .abort { return }
     tell(node.id) {
-      $0.resourceAnswered(call.number, refusal: refusal, isReadOnly: node.isReader, isAway: node.isResourceDown)
+      $0.resourceAnswered(
+        call.number, refusal: refusal, isReadOnly: node.isReader, overlaps: node.overlaps, isAway: node.isResourceDown)
     }
   }
 
@@ -178,7 +184,7 @@ final class Bank {
   /// What was not on the disk is gone.
   func crash(_ id: Int) {
     let node = self[id]
-    (node.isUp, node.writes) = (false, [])
+    (node.isUp, node.writes, node.held) = (false, [], [])
     wires.removeAll { $0.from == id || $0.to == id }
     for other in nodes.keys.sorted() where other != id { tell(other) { $0.linkBroke(id) } }
     settle()

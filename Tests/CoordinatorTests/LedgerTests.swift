@@ -106,6 +106,56 @@ private final class TestLedger: Role {
     #expect(entry["version"] == 1 && entry["transaction"] == "t1")
   }
 
+  /// The record of the transaction before may outlive that of what has become of it.
+  @Test func alsoTheOneBeforeTheLastIsNotDoneTwice() throws {
+    let host = try started()
+    let first = [("a", ["add": 5, "max": 5] as JSON)], second = [("a", ["delete": true, "if": ["version": 1]] as JSON)]
+    _ = try run("t1", first, on: host)
+    _ = try run("t2", second, on: host)
+    let again = try started([:], host.store)
+    #expect(try run("t1", first, on: again) == "yes" && value("a", on: again) == nil)
+    #expect(try run("t2", second, on: again) == "yes" && value("a", on: again) == nil)
+    // The key's next life begins at its first version.
+    _ = try run("t3", [("a", ["set": 1, "if": ["absent": true]])], on: again)
+    #expect(try run("t2", second, on: again) == "yes")
+    #expect(try again.call("get", "a") as JSON == ["key": "a", "value": 1, "version": 1, "transaction": "t3"])
+  }
+
+  @Test func whoIsAskedMeanwhileCountsOnWhatIsBeingWritten() throws {
+    let host = try started()
+    host.store.takes = .milliseconds(100)
+    let commit = try host.begin("commit", "t1", changes([("a", ["add": 5])]))
+    #expect(value("a", on: host) == nil, "it is not on the disk")
+    let vote: JSON = try host.call("prepare", "t2", changes([("a", ["add": -5, "min": 0])]))
+    #expect(vote == ["vote": "yes", "overlaps": true] && commit.result == nil)
+    host.clock.advance(by: .milliseconds(100))
+    #expect(commit.result != nil && value("a", on: host) == 5)
+  }
+
+  @Test func keysThatAreGoneAreNotKeptForEver() throws {
+    let host = try started()
+    let count = GoneKeys.limit + 2_000
+    for first in stride(from: 0, to: count, by: 1_000) {
+      _ = try run("t\(first)", (first..<first + 1_000).map { ("k\($0)", ["delete": true]) }, on: host)
+    }
+    #expect(GoneKeys.limit...GoneKeys.limit + 2_024 ~= host.store.entries.count)
+    #expect(host.store["k/k\(count - 1)"] != nil && host.store["k/k1"] == nil)
+    let again = try started([:], host.store)
+    #expect(try (again.call("list", "", "", 10) as JSON)["entries"] == [])
+  }
+
+  @Test func anEntryOfTheFirstFormatIsRead() throws {
+    let store = FakeStore()
+    var writer = ByteWriter()
+    writer.add(1 as UInt8)
+    writer.add(7 as Int64)
+    writer.add(counted: "t9")
+    writer.add(rest: "42".utf8)
+    store.put("k/a", writer.bytes)
+    let host = try started([:], store)
+    #expect(try host.call("get", "a") as JSON == ["key": "a", "value": 42, "version": 7, "transaction": "t9"])
+  }
+
   @Test func aCommitIsOnTheDiskBeforeItIsAnswered() throws {
     let host = try started()
     host.store.fault = .full

@@ -25,7 +25,7 @@ import Testing
     let watcher = TransactionsAgree(minutes: 1)
     let outcome = try trial.simulation().run(1, watchers: [watcher])
     #expect(outcome.failure == nil, "\(outcome.failure!)")
-    #expect(watcher.committed > 100, "\(outcome)")
+    #expect(watcher.committed > 100 && watcher.followers > 0, "\(outcome)")
   }
 
   /// Who coordinated pauses, and does not hear of the next one when it goes on.

@@ -29,15 +29,25 @@ extension CommitProtocol {
     let mine = LocalTransaction(record.transaction, asker: me)
     (mine.preparedWall, mine.decision, mine.heuristic) = (record.preparedAt, record.decision, record.heuristic)
     mine.agreed = Array(record.transaction.shares.indices)
+    mine.behind = Set(record.behind)
     mine.stage = record.heuristic?.isDone == true ? .held : .prepared
     local[mine.id] = mine
-    // Two that are prepared never have the same key.
-    if mine.stage != .held { _ = locks.enter(mine.id, mine.transaction.locks) }
+  }
+
+  /// Two that are prepared have the same key only if one of them follows the other, and is in the line behind it.
+  private func takeKeysBack() {
+    let holders = localInOrder.filter { $0.stage != .held }
+    for mine in holders { mine.behind.formIntersection(holders.map(\.id)) }
+    for mine in holders.filter(\.behind.isEmpty) + holders.filter({ !$0.behind.isEmpty }) {
+      _ = locks.enter(mine.id, mine.transaction.locks)
+      for id in mine.behind { local[id]!.followers.append(mine.id) }
+    }
   }
 
   /// Begins a new life, which is written down before anybody hears of it.
   /// - Parameter fixed: the node that always coordinates; nil: the elector's leader does.
   func start(fixed: Int?) {
+    takeKeysBack()
     run += 1
     coordinator = fixed
     seen = promise.promised

@@ -18,7 +18,7 @@ extension CommitProtocol {
       if known.transaction.isAlone {
         // It has decided, or is about to, whoever asks for it; a no that is not meant for this ballot is not heard.
         known.asker = node
-        if known.stage == .ending, let decision = known.decision { say(.outcome([decision]), to: node) }
+        if known.isSettled, let decision = known.decision { say(.outcome([decision]), to: node) }
         return
       }
       guard known.transaction.ballot == transaction.ballot else {
@@ -46,14 +46,20 @@ extension CommitProtocol {
   }
 
   private func askResources(_ mine: LocalTransaction) {
-    (mine.stage, mine.unanswered) = (.asking, mine.transaction.shares.count)
+    (mine.stage, mine.unanswered, mine.overlaps) = (.asking, mine.transaction.shares.count, true)
+    follow(mine)
     for place in mine.transaction.shares.indices { call(.prepare, place, mine) }
   }
 
   /// What a resource says; nil: it has done it, or agrees.
-  /// - Parameter isAway: the refusal is not its own; it does not answer.
-  func resourceAnswered(_ number: UInt64, refusal: String?, isReadOnly: Bool = false, isAway: Bool = false) {
+  /// - Parameters:
+  ///   - overlaps: it counts a commit from when it is told.
+  ///   - isAway: the refusal is not its own; it does not answer.
+  func resourceAnswered(
+    _ number: UInt64, refusal: String?, isReadOnly: Bool = false, overlaps: Bool = false, isAway: Bool = false
+  ) {
     guard let (id, place, verb) = openCalls.removeValue(forKey: number), let mine = local[id] else { return }
+    if verb == .prepare, !isReadOnly { mine.overlaps = mine.overlaps && overlaps }
     switch (verb, mine.stage) {
     case (.prepare, .asking):
       mine.unanswered -= 1
@@ -176,6 +182,7 @@ extension CommitProtocol {
       haveFinished(mine)
     // When the resources have answered, it is carried out if all of them agree, though the others did not wait for it.
     case .asking, .ending: break
+    case .following: break
     case .writing, .prepared: end(mine)
     case .held: haveLearnt(mine)
     }
@@ -183,11 +190,16 @@ extension CommitProtocol {
 
   /// Its resources carry it out, again and again until they say that they have.
   func end(_ mine: LocalTransaction) {
+    #if BROKEN_OVERTAKES
+      mine.behind = []
+    #endif
+    guard mine.behind.isEmpty else { return mine.stage = .following }
     (mine.stage, mine.unanswered, mine.failed) = (.ending, mine.transaction.shares.count, [])
     mine.retryAt = .max
     for place in mine.transaction.shares.indices where !mine.reminding.contains(place) {
       if mine.forgotten.contains(place) { remind(mine, place) } else { call(mine.endingVerb, place, mine) }
     }
+    if mine.mayBeFollowed { letOthersFollow(mine) }
     if mine.transaction.shares.isEmpty { haveEnded(mine) }
   }
 
@@ -213,6 +225,11 @@ extension CommitProtocol {
   }
 
   private func unlock(_ mine: LocalTransaction) {
+    freeKeys(of: mine)
+    letFollowersOn(mine)
+  }
+
+  func freeKeys(of mine: LocalTransaction) {
     for id in locks.leave(mine.id) { if let next = local[id], next.stage == .waiting { unlocked.append(id) } }
   }
 
@@ -250,7 +267,7 @@ extension CommitProtocol {
     switch mine.stage {
     case .waiting: forget(mine)
     case .asking: mine.refusal = mine.refusal ?? "another coordinator has begun"
-    case .writing, .prepared, .ending, .held: break
+    case .writing, .prepared, .following, .ending, .held: break
     }
   }
 

@@ -18,12 +18,14 @@ extension CommitProtocol {
     case .asking:
       // One that is being asked answers that it has gone.
       if mine.agreed.contains(place) { mine.forgotten.insert(place) }
-    case .writing, .prepared, .ending: mine.forgotten.insert(place)
+    case .writing, .prepared, .following, .ending: mine.forgotten.insert(place)
     }
   }
 
   func remind(_ mine: LocalTransaction) {
     mine.retryAt = .max
+    // It counts on what those before it do.
+    guard mine.behind.isEmpty else { return }
     for place in mine.forgotten.sorted() where !mine.reminding.contains(place) { remind(mine, place) }
   }
 

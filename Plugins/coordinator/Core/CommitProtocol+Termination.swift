@@ -36,7 +36,7 @@ extension CommitProtocol {
     }
     if let mine = local[id] {
       if mine.hasOnlyRefused { return refuse(id, for: node) }
-      if let decision = mine.decision, mine.stage == .ending { return say(.outcome([decision]), to: node) }
+      if let decision = mine.decision, mine.isSettled { return say(.outcome([decision]), to: node) }
       let why = "another node is in doubt about it, and this one has not voted"
       switch mine.stage {
       case .asking: mine.refusal = mine.refusal ?? why

@@ -18,6 +18,8 @@ internal import NodeKit
 ///   baseline, what is not in it was never committed. Only of a transaction whose id its proposer chose an abort is
 ///   recorded, so that the same id always gets the same answer.
 /// - A coordinator that decides alone does not sync its own vote: the decision lies behind it on the same disk.
+/// - One transaction may be prepared while the one before it on the same key is still being carried out, where the
+///   resource knows how (``letOthersFollow(_:)``).
 /// - Of a transaction with one participant, only that one says what became of it once it may have been asked.
 /// - Participants can settle a transaction without the coordinator if one of them says that it has not voted and never
 ///   will.
@@ -33,6 +35,7 @@ internal import NodeKit
 ///     BROKEN_GUESSES          a participant that nobody answers believes that it was an abort
 ///     BROKEN_PREPARES_ANEW    nobody remembers what is over
 ///     BROKEN_UNLOCKS_EARLY    keys are free after the vote
+///     BROKEN_OVERTAKES        what follows another is carried out before that is
 final class CommitProtocol {
   struct Settings {
     var me: Int
@@ -109,6 +112,8 @@ final class CommitProtocol {
   // A participant's.
   var local: [String: LocalTransaction] = [:]
   var locks = KeyLocks()
+  /// The keys that others may have already, and who still is carried out with them.
+  var ahead: [LockKey: String] = [:]
   /// Those that hold all of their keys now.
   var unlocked: [String] = []
   var openCalls: [UInt64: (id: String, share: Int, verb: ResourceCall.Verb)] = [:]

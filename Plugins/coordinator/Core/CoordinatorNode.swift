@@ -305,19 +305,21 @@ public final class CoordinatorNode {
     case .success(let json):
       guard call.verb == .prepare else { return core.resourceAnswered(call.number, refusal: nil) }
       switch Self.vote(json.text) {
-      case "yes": core.resourceAnswered(call.number, refusal: nil)
-      case "read_only": core.resourceAnswered(call.number, refusal: nil, isReadOnly: true)
-      case let other:
+      case ("yes", let overlaps): core.resourceAnswered(call.number, refusal: nil, overlaps: overlaps)
+      case ("read_only", _): core.resourceAnswered(call.number, refusal: nil, isReadOnly: true)
+      case let (other, _):
         core.resourceAnswered(
           call.number, refusal: "\(call.share.resource) answers no \"yes\" or \"read_only\" as its vote: \(other)")
       }
     }
   }
 
-  private static func vote(_ text: String) -> String {
+  private static func vote(_ text: String) -> (word: String, overlaps: Bool) {
     // As most say it.
-    if text == "{\"vote\":\"yes\"}" { return "yes" }
-    return (try? JSON(parsing: text))?["vote"]?.string ?? text
+    if text == "{\"vote\":\"yes\"}" { return ("yes", false) }
+    if text == "{\"vote\":\"yes\",\"overlaps\":true}" { return ("yes", true) }
+    let json = try? JSON(parsing: text)
+    return (json?["vote"]?.string ?? text, json?["overlaps"] == true)
   }
 
   func attempt(_ what: String, _ body: () throws -> Void) {

@@ -8,6 +8,8 @@ final class LocalTransaction {
     /// Its record is on the way to the disk.
     case writing
     case prepared
+    /// Its outcome is known, and is carried out when those are that it follows.
+    case following
     /// The resources carry out the outcome.
     case ending
     /// A person has decided here; what is true is not known yet.
@@ -22,6 +24,12 @@ final class LocalTransaction {
   var unanswered = 0
   var agreed: [Int] = []
   var refusal: String?
+  /// All that agreed count a commit from when they are told, so others may have its keys while it is carried out.
+  var overlaps = false
+  /// Those that were being carried out with some of its keys when it was prepared, and still are; and who has prepared
+  /// so behind it.
+  var behind: Set<String> = []
+  var followers: [String] = []
   var decision: Decision?
   /// This node has voted no.
   var isRefused = false
@@ -56,6 +64,7 @@ final class LocalTransaction {
   var record: PreparedRecord {
     var record = PreparedRecord(transaction)
     (record.preparedAt, record.decision, record.heuristic) = (preparedWall, decision, heuristic)
+    record.behind = behind.sorted()
     return record
   }
 }

@@ -9,7 +9,7 @@ internal import NodeKit
 ///     h/NUMBER        what is over, the newest last
 ///     x/ID            what is over and went wrong
 ///
-/// Each value begins with its version.
+/// Each value begins with its version; the second of `p/ID` is of those that follow others, which it names first.
 enum StoredRecords {
   static let own = Array("self".utf8)
   static let promise = Array("promise".utf8)
@@ -23,8 +23,9 @@ enum StoredRecords {
   }
 
   static let version: UInt8 = 1
+  static let versionOfFollowers: UInt8 = 2
 
-  static func write(_ body: (inout ByteWriter) -> Void) -> [UInt8] {
+  static func write(version: UInt8 = version, _ body: (inout ByteWriter) -> Void) -> [UInt8] {
     var writer = ByteWriter(reserving: 128)
     writer.add(version)
     body(&writer)
@@ -32,7 +33,7 @@ enum StoredRecords {
   }
 
   static func read<Content>(
-    _ bytes: [UInt8], _ body: (inout ByteReader) throws(MalformedBytes) -> Content
+    version: UInt8 = version, _ bytes: [UInt8], _ body: (inout ByteReader) throws(MalformedBytes) -> Content
   ) throws(MalformedBytes) -> Content {
     var reader = ByteReader(bytes)
     guard try reader.number(UInt8.self) == version else { throw MalformedBytes() }
@@ -79,6 +80,8 @@ struct Heuristic: Sendable, Equatable {
 struct PreparedRecord: Equatable {
   /// With the shares of the resources that voted yes.
   var transaction: Transaction
+  /// Those that had some of its keys, and were not known to be carried out.
+  var behind: [String] = []
   /// Milliseconds since 1970.
   var preparedAt: Int64 = 0
   /// Of the only participant, which decides by itself.
@@ -87,8 +90,13 @@ struct PreparedRecord: Equatable {
 
   init(_ transaction: Transaction) { self.transaction = transaction }
 
+  private static func version(_ followsOthers: Bool) -> UInt8 {
+    followsOthers ? StoredRecords.versionOfFollowers : StoredRecords.version
+  }
+
   var bytes: [UInt8] {
-    StoredRecords.write {
+    StoredRecords.write(version: Self.version(!behind.isEmpty)) {
+      if !behind.isEmpty { $0.add(list: behind) { $0.add(counted: $1) } }
       $0.add(transaction)
       $0.add(preparedAt)
       $0.add(list: decision.map { [$0] } ?? []) { $0.add($1) }
@@ -97,8 +105,14 @@ struct PreparedRecord: Equatable {
   }
 
   init(_ bytes: [UInt8]) throws(MalformedBytes) {
-    self = try StoredRecords.read(bytes) { (reader: inout ByteReader) throws(MalformedBytes) in
+    let followsOthers = bytes.first == StoredRecords.versionOfFollowers
+    self = try StoredRecords.read(version: Self.version(followsOthers), bytes) {
+      (reader: inout ByteReader) throws(MalformedBytes) in
+      let behind =
+        followsOthers
+        ? try reader.list { (reader: inout ByteReader) throws(MalformedBytes) in try reader.text() } : []
       var record = PreparedRecord(try reader.transaction())
+      record.behind = behind
       record.preparedAt = try reader.number()
       record.decision = try reader.list { (reader: inout ByteReader) throws(MalformedBytes) in
         try reader.decision()

@@ -104,7 +104,7 @@ struct LedgerChange: Equatable {
       let found = entry?.version ?? 0
       guard found == version else { throw refusal("has version \(found), not \(version)") }
     case .value(let value):
-      guard entry?.value == value else { throw refusal("is \(entry?.value.description ?? "absent"), not \(value)") }
+      guard entry?.value == value else { throw refusal("is \(entry?.value?.description ?? "absent"), not \(value)") }
     case .absent: guard entry == nil else { throw refusal("is there already") }
     }
   }

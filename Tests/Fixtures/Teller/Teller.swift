@@ -9,6 +9,7 @@ final class Teller: Role {
   static let methods = [
     Method("move(from,to,amount)", "Moves so much from one account to another.", move),
     Method("count(number)", "Adds one to a counter on a majority of the nodes.", count),
+    Method("write(page,number)", "Writes the number on a page that all nodes have, or tears the page out.", write),
   ]
   static let topics = [Topic("teller.told", "What became of a transaction: txid, outcome.")]
 
@@ -44,6 +45,15 @@ final class Teller: Role {
     let change: JSON = ["resource": "ledger", "key": .string("m\(number)"), "change": ["add": 1]]
     propose(
       JSONObject([("id", .string(newID())), ("need", "majority"), ("changes", [change])]), Self.tries, reply)
+  }
+
+  func write(_ page: Int, _ number: Int, _ reply: Reply<String>) {
+    var change = JSONObject([chance(3) ? ("delete", true) : ("set", JSON(number))])
+    if chance(3) { change["if"] = chance(2) ? ["absent": true] : ["version": 1] }
+    let all: JSON = ["resource": "ledger", "key": .string("p\(page)"), "change": .object(change)]
+    var proposal = JSONObject([("changes", [all])])
+    if chance(2) { proposal["id"] = .string(newID()) }
+    propose(proposal, Self.tries, reply)
   }
 
   private func newID() -> String {

@@ -66,6 +66,7 @@ package enum Coordinator {
       call teller.move {1..6} {1..6} {1..9}
       call teller.move {1..6} {1..6} {1..9}
       call teller.count {1..3}
+      call teller.write {1..2} {1..9}
     """
 
   private static func powerCutsOf(_ mode: String) -> String {
@@ -93,5 +94,6 @@ package enum Coordinator {
     PlantedFault("GUESSES", in: classic, breaks: TransactionsAgree.atomic),
     PlantedFault("PREPARES_ANEW", in: failovers, breaks: TransactionsAgree.atomic),
     PlantedFault("UNLOCKS_EARLY", in: failovers, breaks: TransactionsAgree.atomic),
+    PlantedFault("OVERTAKES", in: majority, breaks: TransactionsAgree.atomic),
   ]
 }

@@ -36,6 +36,8 @@ package final class TransactionsAgree: WorldWatcher {
   package private(set) var committed = 0
   package private(set) var aborted = 0
   package private(set) var sumsLookedAt = 0
+  /// How often a disk had one that followed another.
+  package private(set) var followers = 0
 
   package init(minutes: Double) { end = Int64(minutes * 60_000_000_000) - 100_000_000 }
 
@@ -122,7 +124,7 @@ package final class TransactionsAgree: WorldWatcher {
   }
 
   private func lookAtPrepared(_ table: StoreTable, _ node: SimNode, _ now: inout Seen, _ world: World) {
-    var prepared: [String: Int64] = [:], holders: [String: String] = [:]
+    var prepared: [String: Int64] = [:], holders: [String: [Stored.Prepared]] = [:]
     for entry in table.entries(in: StoreRange(from: Array("p/".utf8), to: Array("p0".utf8))) {
       guard let transaction = Stored.transaction(entry.value) else {
         world.fail(Self.atomic, "\(node.name) has a record that cannot be read")
@@ -133,15 +135,24 @@ package final class TransactionsAgree: WorldWatcher {
         world.fail(Self.once, "\(node.name) prepares \(transaction.id), which it knows to be over")
       }
       prepared[transaction.id] = now.prepared[transaction.id] ?? world.now
-      for key in transaction.keys {
-        if let holder = holders[key] {
-          world.fail(
-            Self.atomic, "\(node.name) is prepared for \(holder) and \(transaction.id), which both change \(key)")
-        }
-        holders[key] = transaction.id
-      }
+      for key in transaction.keys { holders[key, default: []].append(transaction) }
     }
+    for (key, holders) in holders where holders.count > 1 { lookAtHolders(holders, of: key, node, world) }
     now.prepared = prepared
+  }
+
+  /// Two may have a key if one is being carried out and the other follows it.
+  private func lookAtHolders(_ holders: [Stored.Prepared], of key: String, _ node: SimNode, _ world: World) {
+    let words = "\(node.name) is prepared for \(holders.map(\.id).joined(separator: " and ")), which all change \(key)"
+    guard holders.count == 2,
+      let later = holders.firstIndex(where: { $0.behind.contains(holders[0].id) })
+        ?? (holders[0].behind.contains(holders[1].id) ? 0 : nil)
+    else { return world.fail(Self.atomic, words) }
+    let first = holders[1 - later]
+    followers += 1
+    if outcomes[first.id] == 2 {
+      world.fail(Self.atomic, "\(words), and \(holders[later].id) follows \(first.id), which is aborted")
+    }
   }
 
   /// When nobody is prepared, all that was committed is carried out on all nodes.
@@ -154,6 +165,16 @@ package final class TransactionsAgree: WorldWatcher {
       for entry in node.stored(of: "ledger").entries(in: range) { sum += Stored.amount(entry.value) ?? 0 }
     }
     if sum != 0 { world.fail(Self.atomic, "nobody is in doubt, and all accounts together have \(sum)") }
+    lookAtPages(world)
+  }
+
+  /// What is written on all nodes is the same on all of them, so each has carried it out in the same order.
+  private func lookAtPages(_ world: World) {
+    let range = StoreRange(from: Array("k/p".utf8), to: Array("k/q".utf8))
+    let pages = world.nodes.map { $0.stored(of: "ledger").entries(in: range).map { Stored.text(of: $0) } }
+    for (node, page) in zip(world.nodes, pages) where page != pages[0] {
+      world.fail(Self.atomic, "nobody is in doubt; \(world.nodes[0].name) has \(pages[0]), \(node.name) \(page)")
+    }
   }
 
   private func finish(_ world: World) {
@@ -206,11 +227,27 @@ private struct Stored {
     return (id, UInt8(outcome))
   }
 
-  static func transaction(_ bytes: [UInt8]) -> (id: String, keys: [String])? {
+  struct Prepared {
+    var id: String
+    var keys: [String]
+    var behind: [String]
+  }
+
+  static func transaction(_ bytes: [UInt8]) -> Prepared? {
     var reader = Stored(bytes)
+    var behind: [String] = []
+    switch reader.number(1) {
+    case 1: break
+    case 2:
+      guard let count = reader.number(4) else { return nil }
+      for _ in 0..<count {
+        guard let id = reader.text() else { return nil }
+        behind.append(id)
+      }
+    default: return nil
+    }
     // Ballot, number, floor, and when it began.
-    guard reader.number(1) == 1, let id = reader.text(), (0..<7).allSatisfy({ _ in reader.number(8) != nil }),
-      let members = reader.number(4)
+    guard let id = reader.text(), (0..<7).allSatisfy({ _ in reader.number(8) != nil }), let members = reader.number(4)
     else { return nil }
     for _ in 0..<members where reader.number(4) == nil || reader.number(8) == nil { return nil }
     guard reader.number(4) != nil, let shares = reader.number(4) else { return nil }
@@ -223,12 +260,21 @@ private struct Stored {
       }
       guard reader.text() != nil else { return nil }
     }
-    return (id, Array(Set(all)).sorted())
+    return Prepared(id: id, keys: Array(Set(all)).sorted(), behind: behind)
+  }
+
+  /// A key, the version, the transaction and the value.
+  static func text(of entry: StoreEntry) -> String {
+    var reader = Stored(entry.value)
+    let key = String(decoding: entry.key, as: UTF8.self)
+    guard reader.number(1) == 2, let version = reader.number(8), let transaction = reader.text(), reader.text() != nil
+    else { return "\(key): \(entry.value)" }
+    return "\(key): \(String(decoding: entry.value[reader.place...], as: UTF8.self)), \(version) by \(transaction)"
   }
 
   static func amount(_ bytes: [UInt8]) -> Int64? {
     var reader = Stored(bytes)
-    guard reader.number(1) == 1, reader.number(8) != nil, reader.text() != nil else { return nil }
+    guard reader.number(1) == 2, reader.number(8) != nil, reader.text() != nil, reader.text() != nil else { return nil }
     return Int64(String(decoding: bytes[reader.place...], as: UTF8.self))
   }
 }
