@@ -1,8 +1,8 @@
 internal import NodeKit
 
 /// One transaction behind another on the same key. A resource that counts a commit from when it is told need not have
-/// it on the disk before the next transaction is prepared: so the sync of the one goes on beside those of the other, and
-/// a row of transactions on one key takes two syncs for each of them, not three.
+/// it on the disk before the next transaction is prepared: so the sync of the one goes on beside those of the other,
+/// and a row of transactions on one key takes two syncs for each of them, not three.
 ///
 /// What follows is carried out only when what it follows has been, as far as this node's memory knows; the disk may
 /// still have both as prepared. After a crash they are carried out again in the same order, and the resource knows what
