@@ -1,8 +1,10 @@
+#define _GNU_SOURCE
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "network.h"
 
@@ -30,6 +32,10 @@ static int32_t check_options(training_network *n, const training_options *o, tra
   return 0;
 }
 
+void training_give_back(training_room room) {
+  if (room.start) munmap(room.start, room.bytes);
+}
+
 static int32_t make(training_network *n, const training_layer *layers, uint32_t count, training_shape input,
                     const training_options *options, training_error *error) {
   if (check_options(n, options, error) != 0) return -1;
@@ -49,7 +55,7 @@ static int32_t make(training_network *n, const training_layer *layers, uint32_t 
   if (training_shapes(n, error) != 0) return -1;
   if (n->trained_count == 0) return training_fail(error, "no layer has parameters, so there is nothing to train");
   training_fuse(n);
-  return training_plan(n, error);
+  return training_plan(n, options->room, error);
 }
 
 static void set_ones(training_network *n) {
@@ -66,10 +72,13 @@ training_network *training_create(const training_layer *layers, uint32_t count, 
                                   const training_options *options, training_error *error) {
   training_network *n = calloc(1, sizeof *n);
   if (!n) {
+    training_give_back(options->room);
     training_fail(error, "no memory for a network");
     return NULL;
   }
-  if (make(n, layers, count, input, options, error) != 0) {
+  const int32_t failed = make(n, layers, count, input, options, error);
+  if (n->arena != options->room.start) training_give_back(options->room);
+  if (failed) {
     training_destroy(n);
     return NULL;
   }
@@ -79,12 +88,28 @@ training_network *training_create(const training_layer *layers, uint32_t count, 
   return n;
 }
 
-void training_destroy(training_network *n) {
+void training_destroy(training_network *n) { training_give_back(training_leave(n)); }
+
+/* Behind the parameters, the next one finds zeroes as in new memory. */
+static void clear_behind_parameters(training_network *n) {
+  const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), used = n->parameter_count * sizeof(float);
+  const uint64_t whole = (used + page - 1) / page * page;
+  if (whole > n->arena_bytes) {
+    memset(n->arena + used, 0, n->arena_bytes - used);
+    return;
+  }
+  memset(n->arena + used, 0, whole - used);
+  madvise(n->arena + whole, n->arena_bytes - whole, MADV_DONTNEED);
+}
+
+training_room training_leave(training_network *n) {
   training_end(n);
-  if (n->arena) munmap(n->arena, n->arena_bytes);
+  training_room room = {.start = n->arena, .bytes = n->arena_bytes};
+  if (n->arena) clear_behind_parameters(n);
   free(n->layers);
   free(n->tensors);
   free(n);
+  return room;
 }
 
 int32_t training_begin(training_network *n, training_error *error) {

@@ -98,7 +98,7 @@ int32_t training_fail(training_error *error, const char *format, ...) __attribut
 int32_t training_shapes(training_network *n, training_error *error);
 /* plan.c */
 void training_fuse(training_network *n);
-int32_t training_plan(training_network *n, training_error *error);
+int32_t training_plan(training_network *n, training_room room, training_error *error);
 
 /* One function for each way, for each kind of layer. */
 void training_convolution(training_network *n, layer *l);

@@ -158,22 +158,28 @@ static void lay_out(training_network *n, arena *a, const uint64_t *gradient_offs
   n->strips = take(a, n->threads * n->strip_floats * sizeof(float));
 }
 
-int32_t training_plan(training_network *n, training_error *error) {
+/* The room, if it is as large as what is wanted, or new memory. */
+static void *memory_for(uint64_t bytes, training_room room) {
+  if (bytes > TRAINING_MEMORY_LIMIT) return MAP_FAILED;
+  if (room.start && room.bytes == bytes) return room.start;
+  void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  /* Kernels read from many places at once, each of them a page. */
+  if (memory != MAP_FAILED) madvise(memory, bytes, MADV_HUGEPAGE);
+  return memory;
+}
+
+int32_t training_plan(training_network *n, training_room room, training_error *error) {
   uint64_t *offsets = calloc(n->layer_count, sizeof(uint64_t));
   if (!offsets) return training_fail(error, "no memory for the plan");
   uint64_t gradient_bytes = place_gradients(n, offsets);
   arena counted = {0};
   lay_out(n, &counted, offsets, gradient_bytes);
-  void *memory = MAP_FAILED;
-  if (counted.used <= TRAINING_MEMORY_LIMIT)
-    memory = mmap(NULL, counted.used, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *memory = memory_for(counted.used, room);
   if (memory == MAP_FAILED) {
     free(offsets);
     return training_fail(error, "no memory: the network takes %llu MB for batches of %u; take smaller ones",
                          (unsigned long long)(counted.used >> 20), n->batch);
   }
-  /* Kernels read from many places at once, each of them a page. */
-  madvise(memory, counted.used, MADV_HUGEPAGE);
   n->arena = memory;
   n->arena_bytes = counted.used;
   arena real = {.base = memory};

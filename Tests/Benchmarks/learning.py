@@ -1,6 +1,6 @@
-"""Rounds of federated learning without the training: the role `flserver` with ten trainers, which try the model on two
-samples and send it back, and Flower's SuperLink with ten SuperNodes, which send it back, all on loopback, one after the
-other."""
+"""Rounds of federated learning with next to no training: the role `flserver` with ten trainers, which train for one step
+on two samples, and Flower's SuperLink with ten SuperNodes, which multiply all numbers by 0.999, all on loopback, one
+after the other. The model has to be another one after each round: one that our trainers know already is not sent again."""
 import json
 import os
 import re
@@ -132,7 +132,7 @@ class Ours:
             json.dump({
                 "session_config": {"session_id": name, "checkpoints_kept": 1},
                 "server_training_config": {"num_training_rounds": count},
-                "client_training_config": {"model_id": "wide", "dataset": "none", "epochs": 0,
+                "client_training_config": {"model_id": "wide", "dataset": "none", "epochs": 1,
                                            "train_timeout_duration_s": 600},
                 "model_config": {"description": {"input": [784], "layers": [{"dense": units}, {"dense": 10}]}},
             }, file)
@@ -286,7 +286,7 @@ def figures(folder, row):
     part = os.path.join(folder, "held")
     os.makedirs(part)
     held(part)
-    print("a round of %d clients whose training takes no time; medians, and the server's greatest memory" % CLIENTS)
+    print("a round of %d clients with next to no training; medians, and the server's greatest memory" % CLIENTS)
     for size, (ours, theirs, limit) in SIZES.items():
         mine, memory = side(Ours, folder, size, ours)
         flower, other = side(Flower, folder, size, theirs, limit)
@@ -294,7 +294,7 @@ def figures(folder, row):
         a, b = median(mine[1:] or mine), median(flower[1:] or flower)
         row("%.1f MB model, a round" % (size / 1e6), a, "Flower", b, "s", "0.1")
         row("%.1f MB model, the server's memory" % (size / 1e6), memory, "Flower", other, "MB", "0.1")
-    print("  what limits: at 100 MB the sockets, each update's way to the disk, and its SHA-256")
+    print("  what limits: at 100 MB the sockets, new memory, each update's way to the disk, and its SHA-256")
 
 
 if __name__ == "__main__":

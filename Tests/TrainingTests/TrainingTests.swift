@@ -50,6 +50,29 @@ import Testing
     #expect(zip(fast, plain).allSatisfy { abs($0 - $1) < 1e-3 })
   }
 
+  /// Its parameters are for somebody to set; all else must be as in new memory.
+  @Test(arguments: ["mlp", "lenet-5", "resnet-8"]) func whatAnEngineLeavesIsNothingToTheNext(_ name: String) throws {
+    let model = try ModelDescription(json: .string(name)), data = Self.images.samples(96)
+    let start = try TrainingEngine(model, seed: 3).parameters
+    func trained(_ room: EngineRoom?) throws -> (parameters: [Float], place: UnsafeMutablePointer<Float>) {
+      let engine = try TrainingEngine(model, seed: 3, isFilled: false, room: room)
+      try engine.setParameters(start)
+      try engine.optimise(.adam(rate: 0.01))
+      _ = try engine.train(on: data, LocalTraining(seed: 3))
+      return (engine.parameters, engine.withParameters { $0.baseAddress! })
+    }
+    let expected = try trained(nil).parameters, room = EngineRoom(limit: 64 << 20)
+    let first = try trained(room), second = try trained(room)
+    #expect(first.place == second.place, "it is that memory")
+    #expect(first.parameters == expected && second.parameters == expected)
+    // What does not fit is given back.
+    _ = try TrainingEngine(.mlp, batch: 7, isFilled: false, room: room)
+    #expect(try trained(room).parameters == expected)
+    let small = EngineRoom(limit: 1_000)
+    _ = try trained(small)
+    #expect(small.isEmpty && !room.isEmpty)
+  }
+
   @Test func trainingEndsBetweenTwoBatches() throws {
     struct Enough: Error {}
     let engine = try TrainingEngine(.mlp, threads: 2)

@@ -24,6 +24,7 @@ package final class Trainer: Role {
   private let settings: TrainerSettings
   private let data = DataShelf()
   private var models: ModelShelf
+  private let room: EngineRoom
   private var feedback: ErrorFeedback
   private let rounds: SecureRounds
   private let gossip: GossipLearner?
@@ -37,6 +38,7 @@ package final class Trainer: Role {
     try config.check()
     (self.context, settings) = (context, config)
     models = ModelShelf(limit: config.keptBytes)
+    room = EngineRoom(limit: config.keptBytes)
     feedback = ErrorFeedback(limit: config.sessions)
     rounds = SecureRounds(context)
     // Its settings are read even if there is nothing to do, so that what is wrong in them is said.
@@ -166,7 +168,7 @@ package final class Trainer: Role {
       let residual = feedback.residual(order.task.session, order.form.text, ticket: order.task.ticket)
       var job = TrainingJob(
         purpose: task.purpose, order: order, model: model, data: try data.data(order.settings.dataset),
-        threads: settings.threads, program: program, residual: residual, isNew: task.modelIsNew)
+        threads: settings.threads, room: room, program: program, residual: residual, isNew: task.modelIsNew)
       if !order.task.secureRound.isEmpty { job.masking = try rounds.takeMasking(of: order.task.secureRound) }
       if order.settings.noiseMultiplier > 0 { job.noiseSeed = try context.random.bytes(GaussianNoise.seedSize) }
       atWork = task

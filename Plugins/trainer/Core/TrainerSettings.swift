@@ -34,7 +34,9 @@ package struct TrainerSettings: RoleConfig {
   package var modelBytes = 1_073_741_824
   @Setting("What a training may take of memory beside the model and its data, in bytes.", in: 1024...274_877_906_944)
   package var memoryBytes = 4_294_967_296
-  @Setting("Models are kept up to so many bytes, so that a server need not send one twice.", in: 0...17_179_869_184)
+  @Setting(
+    "Models are kept up to so many bytes, so that a server need not send one twice; and the memory of one's weights.",
+    in: 0...17_179_869_184)
   package var keptBytes = 268_435_456
   @Setting("Sessions for which it is kept what lossy updates have left out.", in: 1...1024) package var sessions = 16
   @Setting(

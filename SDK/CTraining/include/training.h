@@ -83,6 +83,12 @@ typedef struct training_layer {
   float epsilon, momentum;
 } training_layer;
 
+/** Memory that a network had, for the next: new memory costs as much as what is put there. Zeroes: none. */
+typedef struct training_room {
+  void *TRAINING_NULLABLE start;
+  uint64_t bytes;
+} training_room;
+
 typedef struct training_options {
   /** The most samples of a call; larger evaluations are made in parts of it. */
   uint32_t batch;
@@ -92,6 +98,8 @@ typedef struct training_options {
   uint64_t seed;
   /** avx512, avx2 or plain; NULL for the best of this machine. */
   const char *TRAINING_NULLABLE kernels;
+  /** The network's, or given back if it does not fit. With it, parameters are what they were there. */
+  training_room room;
 } training_options;
 
 typedef struct training_tensor {
@@ -139,6 +147,9 @@ typedef struct training_network training_network;
 training_network *TRAINING_NULLABLE training_create(const training_layer *layers, uint32_t count, training_shape input,
                                                     const training_options *options, training_error *error);
 void training_destroy(training_network *network);
+/** Destroys it but for its parameters' memory, which is the caller's to pass on or to give back. */
+training_room training_leave(training_network *network);
+void training_give_back(training_room room);
 
 /** Starts the threads beyond the caller's own, and ends them. Without it, the caller works alone. */
 int32_t training_begin(training_network *network, training_error *error);

@@ -10,15 +10,17 @@ package final class TrainingEngine: @unchecked Sendable {
   /// The most samples of a step.
   package let batch: Int
   let network: OpaquePointer
+  private let room: EngineRoom?
 
   /// - Parameters:
   ///   - threads: which a job uses, its own among them; they live no longer than it.
   ///   - seed: of the first parameters and of dropout.
   ///   - kernels: avx512, avx2 or plain; without it, what is best on this machine.
-  ///   - isFilled: otherwise its weights are zeroes until somebody sets them, which large models are made sooner by.
+  ///   - isFilled: otherwise its weights are for somebody to set, which large models are made sooner by.
+  ///   - room: where its memory comes from and goes to, if it is not filled.
   package init(
     _ model: ModelDescription, batch: Int = 32, threads: Int = 1, seed: UInt64 = 0, kernels: String? = nil,
-    isFilled: Bool = true
+    isFilled: Bool = true, room: EngineRoom? = nil
   ) throws(RoleError) {
     let plan = try NetworkPlan(model)
     guard let batchLimit = UInt32(exactly: batch), let threadLimit = UInt32(exactly: threads) else {
@@ -31,16 +33,20 @@ package final class TrainingEngine: @unchecked Sendable {
       var options = training_options(
         batch: batchLimit, threads: threadLimit,
         loss: model.loss == .crossEntropy ? TRAINING_CROSS_ENTROPY : TRAINING_SQUARED_ERROR, seed: seed,
-        kernels: kernels == nil ? nil : name)
+        kernels: kernels == nil ? nil : name, room: isFilled ? training_room() : room?.take() ?? training_room())
       return training_create(plan.layers, UInt32(plan.layers.count), input, &options, &error)
     }
     guard let made else { throw RoleError(.invalidArgument, error.words) }
-    (network, self.model, self.batch) = (made, model, batch)
+    (network, self.model, self.batch, self.room) = (made, model, batch, room)
     tensors = Self.tensors(of: made, plan)
     if isFilled { withParameters { model.fill($0, tensors, seed: seed) } }
   }
 
-  deinit { training_destroy(network) }
+  deinit {
+    guard let room else { return training_destroy(network) }
+    let parameters = parameterCount * MemoryLayout<Float>.stride
+    room.keep(training_leave(network), parameters: parameters)
+  }
 
   private static func tensors(of network: OpaquePointer, _ plan: NetworkPlan) -> [ParameterTensor] {
     let trained = training_trained_count(network)

@@ -38,6 +38,7 @@ struct TrainingJob: Sendable {
   var model: [UInt8]
   var data: TrainerData
   var threads: Int
+  var room: EngineRoom?
   /// Trains instead of the engine.
   var program: TrainingProgram?
   var residual: FloatBuffer?
@@ -58,7 +59,7 @@ struct TrainingJob: Sendable {
         .failedPrecondition, "the data set `\(order.settings.dataset)` is one of a program; set `engine: process`")
     }
     let engine = try TrainingEngine(
-      model, batch: order.settings.batchSize, threads: threads, seed: order.task.seed, isFilled: false)
+      model, batch: order.settings.batchSize, threads: threads, seed: order.task.seed, isFilled: false, room: room)
     let layout = try engine.layout
     let parameters = engine.withParameters { FloatBuffer($0, of: engine) }
     try tensorWords { () throws(TensorError) in try Safetensors(self.model).read(as: layout, into: parameters.base) }
