@@ -1,6 +1,6 @@
-"""Rounds of federated learning with next to no training: the role `flserver` with ten trainers, which train for one step
-on two samples, and Flower's SuperLink with ten SuperNodes, which multiply all numbers by 0.999, all on loopback, one
-after the other. The model has to be another one after each round: one that our trainers know already is not sent again."""
+"""Rounds of federated learning with next to no training: the role `flserver` with ten trainers, which train for one
+step on two samples, and Flower's SuperLink with ten SuperNodes, which multiply all numbers by 0.999, all on loopback,
+one after the other. The model has to be another one after each round: one that our trainers know is not sent again."""
 import json
 import os
 import re
