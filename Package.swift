@@ -319,13 +319,14 @@ let package = Package(
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
     module("FuzzSupport", in: "Tests", []),
+    module("TestPorts", in: "Tests", []),
     tests("HostCoreTests", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "FuzzSupport"]),
     tests("HostctlTests", ["NodeValues", "HostCore"]),
     tests(
       "HostRuntimeTests",
       [
         "CNodeABI", "NodeValues", "NodeSchema", "HostCore", "HostRuntime", "CSystem", "CHttp2", "CSha256",
-        "FuzzSupport",
+        "FuzzSupport", "TestPorts",
       ]),
     tests("PluginCheckTests", ["NodeValues", "HostCore", "HostRuntime", "PluginCheck"]),
     // Roles in simulated worlds: how they are built right and broken, their scenarios and their invariants.
@@ -338,7 +339,7 @@ let package = Package(
       name: "planted-faults", dependencies: ["HostCore", "HostRuntime", "Simulator", "SimulatedRoles"],
       path: "Tests/Simulation/Planted", swiftSettings: strict),
     tests("SimulatorTests", ["CNodeABI", "NodeValues", "HostCore", "HostRuntime", "Simulator", "SimulatedRoles"]),
-    tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles"]),
+    tests("NodeProcessTests", ["NodeValues", "HostCore", "HostRuntime", "SimulatedRoles", "TestPorts"]),
     tests("ElectorTests", ["NodeKit", "NodeTesting", "ElectorCore", "FuzzSupport"]),
     tests("CanaryTests", ["NodeKit", "NodeTesting", "CanaryCore", "FuzzSupport"]),
     tests("CoordinatorTests", ["NodeKit", "NodeTesting", "CoordinatorCore", "LedgerCore", "FuzzSupport"]),

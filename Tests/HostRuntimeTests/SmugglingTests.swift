@@ -1,6 +1,7 @@
 import Glibc
 @testable import HostRuntime
 import Testing
+import TestPorts
 
 /// Requests that two servers could understand differently, which is how one is smuggled behind another. The same bytes
 /// go to nginx and to the node, with a second request behind them: both must find the same requests in them, and

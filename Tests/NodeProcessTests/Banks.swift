@@ -2,6 +2,7 @@ import Glibc
 import HostRuntime
 import NodeValues
 import Testing
+import TestPorts
 
 /// Three nodes that commit transactions, as processes of their own. The file `stop-ID` tells a build of the coordinator
 /// that stops at which step.

@@ -3,6 +3,7 @@ import HostCore
 import HostRuntime
 import NodeValues
 import Testing
+import TestPorts
 
 /// A cluster on one machine: nodes as processes of their own, as an operator runs them, each with a role `mail` that
 /// counts what comes.
@@ -117,27 +118,4 @@ final class Cluster {
     }
     Issue.record("\(what): never happened", sourceLocation: place)
   }
-}
-
-/// Ports that nobody listens at, below those that the system gives to clients: of these, one might be a client's by the
-/// time it is listened at.
-func freePorts(_ count: Int) -> [UInt16] {
-  var sockets: [Int32] = [], ports: [UInt16] = []
-  defer { for socket in sockets { close(socket) } }
-  while ports.count < count {
-    let port = UInt16.random(in: 20_000..<32_768)
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    sockets.append(descriptor)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    let isFree = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-      }
-    }
-    if isFree { ports.append(port) }
-  }
-  return ports
 }

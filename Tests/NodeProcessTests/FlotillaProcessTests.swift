@@ -2,6 +2,7 @@ import Glibc
 import HostRuntime
 import NodeValues
 import Testing
+import TestPorts
 
 /// The role flotilla with a real MQTT broker, and Flotilla's own programs as a script plays them.
 @Suite(.serialized) struct FlotillaProcessTests {

@@ -1,5 +1,6 @@
 import Glibc
 import Testing
+import TestPorts
 
 /// The HTTP server of a whole node, whose memory can be watched.
 @Suite struct HTTPProcessTests {

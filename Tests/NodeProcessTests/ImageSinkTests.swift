@@ -2,6 +2,7 @@ import Glibc
 import HostRuntime
 import NodeValues
 import Testing
+import TestPorts
 
 /// Three nodes that keep images, as processes of their own, from the shipped manifests.
 @Suite(.serialized) struct ImageSinkTests {

@@ -3,6 +3,7 @@ import HostCore
 import HostRuntime
 import NodeValues
 import Testing
+import TestPorts
 
 /// Three servers of which one leads, and two trainers: whoever is killed, another goes on with the session.
 @Suite struct LearningFailoverTests {

@@ -3,6 +3,7 @@ import HostCore
 import HostRuntime
 import NodeValues
 import Testing
+import TestPorts
 
 /// A server and three trainers as processes of their own.
 @Suite(.serialized) struct LearningProcessTests {

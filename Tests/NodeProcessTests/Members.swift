@@ -3,6 +3,7 @@ import HostCore
 import HostRuntime
 import NodeValues
 import Testing
+import TestPorts
 
 /// Members as operators run them, from the shipped manifest but with short times, and gateways for them.
 final class Members {

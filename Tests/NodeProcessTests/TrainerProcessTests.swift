@@ -3,6 +3,7 @@ import HostCore
 import HostRuntime
 import NodeValues
 import Testing
+import TestPorts
 
 /// A trainer as operators run it, from the shipped manifest, with a server in Python.
 @Suite struct TrainerProcessTests {
