@@ -23,6 +23,17 @@ final class LiveNode {
     self.init(plugin, folders: [plugin.folder], roles)
   }
 
+  /// A client of another test may have the port for a moment, or a node that has just ended.
+  private static func openHub(of node: Node, _ timing: PeerTiming) -> PeerHub? {
+    for _ in 0..<200 {
+      do throws(NetworkFailure) { return try node.openHub(timing) } catch {
+        guard error.words.contains("already in use") else { preconditionFailure(error.words) }
+        usleep(50_000)
+      }
+    }
+    preconditionFailure("the port of the node's links stays in use")
+  }
+
   /// `roles` are entries of the manifest's `roles:`, in YAML, `listen` of its `listen:`, and `sections` other lines of
   /// it. Waits for readiness, unless told not to.
   init(
@@ -36,7 +47,7 @@ final class LiveNode {
     signal(SIGPIPE, SIG_IGN)
     do throws(NetworkFailure) { try node.openListeners() } catch { preconditionFailure(error.words) }
     thread = control.startThread()
-    do { node.links = try node.openHub(timing) } catch { preconditionFailure("\(error)") }
+    node.links = Self.openHub(of: node, timing)
     let ready = Flag()
     control.post { [node] in
       node.whenReady = { ready.raise() }
