@@ -319,6 +319,7 @@ let package = Package(
     tests("SchemaTests", ["NodeValues", "NodeSchema"]),
     // Seeds and mutations for the fuzz targets, which lie beside the code that they try.
     module("FuzzSupport", in: "Tests", []),
+    // Where nodes of a test listen.
     module("TestPorts", in: "Tests", []),
     tests("HostCoreTests", ["CNodeABI", "NodeValues", "NodeSchema", "HostCore", "FuzzSupport"]),
     tests("HostctlTests", ["NodeValues", "HostCore"]),

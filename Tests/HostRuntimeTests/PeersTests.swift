@@ -76,7 +76,10 @@ import Testing
   }
 
   @Test(arguments: [true, false]) func aFullQueueIsSaidAndHoldsNobodyElseUp(ownLoop: Bool) throws {
-    let nodes = LinkedNodes([1, 2], ownLoop: ownLoop)
+    var timing = LinkedNodes.quick
+    // The cut lasts as long as it takes to fill the queue, and the link has to outlast it.
+    timing.silenceMilliseconds = 60_000
+    let nodes = LinkedNodes([1, 2], timing: timing, ownLoop: ownLoop)
     nodes.linked((1, 2))
     nodes.cut(1, 2, .outgoing)
     usleep(20_000)
