@@ -196,3 +196,21 @@ import Testing
     #expect(head.callStatus == status)
   }
 }
+
+@Suite struct HeaderValueTests {
+  /// Eight bytes are looked at together: each may stand at each place among them, beside any neighbour.
+  @Test(arguments: 1...20) func ofWhichNoByteIsMissed(_ count: Int) {
+    var wrong: [[UInt8]] = []
+    for place in 0..<count {
+      for byte in UInt8.min...UInt8.max {
+        for neighbour: UInt8 in [0x20, 0x21, 0x7E, 0x80, 0xFF, 0x09] {
+          var value = [UInt8](repeating: neighbour, count: count)
+          value[place] = byte
+          let isFit = byte == 0x09 || byte >= 0x20 && byte != 0x7F
+          if value.withUnsafeBytes({ HTTP1Fields.isValue($0) }) != isFit { wrong.append(value) }
+        }
+      }
+    }
+    #expect(wrong.isEmpty)
+  }
+}

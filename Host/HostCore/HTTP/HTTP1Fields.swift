@@ -7,8 +7,7 @@ package enum HTTP1Fields {
   }
 
   package static func isValue(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    let values = HTTP1Bytes.value
-    for byte in bytes where values[Int(byte)] == 0 { return false }
-    return true
+    guard let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return true }
+    return HTTP1Bytes.endOfValue(base, 0, bytes.count) == bytes.count
   }
 }

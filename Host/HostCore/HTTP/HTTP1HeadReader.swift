@@ -11,6 +11,8 @@ package struct HTTP1HeadReader: Sendable {
 
   private let kind: Kind
   private let limits: HeadLimits
+  // Asked for once: each time costs a look whether they have been made.
+  nonisolated(unsafe) private let names = HTTP1Bytes.name
   /// Whole lines end here.
   private var place = 0
   private var hasStartLine = false
@@ -63,7 +65,6 @@ package struct HTTP1HeadReader: Sendable {
       guard base[place + 1] == HTTP1Bytes.lineFeed else { throw Self.bareReturn }
       return place + 2
     }
-    let names = HTTP1Bytes.name
     var at = place
     while at < end, names[Int(base[at])] != 0 {
       base[at] = names[Int(base[at])]
@@ -75,8 +76,7 @@ package struct HTTP1HeadReader: Sendable {
     at += 1
     while at < end, base[at] == HTTP1Bytes.space || base[at] == HTTP1Bytes.tab { at += 1 }
     let start = at
-    let values = HTTP1Bytes.value
-    while at < end, values[Int(base[at])] != 0 { at += 1 }
+    at = HTTP1Bytes.endOfValue(base, at, end)
     guard let next = try lineEnd(base, at, end) else { return nil }
     while at > start, base[at - 1] == HTTP1Bytes.space || base[at - 1] == HTTP1Bytes.tab { at -= 1 }
     guard head.fields.count < limits.fields else {
@@ -124,8 +124,7 @@ package struct HTTP1HeadReader: Sendable {
       passedEmptyLine = true
       place += 2
     }
-    var at = place
-    while at < end, base[at] >= 0x20, base[at] != 0x7F { at += 1 }
+    let at = HTTP1Bytes.endOfText(base, place, end)
     guard at - place <= limits.line else {
       throw kind == .request
         ? HTTPRefusal(414, "the request line is longer than \(limits.line) bytes")
@@ -145,7 +144,6 @@ package struct HTTP1HeadReader: Sendable {
 
   private func readRequestLine(_ base: UnsafeMutablePointer<UInt8>, _ end: Int, _ head: MessageHead) throws(HTTPRefusal)
   {
-    let names = HTTP1Bytes.name
     var at = place
     while at < end, names[Int(base[at])] != 0 { at += 1 }
     guard at > place, at < end, base[at] == HTTP1Bytes.space else {

@@ -2,12 +2,15 @@ package import CNodeABI
 
 /// The head of an HTTP message: all its text in one piece of memory, and where in that each part lies. Used again for
 /// the next message, so that a busy connection asks for no memory at all.
-package final class MessageHead: @unchecked Sendable {
+/// What looks at it is public and inlinable for the optimiser's sake alone, as other modules do that for each field.
+public final class MessageHead: @unchecked Sendable {
   /// A part of the text.
-  package struct Part: Sendable {
-    package var start: UInt32 = 0
-    package var count: UInt32 = 0
+  @frozen
+  public struct Part: Sendable {
+    public var start: UInt32 = 0
+    public var count: UInt32 = 0
 
+    @inlinable
     @inline(__always)
     package init(_ start: Int, _ count: Int) {
       self.start = UInt32(truncatingIfNeeded: start)
@@ -17,10 +20,11 @@ package final class MessageHead: @unchecked Sendable {
     package init() {}
   }
 
-  package struct Field: Sendable {
+  @frozen
+  public struct Field: Sendable {
     /// In lower case.
-    package var name: Part
-    package var value: Part
+    public var name: Part
+    public var value: Part
   }
 
   /// How the end of a message's body is found.
@@ -32,10 +36,10 @@ package final class MessageHead: @unchecked Sendable {
     case untilClosed
   }
 
-  package private(set) var text: UnsafeMutablePointer<UInt8>
+  public private(set) var text: UnsafeMutablePointer<UInt8>
   private var capacity: Int
   package private(set) var used = 0
-  package internal(set) var fields: [Field] = []
+  public internal(set) var fields: [Field] = []
 
   package var method = Part()
   package var scheme = Part()
@@ -117,6 +121,7 @@ package final class MessageHead: @unchecked Sendable {
     return Part(used - bytes.count, bytes.count)
   }
 
+  @_disfavoredOverload
   package func add(_ words: String) -> Part {
     var words = words
     return words.withUTF8 { add(UnsafeRawBufferPointer($0)) }
@@ -167,8 +172,9 @@ package final class MessageHead: @unchecked Sendable {
 
   // MARK: Looking
 
+  @inlinable
   @inline(__always)
-  package func bytes(_ part: Part) -> UnsafeRawBufferPointer {
+  public func bytes(_ part: Part) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: text + Int(part.start), count: Int(part.count))
   }
 
@@ -180,8 +186,9 @@ package final class MessageHead: @unchecked Sendable {
   }
 
   /// Whether a part is this text, letter for letter.
+  @inlinable
   @inline(__always)
-  package func equals(_ part: Part, _ words: StaticString) -> Bool {
+  public func equals(_ part: Part, _ words: StaticString) -> Bool {
     guard Int(part.count) == words.utf8CodeUnitCount else { return false }
     let own = text + Int(part.start), other = words.utf8Start
     for place in 0..<Int(part.count) where own[place] != other[place] { return false }
@@ -193,6 +200,13 @@ package final class MessageHead: @unchecked Sendable {
     // By places, as an iterator would count the array's references.
     for place in fields.indices where equals(fields[place].name, name) { return fields[place].value }
     return nil
+  }
+
+  /// Looks at each field where it lies, for the same reason.
+  @inlinable
+  @inline(__always)
+  public func forEachField(_ body: (_ place: Int, _ field: Field) -> Void) {
+    for place in fields.indices { body(place, fields[place]) }
   }
 
   /// All fields as the ABI lends them. Valid during the call.

@@ -59,8 +59,8 @@ enum HTTP1ResponseWriter {
       writer.add(" ")
       writer.add(reason(head.status))
       writer.add("\r\n")
-      for (place, field) in head.fields.enumerated() where !leftOut.contains(place) {
-        writer.addField(head.bytes(field.name), head.bytes(field.value))
+      head.forEachField { place, field in
+        if !leftOut.contains(place) { writer.addField(head.bytes(field.name), head.bytes(field.value)) }
       }
       if case .none = framing, hasNoBody || head.status == 304, let length = head.value("content-length") {
         writer.addField("content-length", head.bytes(length))

@@ -206,10 +206,12 @@ final class ListenerShard: TimerTarget, @unchecked Sendable {
 
   /// An exchange has come to its end.
   func ended(_ exchange: ServerExchange) {
-    requests.add(1)
+    uncounted(requests) { $0.add(1) }
     if exchange.status >= 500 || exchange.answer == .broken { counts.failures.addFromAnyThread(1) }
-    listener.accessLog?.note(exchange, listener.name)
-    if let watcher = listener.watcher { watcher(EndedRequest(exchange, listener.name)) }
+    uncounted(listener) { listener in
+      listener.accessLog?.note(exchange, listener.name)
+      if let watcher = listener.watcher { watcher(EndedRequest(exchange, listener.name)) }
+    }
   }
 
   /// What "date" says now. Changes with the next second.

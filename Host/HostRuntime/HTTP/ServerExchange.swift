@@ -269,8 +269,7 @@ class ServerExchange: @unchecked Sendable {
     guard !isOver else { return }
     answer = .broken
     shard.ended(self)
-    let handler = handler
-    self.handler = nil
+    let handler = handler.take()
     handler?.exchangeFailed(status, words)
   }
 
@@ -299,7 +298,8 @@ class ServerExchange: @unchecked Sendable {
   func sendHead(_ response: ResponseHead, _ body: UnsafeRawBufferPointer, ends: Bool) { fatalError("the wire's") }
   func sendForwardedHead(_ head: MessageHead, _ leftOut: FieldSet) {
     var kept: [nh_pair] = []
-    for (place, field) in head.fields.enumerated() where !leftOut.contains(place) {
+    head.forEachField { place, field in
+      guard !leftOut.contains(place) else { return }
       kept.append(nh_pair(name: head.borrowed(field.name), value: head.borrowed(field.value)))
     }
     kept.withUnsafeBufferPointer { pairs in

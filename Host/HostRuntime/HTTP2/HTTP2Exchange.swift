@@ -291,8 +291,7 @@ final class HTTP2Exchange: ServerExchange, @unchecked Sendable {
       failed(NH_DEADLINE_EXCEEDED, "the client does not read its answer")
       connection.reset(flow, NGHTTP2_CANCEL)
     } else if !inputHasEnded, credit > 0, handler != nil, answer == .none {
-      let handler = handler
-      self.handler = nil
+      let handler = handler.take()
       refuse(408, "the request's body stopped coming")
       handler?.exchangeFailed(NH_DEADLINE_EXCEEDED, "the request's body stopped coming")
     }

@@ -339,8 +339,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
   }
 
   private func linger() {
-    let owner = owner
-    self.owner = nil
+    let owner = owner.take()
     tls?.sayEnd()
     if let wire { wire.finish() } else { _ = shutdown(descriptor, Int32(SHUT_WR)) }
     state = .lingering
@@ -365,6 +364,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
 
   private func receive() {
     var budget = Self.readBudget
+    let hadSome = canRead || !unused.isEmpty
     if !isPaused, !unused.isEmpty { offerUnused() }
     while canRead, !isPaused, state == .open, !isFinishing, unused.count < Self.unusedLimit {
       guard budget > 0 else {
@@ -373,7 +373,7 @@ package final class Stream: DescriptorWatcher, TurnEndTarget, TimerTarget, @unch
       }
       budget -= unused.isEmpty ? readFresh() : readMore()
     }
-    owner?.streamRests()
+    if hadSome { owner?.streamRests() }
     tellEnd()
   }
 

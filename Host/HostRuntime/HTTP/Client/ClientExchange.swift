@@ -183,6 +183,16 @@ final class ClientExchange {
     connection!.sendEnd(self, trailers)
   }
 
+  /// How the answer's body ends, once its head has been read: that of a HEAD has none, whatever it says.
+  func frameAnswer() -> MessageHead.Framing {
+    uncounted(answer) { answer in
+      guard uncounted(request.head, { $0.equals($0.method, "HEAD") }) else { return answer.framing }
+      if answer.framing == .untilClosed { answer.keepsAlive = true }
+      answer.framing = .none
+      return .none
+    }
+  }
+
   /// The head of the final answer is in `answer`.
   func headCame() {
     isAnswered = true
@@ -201,8 +211,7 @@ final class ClientExchange {
   func answerEnded(_ trailers: MessageHead) {
     guard state == .sent else { return }
     connection = nil
-    let handler = handler
-    self.handler = nil
+    let handler = handler.take()
     state = .over
     handler?.clientEnded(trailers)
   }
@@ -229,8 +238,7 @@ final class ClientExchange {
 
   func fail(_ failure: ClientFailure) {
     guard state != .over else { return }
-    let handler = handler
-    self.handler = nil
+    let handler = handler.take()
     end()
     handler?.clientFailed(failure)
   }

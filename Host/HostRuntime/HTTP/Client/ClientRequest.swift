@@ -15,28 +15,32 @@ struct ClientRequest {
 
   init(_ head: MessageHead) { self.head = head }
 
-  var method: UnsafeRawBufferPointer { head.bytes(head.method) }
+  var method: UnsafeRawBufferPointer { uncounted(head) { $0.bytes($0.method) } }
 
   var authority: UnsafeRawBufferPointer {
-    if let added, added.authority.count > 0 { return added.bytes(added.authority) }
-    return head.bytes(head.authority)
+    if let added, added.authority.count > 0 { return uncounted(added) { $0.bytes($0.authority) } }
+    return uncounted(head) { $0.bytes($0.authority) }
   }
 
   /// Path and query, escaped.
   var target: UnsafeRawBufferPointer {
-    if let added, added.target.count > 0 { return added.bytes(added.target) }
-    return head.bytes(head.target)
+    if let added, added.target.count > 0 { return uncounted(added) { $0.bytes($0.target) } }
+    return uncounted(head) { $0.bytes($0.target) }
   }
 
   /// Each field that is sent besides those that the wire itself makes of authority and framing. Names are in lower
   /// case.
   @inline(__always)
   func forEachField(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
-    for (place, field) in head.fields.enumerated() where !leftOut.contains(place) {
-      body(head.bytes(field.name), head.bytes(field.value))
+    uncounted(head) { head in
+      head.forEachField { place, field in
+        if !leftOut.contains(place) { body(head.bytes(field.name), head.bytes(field.value)) }
+      }
     }
     guard let added else { return }
-    for field in added.fields { body(added.bytes(field.name), added.bytes(field.value)) }
+    uncounted(added) { added in
+      added.forEachField { _, field in body(added.bytes(field.name), added.bytes(field.value)) }
+    }
   }
 
   /// Leaves out what speaks of one connection only, and what the wire writes itself.
@@ -69,7 +73,8 @@ struct FieldSet {
 
   /// Those that are not handed on from one connection to the next (RFC 9110, 7.6.1), with what "connection" names.
   mutating func insertConnectionFields(of head: MessageHead, isRequest: Bool) {
-    for (place, field) in head.fields.enumerated() where Self.isOfConnection(field, head, isRequest) {
+    head.forEachField { place, field in
+      guard Self.isOfConnection(field, head, isRequest) else { return }
       insert(place)
       if field.name.count == 10 { insertNamed(by: field.value, in: head) }
     }
@@ -93,8 +98,8 @@ struct FieldSet {
 
   private mutating func insertNamed(by list: MessageHead.Part, in head: MessageHead) {
     head.forEachMember(list) { member in
-      for (place, field) in head.fields.enumerated() where head.equalsIgnoringCase(member, head.bytes(field.name)) {
-        insert(place)
+      head.forEachField { place, field in
+        if head.equalsIgnoringCase(member, head.bytes(field.name)) { insert(place) }
       }
     }
   }

@@ -109,23 +109,19 @@ final class HTTP1ClientConnection: StreamOwner, ClientConnection {
   private func readHead(_ bytes: UnsafeMutableRawBufferPointer) throws(HTTPRefusal) -> Int? {
     guard let exchange else { return nil }
     hasAnswer = true
-    let answer = exchange.answer
-    guard let count = try reader.read(bytes, into: answer) else { return nil }
-    if answer.status < 200 {
-      guard answer.status != 101 else { throw HTTPRefusal(502, "it changes to another protocol, unasked") }
-      answer.reset()
-      return count
+    let read = try uncounted(exchange.answer) { answer throws(HTTPRefusal) in try reader.read(bytes, into: answer) }
+    guard let read else { return nil }
+    guard exchange.answer.status >= 200 else {
+      guard exchange.answer.status != 101 else { throw HTTPRefusal(502, "it changes to another protocol, unasked") }
+      exchange.answer.reset()
+      return read
     }
-    if exchange.request.head.equals(exchange.request.head.method, "HEAD") {
-      if answer.framing == .untilClosed { answer.keepsAlive = true }
-      answer.framing = .none
-    }
-    let framing = answer.framing
+    let framing = exchange.frameAnswer()
     state = .body
     if framing != .none { body = BodyReader(framing, limits: origin.limits.head) }
     exchange.headCame()
     if framing == .none, self.exchange === exchange { answerEnded(exchange) }
-    return count
+    return read
   }
 
   private func readBody(_ bytes: UnsafeMutableRawBufferPointer) throws(HTTPRefusal) -> Int? {
@@ -186,8 +182,7 @@ final class HTTP1ClientConnection: StreamOwner, ClientConnection {
   /// What was under way has no end any more.
   private func lost(_ words: String) {
     state = .ended
-    let exchange = exchange
-    self.exchange = nil
+    let exchange = exchange.take()
     // A request that may safely come twice counts as one without effect if the other side probably never saw it.
     let unseen = stream.takeSentCount() == 0
     let hadNoEffect = !hasAnswer && (unseen || (isKept && exchange?.request.isIdempotent == true))

@@ -28,14 +28,15 @@ enum HTTP1RequestWriter {
   /// More than it will take: each field is a part of its head's text, and comes with four letters.
   private static func room(_ request: ClientRequest) -> Int {
     var room = 128 + request.authority.count + request.target.count
-    room += request.head.used + 4 * request.head.fields.count
-    if let added = request.added { room += added.used + 4 * added.fields.count }
+    room += uncounted(request.head) { $0.used + 4 * $0.fields.count }
+    if let added = request.added { room += uncounted(added) { $0.used + 4 * $0.fields.count } }
     return room
   }
 
   /// Methods whose requests usually have a body say so if they have none (RFC 9110, 8.6).
   private static func expectsLength(_ request: ClientRequest) -> Bool {
-    let head = request.head
-    return head.equals(head.method, "POST") || head.equals(head.method, "PUT") || head.equals(head.method, "PATCH")
+    uncounted(request.head) { head in
+      head.equals(head.method, "POST") || head.equals(head.method, "PUT") || head.equals(head.method, "PATCH")
+    }
   }
 }

@@ -51,8 +51,9 @@ final class ForwardExchange: ExchangeHandler, ClientExchangeHandler, TimerTarget
       return refuse(503, "no upstream is fit to answer")
     }
     added.reset()
-    client.reset(
-      ForwardHead.request(for: exchange, lane.table, lane.upstreams[chosen].plan, adding: added, &lane.numbers))
+    uncounted(lane.upstreams[chosen]) { upstream in
+      client.reset(ForwardHead.request(for: exchange, lane.table, upstream.plan, adding: added, &lane.numbers))
+    }
     if exchange.requestHasEnded {
       client.finish()
     } else {
@@ -122,9 +123,8 @@ final class ForwardExchange: ExchangeHandler, ClientExchangeHandler, TimerTarget
 
   /// Says which upstream it was; what that says itself under the name does not count.
   private func addName(_ name: String, _ id: String, _ head: MessageHead, _ leftOut: inout FieldSet) {
-    for (place, field) in head.fields.enumerated()
-    where field.name.count == name.utf8.count && ForwardKeys.equals(head.bytes(field.name), name) {
-      leftOut.insert(place)
+    head.forEachField { place, field in
+      if ForwardKeys.equals(head.bytes(field.name), name) { leftOut.insert(place) }
     }
     // The last place is the client's own limit of fields.
     if head.fields.count < FieldSet.limit { head.addField(head.add(name), head.add(id)) }
@@ -197,11 +197,9 @@ final class ForwardExchange: ExchangeHandler, ClientExchangeHandler, TimerTarget
 
   /// Nothing more comes from either side.
   private func end() {
-    exchange?.handler = nil
-    exchange = nil
+    exchange.take()?.handler = nil
     mirror = nil
-    let lane = lane
-    self.lane = nil
+    let lane = lane.take()
     if isOpen { lane?.requestEnds(at: upstream) }
     isOpen = false
     lane?.giveBack(self)

@@ -32,14 +32,14 @@ enum ForwardHead {
     let head = request.head
     var source: MessageHead.Part?
     var trace: MessageHead.Part?
-    for (place, field) in head.fields.enumerated() {
+    head.forEachField { place, field in
       switch field.name.count {
       case 2 where head.equals(field.name, "te"): request.takesTrailers = head.equals(field.value, "trailers")
       case 11 where head.equals(field.name, "traceparent"): trace = field.value
       case 15 where head.equals(field.name, "x-forwarded-for"): source = field.value
       case 16 where head.equals(field.name, "x-forwarded-host"): break
       case 17 where head.equals(field.name, "x-forwarded-proto"): break
-      default: continue
+      default: return
       }
       request.leftOut.insert(place)
     }
