@@ -3,6 +3,9 @@ import Glibc
 /// Bytes that wait, first in, first out, in one piece of memory that is given back when they have gone.
 package struct ByteQueue: ~Copyable {
   package static let leastCapacity = 4 << 10
+  /// What remains goes to the front at once if it is so many times less than what has gone: later more would stand
+  /// behind it, and go with it.
+  private static let worthMoving = 8
 
   private var base: UnsafeMutableRawPointer?
   private var capacity = 0
@@ -43,7 +46,11 @@ package struct ByteQueue: ~Copyable {
 
   package mutating func removeFirst(_ count: Int) {
     start += count
-    if start == end { (start, end) = (0, 0) }
+    if start == end {
+      (start, end) = (0, 0)
+    } else if (end - start) * Self.worthMoving <= start {
+      moveToFront()
+    }
   }
 
   package mutating func removeAll() { (start, end) = (0, 0) }
@@ -64,17 +71,19 @@ package struct ByteQueue: ~Copyable {
   private mutating func makeRoom(for more: Int) {
     let count = end - start
     // Moving is cheap while more than half is used up.
-    if start >= capacity / 2, capacity >= count + more {
-      memmove(base!, base! + start, count)
-    } else {
-      var larger = max(capacity, Self.leastCapacity)
-      while larger < count + more { larger *= 2 }
-      let new = malloc(larger)!
-      if count > 0 { memcpy(new, base! + start, count) }
-      free(base)
-      base = new
-      capacity = larger
-    }
+    if start >= capacity / 2, capacity >= count + more { return moveToFront() }
+    var larger = max(capacity, Self.leastCapacity)
+    while larger < count + more { larger *= 2 }
+    let new = malloc(larger)!
+    if count > 0 { memcpy(new, base! + start, count) }
+    free(base)
+    base = new
+    capacity = larger
+    (start, end) = (0, count)
+  }
+
+  private mutating func moveToFront() {
+    memmove(base!, base! + start, count)
     (start, end) = (0, count)
   }
 }

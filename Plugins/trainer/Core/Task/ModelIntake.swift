@@ -14,8 +14,9 @@ final class ModelIntake {
   init(size: Int, in room: consuming [UInt8] = []) {
     self.size = size
     if room.capacity >= size {
+      // Before it is anybody else's: of an array that two have, another is made.
+      room.removeAll(keepingCapacity: true)
       bytes = room
-      bytes.removeAll(keepingCapacity: true)
     } else {
       bytes = [UInt8](unsafeUninitializedCapacity: min(size, Self.roomAtFirst)) { room, count in
         NewMemory.willBeFilled(UnsafeMutableRawBufferPointer(room))
