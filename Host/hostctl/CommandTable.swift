@@ -9,7 +9,8 @@ enum CommandTable {
     summary: "look at and steer running nodes",
     discussion: """
       hostctl talks to a running node over its Unix socket. With one node on the machine it is found by \
-      itself; with several, --node says which.
+      itself; with several, --node says which. A node on another machine that has a control.address in its \
+      manifest is asked with --at and --token.
 
       Tables are for people; with --json every command prints what the node answered, for programs.
       """,
@@ -17,12 +18,24 @@ enum CommandTable {
       Option(long: "node", value: "NAME", help: "The node to talk to; hostctl nodes lists them"),
       Option(
         long: "socket", value: "PATH", help: "The node's control socket, instead of finding it", completion: .file),
+      Option(long: "at", value: "HOST:PORT", help: "A node on another machine: its control.address"),
+      Option(
+        long: "token", value: "FILE", help: "With --at: the file with the node's control.token", completion: .file),
+      Option(
+        long: "authority", value: "FILE", help: "With --at: whose certificates are believed, in PEM", completion: .file),
+      Option(
+        long: "identity", value: "FILE", help: "With --at: a certificate and its key in PEM, if the node asks for one",
+        completion: .file),
       Option(long: "json", help: "Print JSON for programs"),
     ],
     commands: looking + steering + storing + [canary, learning] + withoutNode,
     environment: [
       Named("NODEHOST_NODE", "What --node says, if it is not given"),
       Named("NODEHOST_SOCKET", "What --socket says, if it is not given"),
+      Named("NODEHOST_AT", "What --at says, if it is not given"),
+      Named("NODEHOST_TOKEN", "The token itself, if --token is not given"),
+      Named("NODEHOST_AUTHORITY", "What --authority says, if it is not given"),
+      Named("NODEHOST_IDENTITY", "What --identity says, if it is not given"),
       Named("PEERS", "For images: ID=HOST:PORT of the nodes, between commas"),
       Named("CONFIG_FILE", "For images: a JSON file with \"peers\""),
       Named("NODEHOST_RUNTIME_DIR", "The folder where running nodes leave their records"),

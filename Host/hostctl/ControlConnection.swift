@@ -2,23 +2,27 @@ import Glibc
 import HostCore
 import NodeValues
 
-/// A connection to one node's control socket.
+/// A connection to one node, over its control socket or from another machine.
 struct ControlConnection: ~Copyable {
   /// How long a node may be silent before it counts as stuck.
   static let usualPatienceSeconds = 30
   /// Loading waits for constructors, unloading for drains.
   static let longPatienceSeconds = 300
 
-  private let socket: Int32
-  private let path: String
+  private let channel: any ControlChannel
+  /// Sent with each request.
+  private let headers: HTTPHeaders
 
   /// Fails with an errno.
   init(connecting path: String) throws(SocketFailure) {
-    self.path = path
-    socket = try Self.connected(path)
+    channel = try LocalChannel(connecting: path)
+    headers = ["Connection": "close"]
   }
 
-  deinit { close(socket) }
+  init(connecting node: RemoteNode) throws(CommandFailure) {
+    channel = try RemoteChannel(connecting: node)
+    headers = ["Connection": "close", "Authorization": "Bearer \(node.token)"]
+  }
 
   struct SocketFailure: Error {
     var code: Int32
@@ -27,32 +31,9 @@ struct ControlConnection: ~Copyable {
   /// Whether somebody listens. A full queue is somebody, too.
   static func isAlive(_ path: String) -> Bool {
     do throws(SocketFailure) {
-      close(try connected(path))
+      _ = try LocalChannel(connecting: path)
       return true
     } catch { return error.code == EAGAIN }
-  }
-
-  private static func connected(_ path: String) throws(SocketFailure) -> Int32 {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    let letters = Array(path.utf8)
-    guard letters.count < MemoryLayout.size(ofValue: address.sun_path) else { throw SocketFailure(code: ENAMETOOLONG) }
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: letters) }
-    // Without waiting: a Unix socket connects at once or not at all.
-    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-    let socket = Glibc.socket(AF_UNIX, type, 0)
-    guard socket >= 0 else { throw SocketFailure(code: errno) }
-    let status = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-      }
-    }
-    guard status == 0 else {
-      let code = errno
-      close(socket)
-      throw SocketFailure(code: code)
-    }
-    return socket
   }
 
   /// Asks, and waits for the whole JSON answer. An error of the node is thrown; 503 with a body that is
@@ -99,7 +80,7 @@ struct ControlConnection: ~Copyable {
           throw CommandFailure("the node answered with HTTP status \(failed)")
         }
         return try take(error)
-      case .failed(let reason): throw CommandFailure("talking to \(path)", reason)
+      case .failed(let reason): throw CommandFailure("talking to \(channel.place)", reason)
       case .needMore:
         let piece = try receive(patience)
         if piece.isEmpty { parser.finish() } else { parser.feed(piece) }
@@ -109,52 +90,45 @@ struct ControlConnection: ~Copyable {
 
   private func send(_ request: ControlRequest, _ patience: Int?) throws(CommandFailure) {
     let body = request.body.map(ControlAPI.body)
-    let bytes = HTTPWriter.request(
-      method: request.method, target: request.target, headers: ["Connection": "close"], body: body)
+    let bytes = HTTPWriter.request(method: request.method, target: request.target, headers: headers, body: body)
     var start = 0
     while start < bytes.count {
-      let count = bytes[start...].withUnsafeBytes {
-        Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      let step = try bytes.withUnsafeBufferPointer { bytes throws(CommandFailure) in
+        try channel.send(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[start...]))
       }
-      if count >= 0 {
-        start += count
-      } else if errno == EAGAIN {
-        try wait(for: POLLOUT, patience)
-      } else if errno == EPIPE || errno == ECONNRESET {
-        // The node may have answered before it hung up: the answer tells more.
-        return
-      } else if errno != EINTR {
-        throw CommandFailure("talking to \(path)", System.message(errno))
+      switch step {
+      case .bytes(let count): start += count
+      case .wait(let events): try wait(for: events, patience)
+      // The node may have answered before it hung up: the answer tells more.
+      case .ended: return
       }
     }
   }
 
   /// Empty when the node has closed the connection.
   private func receive(_ patience: Int?) throws(CommandFailure) -> [UInt8] {
+    let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 1)
+    defer { room.deallocate() }
     while true {
-      var failure: Int32 = 0
-      let piece = [UInt8](unsafeUninitializedCapacity: 64 * 1024) { buffer, count in
-        let received = recv(socket, buffer.baseAddress, buffer.count, 0)
-        if received < 0 { failure = errno }
-        count = max(0, received)
-      }
-      switch failure {
-      case 0: return piece
-      case EAGAIN: try wait(for: POLLIN, patience)
-      case EINTR: continue
-      case ECONNRESET: return []
-      default: throw CommandFailure("talking to \(path)", System.message(failure))
+      switch try channel.receive(into: room) {
+      case .bytes(let count): return Array(room[..<count])
+      case .wait(let events): try wait(for: events, patience)
+      case .ended: return []
       }
     }
   }
 
   private func wait(for events: Int32, _ patience: Int?) throws(CommandFailure) {
-    var descriptor = pollfd(fd: socket, events: Int16(events), revents: 0)
-    let ready = poll(&descriptor, 1, patience.map { Int32(clamping: $0 * 1000) } ?? -1)
-    guard ready != 0 else {
+    guard Self.isReady(channel.socket, for: events, patience: patience) else {
       throw CommandFailure(
-        "the node at \(path) has not answered for \(patience ?? 0) s",
+        "the node at \(channel.place) has not answered for \(patience ?? 0) s",
         remedy: "It may be stuck or overloaded; look at what it wrote to its own log.")
     }
+  }
+
+  /// False if nothing has happened for so many seconds. Nil waits for ever.
+  static func isReady(_ socket: Int32, for events: Int32, patience: Int?) -> Bool {
+    var descriptor = pollfd(fd: socket, events: Int16(events), revents: 0)
+    return poll(&descriptor, 1, patience.map { Int32(clamping: $0 * 1000) } ?? -1) != 0
   }
 }

@@ -43,14 +43,19 @@ struct NodeFinder {
 
   /// The connection that the options, else the environment, else the only running node stand for.
   static func connect(_ invocation: Invocation) throws(CommandFailure) -> ControlConnection {
+    if let address = invocation.value("at") { return try connect(at: address, invocation) }
     if let socket = invocation.value("socket") { return try connect(to: socket) }
     if let name = invocation.value("node") { return try NodeFinder().connect(named: name) }
-    if let socket = set("NODEHOST_SOCKET") { return try connect(to: socket) }
-    if let name = set("NODEHOST_NODE") { return try NodeFinder().connect(named: name) }
+    if let address = System.set("NODEHOST_AT") { return try connect(at: address, invocation) }
+    if let socket = System.set("NODEHOST_SOCKET") { return try connect(to: socket) }
+    if let name = System.set("NODEHOST_NODE") { return try NodeFinder().connect(named: name) }
     return try NodeFinder().connectToOnly()
   }
 
-  private static func set(_ name: String) -> String? { System.environment(name).flatMap { $0.isEmpty ? nil : $0 } }
+  private static func connect(at address: String, _ invocation: Invocation) throws(CommandFailure) -> ControlConnection
+  {
+    try ControlConnection(connecting: RemoteNode(address, invocation))
+  }
 
   func warn() { for warning in warnings { Output.complain("hostctl: warning: \(TextLayout.harmless(warning))\n") } }
 

@@ -6,6 +6,9 @@ import NodeValues
 enum System {
   static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
+  /// The same, where empty is as good as not there.
+  static func set(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
+
   static func message(_ code: Int32) -> String { String(cString: strerror(code)) }
 
   /// Nanoseconds, for durations.

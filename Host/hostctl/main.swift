@@ -19,8 +19,8 @@ func run(_ words: [String]) throws(CommandFailure) -> ExitCode {
 }
 
 func run(_ invocation: Invocation) throws(CommandFailure) -> ExitCode {
-  if invocation.has("node"), invocation.has("socket") {
-    throw CommandFailure("--node and --socket exclude each other", code: .usage)
+  guard ["node", "socket", "at"].filter({ invocation.has($0) }).count <= 1 else {
+    throw CommandFailure("--node, --socket and --at exclude each other", code: .usage)
   }
   switch invocation.command {
   case "list": try RoleCommands.list(invocation)

@@ -151,14 +151,12 @@ import Testing
       more: """
         listen: { peers: { address: "127.0.50.1:60001" } }
         cluster: { peers: { 1: "127.0.50.1:60001", 2: "127.0.50.2:60001" } }
-        control: { address: "127.0.0.1:7000", token: "${TOKEN:-abc}", tls: { certificate: a.pem, key: b.pem } }
         """)
     let node = try machine.ready()
     let sentences = [
       "`listen.peers` has no effect: nodes prove who they are by `cluster.key` or `cluster.tls`, and neither is there",
       "`cluster.peers` (2 at 127.0.50.2:60001) has no effect: nodes prove who they are by `cluster.key` or "
         + "`cluster.tls`, and neither is there; `hostctl key new` makes a key",
-      "`control.address` has no effect",
     ]
     let status = machine.hostctl("status").output
     for sentence in sentences {

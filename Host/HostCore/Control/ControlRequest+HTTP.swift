@@ -73,6 +73,11 @@ extension ControlRequest {
 extension ControlRequest {
   /// Understands an HTTP request, or says with which error to answer it.
   package init(_ head: HTTPRequestHead, body: [UInt8]) throws(ControlFailure) {
+    // Where Prometheus looks if nobody tells it otherwise.
+    if head.path == ["metrics"] {
+      self = .metrics(json: false)
+      return
+    }
     guard head.path.first == ControlAPI.version else {
       throw ControlFailure(
         .notFound, "there is nothing at \(head.target); all paths begin with /\(ControlAPI.version)/", place: "http")

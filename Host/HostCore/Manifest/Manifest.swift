@@ -67,6 +67,10 @@ package struct Listener: Sendable, Equatable {
   package var accessLog: String?
   package var limits = Limits()
 
+  package init(name: String, address: Endpoint, tls: TLSFiles? = nil) {
+    (self.name, self.address, self.tls) = (name, address, tls)
+  }
+
   /// How many clients it has at once, and how long it waits for each.
   package struct Limits: Sendable, Equatable {
     package var connections = ManifestDefaults.connections

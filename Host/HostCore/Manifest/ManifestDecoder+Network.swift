@@ -73,12 +73,13 @@ extension ManifestDecoder {
         expected: .described("`cluster.key`, or `tls` under `cluster`: links prove both sides"))
     }
     guard let address = endpoint("address", of: section, shift) else { return nil }
-    return Listener(
-      name: name, address: address, tls: tls, status: section.truth("status") ?? false,
-      bodyLimit: section.integer("body_limit", in: ManifestLimits.body) ?? ManifestDefaults.bodyLimit,
-      compressFrom: section.integer("compress_from", in: ManifestLimits.compressFrom),
-      accessLog: section.text("access_log", expected: "a path").map(path),
-      limits: limits(section["limits"], named: "listen.\(name).limits", at: entry.key.place))
+    var listener = Listener(name: name, address: address, tls: tls)
+    listener.status = section.truth("status") ?? false
+    listener.bodyLimit = section.integer("body_limit", in: ManifestLimits.body) ?? ManifestDefaults.bodyLimit
+    listener.compressFrom = section.integer("compress_from", in: ManifestLimits.compressFrom)
+    listener.accessLog = section.text("access_log", expected: "a path").map(path)
+    listener.limits = limits(section["limits"], named: "listen.\(name).limits", at: entry.key.place)
+    return listener
   }
 
   private func limits(_ node: YamlNode?, named name: String, at place: SourcePlace) -> Listener.Limits {
@@ -162,6 +163,11 @@ extension ManifestDecoder {
     }
     if section["tls"] == nil {
       section.missing("tls", expected: "`tls: { certificate: PATH, key: PATH }`: control over TCP needs it")
+    }
+    if let token, token.value.utf8.count < ManifestLimits.controlToken, let node = section["token"] {
+      log.add(
+        "`control.token` has fewer than \(ManifestLimits.controlToken) characters", at: node.place,
+        expected: .described("a long one: `hostctl key new FILE` makes one"))
     }
     guard let address = endpoint("address", of: section, shift), let token, let tls else { return nil }
     return ControlSettings.Remote(address: address, token: token, tls: tls)

@@ -44,6 +44,8 @@ package enum ManifestLimits {
   package static let version = 1
   package static let identifier = 1...4_294_967_295
   package static let nameLength = 63
+  /// Characters of `control.token` at least: one that could be tried out would be none.
+  package static let controlToken = 16
   package static let instance = 1...1_000
   package static let portStride = 1...10_000
   package static let loops = 1...256

@@ -24,6 +24,8 @@ final class ServerCounts: Sendable {
 /// A port of the manifest's `listen` section that speaks HTTP, with a share on each loop.
 final class HTTPListener: @unchecked Sendable {
   let name: String
+  /// Where it stands in the manifest.
+  let place: String
   let limits: ServerLimits
   /// Whether it tells how the node is.
   let servesStatus: Bool
@@ -53,8 +55,9 @@ final class HTTPListener: @unchecked Sendable {
     var next: UInt64 = 1
   }
 
-  init(_ plan: Listener, loops: [EventLoop], services: NodeServices) throws(NetworkFailure) {
+  init(_ plan: Listener, loops: [EventLoop], services: NodeServices, place: String? = nil) throws(NetworkFailure) {
     name = plan.name
+    self.place = place ?? "listen.\(plan.name)"
     limits = ServerLimits(plan)
     servesStatus = plan.status
     log = services.log
@@ -78,9 +81,17 @@ final class HTTPListener: @unchecked Sendable {
 
   var loops: [EventLoop] { shards.map(\.loop) }
 
+  /// Reads certificate and key again. Returns why they could not be used; then the old ones stay.
+  func reloadTLS() -> String? {
+    do throws(NetworkFailure) {
+      try tls?.reload()
+      return nil
+    } catch { return "\(place): \(error.words); the old certificate stays in use" }
+  }
+
   func start() { for shard in shards { shard.loop.post { shard.start() } } }
 
-  func trouble(_ failure: NetworkFailure) { log.write(NH_LOG_ERROR, role: "", "listen.\(name): \(failure.words)") }
+  func trouble(_ failure: NetworkFailure) { log.write(NH_LOG_ERROR, role: "", "\(place): \(failure.words)") }
 
   func shard(on loop: EventLoop) -> ListenerShard? { shards.first { $0.loop === loop } }
 

@@ -53,14 +53,5 @@ final class HTTPServer: Sendable {
   func reopenLogs() -> [String] { all.compactMap { $0.accessLog?.reopen() } }
 
   /// Reads certificates and keys again. Returns what could not be used; there the old ones stay.
-  func reloadTLS() -> [String] {
-    all.compactMap { listener in
-      do throws(NetworkFailure) {
-        try listener.tls?.reload()
-        return nil
-      } catch {
-        return "listen.\(listener.name): \(error.words); the old certificate stays in use"
-      }
-    }
-  }
+  func reloadTLS() -> [String] { all.compactMap { $0.reloadTLS() } }
 }

@@ -82,8 +82,6 @@ final class ControlConnection: DescriptorWatcher, TimerTarget, @unchecked Sendab
   }
 
   private func handle(_ head: HTTPRequestHead, _ body: [UInt8], _ reply: @escaping ControlServer.Reply) {
-    // Where Prometheus looks if nobody tells it otherwise.
-    if head.path == ["metrics"] { return server.handler(.metrics(json: false), reply) }
     do {
       server.handler(try ControlRequest(head, body: body), reply)
     } catch {

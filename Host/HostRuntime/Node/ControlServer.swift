@@ -29,6 +29,8 @@ final class ControlServer: DescriptorWatcher {
   let loop: EventLoop
   let log: LogHub
   let handler: Handler
+  /// The same from other machines, if the manifest wants it.
+  private let remote: RemoteControl?
   private let listener: Int32
   private var connections: [Int32: ControlConnection] = [:]
 
@@ -36,22 +38,27 @@ final class ControlServer: DescriptorWatcher {
     var text: String
   }
 
-  init(path: String, loop: EventLoop, log: LogHub, handler: @escaping Handler) throws(Problem) {
+  init(path: String, loop: EventLoop, log: LogHub, remote: RemoteControl? = nil, handler: @escaping Handler)
+    throws(Problem)
+  {
     self.path = path
     self.loop = loop
     self.log = log
+    self.remote = remote
     self.handler = handler
     listener = try Self.listen(path)
   }
 
   func start() {
     loop.watch(listener, csystem_readable, self)
+    remote?.start()
     let lines = LogFollowing(self)
     log.follow { lines.lineWritten() }
   }
 
   func close() {
     log.follow(nil)
+    remote?.close()
     for connection in connections.values { connection.close() }
     loop.unwatch(listener)
     Glibc.close(listener)
@@ -73,7 +80,11 @@ final class ControlServer: DescriptorWatcher {
   }
 
   func forget(_ descriptor: Int32) { connections[descriptor] = nil }
-  fileprivate func followersHaveNews() { for connection in connections.values { connection.sendNewLines() } }
+
+  fileprivate func followersHaveNews() {
+    for connection in connections.values { connection.sendNewLines() }
+    remote?.sendNewLines()
+  }
 
   // MARK: The socket
 

@@ -5,11 +5,6 @@ extension Manifest {
   /// Nobody shall wait for a port that never opens.
   var withoutEffect: [String] {
     var sentences: [String] = []
-    if let address = control.remote?.address {
-      sentences.append(
-        "`control.address` has no effect: this host is controlled by its socket only, and nothing answers at \(address)"
-      )
-    }
     if let obstacle = linkObstacle, wantsLinks {
       if !others.isEmpty { sentences.append("`cluster.peers` (\(othersText)) has no effect: \(obstacle)") }
       if listener(named: Listener.peersName) != nil { sentences.append("`listen.peers` has no effect: \(obstacle)") }

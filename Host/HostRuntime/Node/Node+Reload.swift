@@ -41,7 +41,8 @@ extension Node {
   /// Reads the manifest again and applies the difference. A manifest with errors changes nothing. Certificates are read
   /// again in any case, and access logs opened: they change without it.
   func reload(_ reply: @escaping ControlServer.Reply) {
-    let problems = services.http.reloadTLS() + services.http.reopenLogs() + reloadProof()
+    let ownTLS = [remoteControl?.listener.reloadTLS()].compactMap { $0 }
+    let problems = ownTLS + services.http.reloadTLS() + services.http.reopenLogs() + reloadProof()
     for problem in problems { log(NH_LOG_ERROR, problem) }
     guard let readPlan else { return reply(.failure(.init(.unimplemented, "this node runs without a manifest"))) }
     guard !isEnding else { return reply(.failure(.init(.unavailable, "the node is draining"))) }

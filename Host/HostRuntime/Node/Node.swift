@@ -23,6 +23,8 @@ package final class Node: @unchecked Sendable {
   /// The links to other nodes live here; runs only if there may be any.
   package let peersLoop: EventLoop
   var links: (any PeerLinks)?
+  /// Control over TCP, if the manifest wants it.
+  var remoteControl: RemoteControl?
   /// Started with --dev: tests may cut its links.
   let isDevelopment: Bool
   let loader: any RoleLoader
@@ -139,6 +141,7 @@ package final class Node: @unchecked Sendable {
     manifest.plugins.allow = new.manifest.plugins.allow
     manifest.plugins.hotSwap = new.manifest.plugins.hotSwap
     manifest.log = new.manifest.log
+    if let token = new.manifest.control.remote?.token { manifest.control.remote?.token = token }
     if links != nil { manifest.cluster.peers = new.manifest.cluster.peers }
   }
 

@@ -41,8 +41,15 @@ package final class NodeRun: DescriptorWatcher {
     do throws(NetworkFailure) { try node.openPeers() } catch {
       throw Problem(text: "links to other nodes: \(error.words); see cluster and listen.peers in the manifest")
     }
+    do throws(NetworkFailure) {
+      if let remote = plan.manifest.control.remote { node.remoteControl = try RemoteControl(remote, of: node) }
+    } catch {
+      throw Problem(text: "control.address: \(error.words)")
+    }
     do throws(ControlServer.Problem) {
-      server = try ControlServer(path: plan.manifest.control.socket, loop: control, log: node.services.log) {
+      server = try ControlServer(
+        path: plan.manifest.control.socket, loop: control, log: node.services.log, remote: node.remoteControl
+      ) {
         node.answer($0, $1)
       }
     } catch {
@@ -74,7 +81,9 @@ package final class NodeRun: DescriptorWatcher {
     node.log(
       NH_LOG_INFO, "\(plan.name) (id \(plan.id)) from \(plan.path), process \(getpid()), control socket \(socket)")
     node.log(NH_LOG_INFO, "other machines reach this node at \(plan.address)")
-    for listener in node.services.http.all { node.log(NH_LOG_INFO, "listen.\(listener.name) at \(listener.address)") }
+    for listener in node.services.http.all + [node.remoteControl?.listener].compactMap({ $0 }) {
+      node.log(NH_LOG_INFO, "\(listener.place) at \(listener.address)")
+    }
     if let sentence = plan.manifest.namedOnly { node.log(NH_LOG_INFO, sentence) }
     for sentence in plan.manifest.withoutEffect { node.log(NH_LOG_WARNING, sentence) }
   }

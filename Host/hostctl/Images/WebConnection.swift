@@ -20,42 +20,10 @@ struct WebConnection: ~Copyable {
   /// `patience` is how many seconds the server may be silent.
   init(_ server: ImageServers.Server, patience: Int) throws(CommandFailure) {
     (self.server, self.patience) = (server, patience)
-    socket = try Self.connected(server, patience)
+    socket = try TCPSocket.connected(server.host, server.port, patience: patience, as: server.text)
   }
 
   deinit { close(socket) }
-
-  private static func connected(_ server: ImageServers.Server, _ patience: Int) throws(CommandFailure) -> Int32 {
-    var hints = addrinfo(), found: UnsafeMutablePointer<addrinfo>?
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    let status = getaddrinfo(server.host, "\(server.port)", &hints, &found)
-    guard status == 0 else { throw CommandFailure(server.text, String(cString: gai_strerror(status))) }
-    defer { freeaddrinfo(found) }
-    var reason = "it has no address"
-    var next = found
-    while let place = next {
-      let type = place.pointee.ai_socktype | Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-      let socket = Glibc.socket(place.pointee.ai_family, type, 0)
-      if socket >= 0 {
-        let status = connect(socket, place.pointee.ai_addr, place.pointee.ai_addrlen)
-        let code = status == 0 ? 0 : errno == EINPROGRESS ? settled(socket, patience) : errno
-        if code == 0 { return socket }
-        reason = System.message(code)
-        close(socket)
-      }
-      next = place.pointee.ai_next
-    }
-    throw CommandFailure(server.text, reason)
-  }
-
-  /// Waits until the connection is there, or for the reason why not.
-  private static func settled(_ socket: Int32, _ patience: Int) -> Int32 {
-    var descriptor = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
-    guard poll(&descriptor, 1, Int32(clamping: patience * 1000)) > 0 else { return ETIMEDOUT }
-    var code: Int32 = 0, size = socklen_t(MemoryLayout<Int32>.size)
-    getsockopt(socket, SOL_SOCKET, SO_ERROR, &code, &size)
-    return code
-  }
 
   /// The whole answer. One that comes before all of the body has gone ends the sending: it says why.
   /// `progress` is told how much of the body has gone.
