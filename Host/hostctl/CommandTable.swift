@@ -22,7 +22,8 @@ enum CommandTable {
       Option(
         long: "token", value: "FILE", help: "With --at: the file with the node's control.token", completion: .file),
       Option(
-        long: "authority", value: "FILE", help: "With --at: whose certificates are believed, in PEM", completion: .file),
+        long: "authority", value: "FILE", help: "With --at: whose certificates are believed, in PEM",
+        completion: .file),
       Option(
         long: "identity", value: "FILE", help: "With --at: a certificate and its key in PEM, if the node asks for one",
         completion: .file),
