@@ -154,14 +154,16 @@ import TestPorts
     machine.manifest(
       ["role: hello-c"],
       more: """
-        control: { address: "127.0.0.1:\(port)", token: "${TOKEN:-short}", tls: { certificate: ./no.pem, key: ./no.key } }
+        control:
+          { address: "127.0.0.1:\(port)", token: "${TOKEN:-short}", tls: { certificate: ./no.pem, key: ./no.key } }
         """)
     let short = machine.nodehost("validate", "node.yaml")
     #expect(short.all.contains("`control.token` has fewer than 16 characters"), "\(short.all)")
     machine.manifest(
       ["role: hello-c"],
       more: """
-        control: { address: "127.0.0.1:\(port)", token: "${file:./token}", tls: { certificate: ./no.pem, key: ./no.key } }
+        control:
+          { address: "127.0.0.1:\(port)", token: "${file:./token}", tls: { certificate: ./no.pem, key: ./no.key } }
         """)
     let missing = machine.nodehost("node.yaml")
     #expect(missing.errors.contains("control.address: cannot use the certificate"), "\(missing.errors)")
