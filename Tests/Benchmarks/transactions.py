@@ -9,7 +9,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PRODUCTS = os.path.join(ROOT, ".build", "release")
-RUNS = 5
+RUNS = 9
 SECONDS = 3
 CONCURRENCY = (1, 64)
 START_LIMIT_S = 30
