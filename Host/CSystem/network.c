@@ -92,7 +92,16 @@ static void send_soon(int descriptor, const csystem_address *peer) {
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   /* Between two programs of a machine there is no network to share. Where the system's choice is BBR, it would set a
    * timer for each packet. */
-  if (is_this_machine(peer)) setsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+  if (is_this_machine(peer)) {
+    setsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+    return;
+  }
+  /* A machine that is gone without a word is asked from time to time, also where nobody has anything to say. */
+  const int idle_s = 60, between_s = 15, count = 4;
+  setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+  setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof between_s);
+  setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
 int csystem_accept_from(int listener, csystem_address *peer) {

@@ -65,7 +65,7 @@ enum NodeCommands {
   static func version(_ invocation: Invocation) throws(CommandFailure) {
     var node: JSON?
     do { node = try NodeFinder.connect(invocation).ask(.version) } catch {
-      if invocation.has("node") || invocation.has("socket") { throw error }
+      if ["node", "socket", "at"].contains(where: { invocation.has($0) }) { throw error }
     }
     if invocation.has("json") {
       return try Output.json(["hostctl": .string(HostVersion.text), "node": node ?? .null])

@@ -88,6 +88,11 @@ import TestPorts
     try watching.saysOnOutput("ready after")
     node.send(SIGHUP)
     try watching.saysOnOutput("SIGHUP: reading the manifest again")
+    // Who was let in with the old token is not any more.
+    machine.write("token", "another-token-which-is-as-long\n")
+    node.send(SIGHUP)
+    #expect(watching.end() == 1)
+    #expect(watching.errors.contains("ended in the middle of the answer"), "\(watching.errors)")
   }
 
   @Test func whoDoesNotKnowTheTokenLearnsNothing() throws {
@@ -106,7 +111,8 @@ import TestPorts
     // The body of a stranger is not waited for.
     let body = machine.path("body")
     #expect(run(["dd", "if=/dev/zero", "of=\(body)", "bs=1M", "count=7", "status=none"]).code == 0)
-    #expect(curl("/v1/load", "--http1.1", "-T", body).contains("401"))
+    #expect(curl("/v1/load", "-T", body).contains("HTTP/1.1 401"))
+    #expect(curl("/v1/status", "--http2-prior-knowledge").contains("200") == false)
     #expect(hostctl("status").code == 0)
   }
 
@@ -118,6 +124,7 @@ import TestPorts
     #expect(machine.hostctl("list", "--at", "nowhere", "--token", "x").errors.contains("host:port"))
     let nobody = hostctl("list")
     #expect(nobody.errors == "hostctl: cannot connect to 127.0.0.1:\(port): Connection refused\n")
+    #expect(hostctl("version").code == 1)
   }
 
   @Test func bothSidesProveWhoTheyAre() throws {

@@ -95,12 +95,13 @@ package struct BodyReader: Sendable {
   private static func size(_ bytes: UnsafeMutableRawBufferPointer, _ start: Int) throws(HTTPRefusal) -> (Int, Int)? {
     var at = start, size = 0
     while at < bytes.count, let digit = HTTPByte.hexValue(bytes[at]) {
+      // Both at each digit, so that the same is refused however the line was cut on its way.
+      guard at - start < 16 else { throw HTTPRefusal(400, "a chunk's size has too many digits") }
       guard size < 1 << 56 else { throw HTTPRefusal(413, "a chunk is too large") }
       size = size << 4 | digit
       at += 1
     }
     let digits = at - start
-    guard digits <= 16 else { throw HTTPRefusal(400, "a chunk's size has too many digits") }
     if at < bytes.count, digits == 0 { throw HTTPRefusal(400, "a chunk's size is not hexadecimal") }
     while at < bytes.count, HTTPByte.isText(bytes[at]) {
       // Only spaces and what follows a semicolon may stand behind the size.

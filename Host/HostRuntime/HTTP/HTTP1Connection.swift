@@ -73,7 +73,7 @@ final class HTTP1Connection: StreamOwner, ServerConnection, @unchecked Sendable 
     watch.note(bytes.count, turnBegan)
     var used = 0
     if isFirst {
-      switch Self.isPreface(bytes) {
+      switch shard.listener.speaksHTTP2 ? Self.isPreface(bytes) : false {
       case .some(true):
         becomeHTTP2()
         return stream.owner?.streamReceived(bytes) ?? bytes.count

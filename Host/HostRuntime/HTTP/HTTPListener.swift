@@ -27,6 +27,8 @@ final class HTTPListener: @unchecked Sendable {
   /// Where it stands in the manifest.
   let place: String
   let limits: ServerLimits
+  /// Beside HTTP/1.1.
+  let speaksHTTP2: Bool
   /// Whether it tells how the node is.
   let servesStatus: Bool
   let tls: TLSSource?
@@ -55,8 +57,11 @@ final class HTTPListener: @unchecked Sendable {
     var next: UInt64 = 1
   }
 
-  init(_ plan: Listener, loops: [EventLoop], services: NodeServices, place: String? = nil) throws(NetworkFailure) {
+  init(_ plan: Listener, loops: [EventLoop], services: NodeServices, place: String? = nil, speaksHTTP2: Bool = true)
+    throws(NetworkFailure)
+  {
     name = plan.name
+    self.speaksHTTP2 = speaksHTTP2
     self.place = place ?? "listen.\(plan.name)"
     limits = ServerLimits(plan)
     servesStatus = plan.status
@@ -65,7 +70,7 @@ final class HTTPListener: @unchecked Sendable {
     let connections = services.connections
     if let files = plan.tls, connections.usesTLS {
       tls = try TLSSource { () throws(NetworkFailure) in
-        try TLSContext.server(files, protocols: [TLSContext.http2, TLSContext.http1])
+        try TLSContext.server(files, protocols: (speaksHTTP2 ? [TLSContext.http2] : []) + [TLSContext.http1])
       }
     } else {
       tls = nil

@@ -130,7 +130,9 @@ package final class Node: @unchecked Sendable {
   /// Takes over what may change while the process runs.
   func adopt(_ new: NodePlan) {
     plan.manifest.roles = new.manifest.roles
+    let token = plan.manifest.control.remote?.token
     adopt(new, into: &plan.manifest)
+    if token != plan.manifest.control.remote?.token { remoteControl?.tokenChanged() }
     plan.allowsChanges = new.allowsChanges
     adoptPeers(plan.manifest.cluster.peers)
     watchPlugins()

@@ -22,7 +22,9 @@ final class RemoteControl: RequestTarget, @unchecked Sendable {
     var plan = Listener(name: place, address: remote.address, tls: remote.tls)
     plan.bodyLimit = HTTPLimits.body
     plan.limits.connections = ControlServer.connectionLimit
-    listener = try HTTPListener(plan, loops: [node.control], services: node.services, place: place)
+    // A connection of HTTP/2 would outlive the requests on it that are turned away.
+    listener = try HTTPListener(
+      plan, loops: [node.control], services: node.services, place: place, speaksHTTP2: false)
     guard let everything = try? RoutePattern("/{path*}") else { return }
     _ = listener.add(method: "", everything, self)
     listener.isReady.store(true, ordering: .relaxed)
@@ -83,6 +85,13 @@ final class RemoteControl: RequestTarget, @unchecked Sendable {
 
   func follows(_ request: RemoteControlRequest) { followers[ObjectIdentifier(request)] = request }
   func forget(_ request: RemoteControlRequest) { followers[ObjectIdentifier(request)] = nil }
+
+  /// The token is another one: who follows the log was let in with the old one.
+  func tokenChanged() {
+    let ended = followers
+    followers = [:]
+    for follower in ended.values { follower.end() }
+  }
 
   /// The log has new lines.
   func sendNewLines() { for follower in followers.values { follower.sendNewLines() } }
@@ -157,10 +166,17 @@ final class RemoteControlRequest: ExchangeHandler, @unchecked Sendable {
   private func sendLogs(_ query: LogQuery) {
     let all = control.log.lines(after: 0, limit: .max)
     let text = all.filter { $0.answers(query) }.suffix(query.lines).flatMap(\.record.line)
-    send(200, ControlAPI.logType, text, ends: !query.follow)
-    guard query.follow, !isOver else { return }
+    let follows = query.follow && !exchange.isToHead
+    send(200, ControlAPI.logType, text, ends: !follows)
+    guard follows, !isOver else { return }
     following = (query, all.last?.number ?? 0)
     control.follows(self)
+  }
+
+  /// It was let in with a token that counts no more.
+  func end() {
+    isOver = true
+    exchange.abort()
   }
 
   /// What came while the client did not read comes when it does.

@@ -103,6 +103,8 @@ final class RemoteChannel: ControlChannel {
     case SSL_ERROR_ZERO_RETURN: return .ended
     case SSL_ERROR_SYSCALL where [0, EPIPE, ECONNRESET].contains(errno): return .ended
     case SSL_ERROR_SYSCALL: throw CommandFailure("talking to \(place)", System.message(errno))
+    // A node that ends says no farewell; whether the answer was whole is told by its length or its chunks.
+    case SSL_ERROR_SSL where ctls_reason(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING: return .ended
     default: throw failure()
     }
   }

@@ -19,13 +19,27 @@ enum TCPSocket {
       if socket >= 0 {
         let status = connect(socket, address.pointee.ai_addr, address.pointee.ai_addrlen)
         let code = status == 0 ? 0 : errno == EINPROGRESS ? settled(socket, patience) : errno
-        if code == 0 { return socket }
+        if code == 0 {
+          keepAlive(socket)
+          return socket
+        }
         reason = System.message(code)
         close(socket)
       }
       next = address.pointee.ai_next
     }
     throw CommandFailure(place, reason)
+  }
+
+  /// Who follows a log hears within two minutes that the other machine is gone.
+  private static func keepAlive(_ socket: Int32) {
+    for (level, option, value) in [
+      (SOL_SOCKET, SO_KEEPALIVE, 1), (Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60), (Int32(IPPROTO_TCP), TCP_KEEPINTVL, 15),
+      (Int32(IPPROTO_TCP), TCP_KEEPCNT, 4),
+    ] as [(Int32, Int32, Int32)] {
+      var value = value
+      setsockopt(socket, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
   }
 
   /// Waits until the connection is there, or for the reason why not.
