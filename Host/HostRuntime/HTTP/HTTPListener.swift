@@ -21,7 +21,7 @@ final class ServerCounts: Sendable {
   }
 }
 
-/// A port of the manifest's `listen` section that speaks HTTP, with a share on each loop.
+/// A port of the manifest that speaks HTTP, with a share on each loop.
 final class HTTPListener: @unchecked Sendable {
   let name: String
   /// Where it stands in the manifest.
